@@ -1,0 +1,41 @@
+# `make demo` and `make test` work on a fresh machine: Python 3.11+, python3-venv, make, and pip's registry at set-up.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: setup demo test lint types contracts unit lock clean
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: requirements/dev.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: setup
+	$(BIN)/pointsman demo
+
+test: lint types contracts unit
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+contracts: setup
+	$(BIN)/lint-imports
+
+unit: setup
+	$(BIN)/python -m pytest
+
+# Maintainers only: needs uv. Rewrites the lock files from pyproject.toml, for every platform and Python 3.11+.
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-find-links --no-header --extra demo --group dev -o requirements/dev.lock pyproject.toml
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-find-links --no-header --extra demo -c requirements/dev.lock -o requirements/run.lock pyproject.toml
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-find-links --no-header -c requirements/dev.lock --group build -o requirements/build.lock
+
+clean:
+	rm -rf $(VENV) demo dist build
