@@ -1,0 +1,115 @@
+"""What is kept of an exchange, and what is said of it later.
+
+The ExchangeRecord goes up from the data plane, the Snapshot comes down: nothing else passes between them, except the
+bounded, unstored samples of a running trial.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from pointsman.core.chat import Usage
+from pointsman.core.routing import Decision
+
+Cause = Literal["first", "retry", "fallback"]
+
+
+class Attempt(Struct, frozen=True):
+    """One call to one deployment. Times in milliseconds; ``status`` 0 means that no status line ever came.
+
+    ``cost_nano`` is None where no price is known or no usage arrived; ``error`` is a short reason without request content.
+    """
+
+    deployment: str
+    cause: Cause
+    started_ms: int
+    status: int = 0
+    error: str = ""
+    first_byte_ms: float | None = None
+    total_ms: float = 0.0
+    usage: Usage | None = None
+    cost_nano: int | None = None
+    finish: str | None = None
+
+
+class ExchangeRecord(Struct, frozen=True):
+    """One client request, whole. ``id`` sorts by time; ``at_ms`` is Unix time in milliseconds.
+
+    ``asked`` is the model name that the client sent; ``route`` is empty when the client chose for itself. ``outcome`` is
+    ``ok``, ``error`` (a provider's or our own), ``client_gone`` or ``cut`` (the stream broke after content). ``vector``
+    is the plain feature vector: stores seal it with the installation's key. ``prompt`` is empty unless the owner asked for
+    prompts to be stored. ``source`` is ``gateway`` or ``import:<file name>``.
+    """
+
+    id: str
+    at_ms: int
+    asked: str
+    feature: str
+    outcome: Literal["ok", "error", "client_gone", "cut"]
+    status: int
+    decision: Decision | None = None
+    attempts: tuple[Attempt, ...] = ()
+    route: str = ""
+    streamed: bool = False
+    conversation: str = ""
+    client_key: str = ""
+    latency_ms: float = 0.0
+    first_content_ms: float | None = None
+    vector: bytes = b""
+    prompt: str = ""
+    source: str = "gateway"
+
+    @property
+    def served_by(self) -> Attempt | None:
+        """The attempt whose answer reached the client, None where none did."""
+        return self.attempts[-1] if self.attempts and self.outcome in ("ok", "cut") else None
+
+    @property
+    def cost_nano(self) -> int | None:
+        """The sum over attempts that have a cost; None where none has."""
+        known = [attempt.cost_nano for attempt in self.attempts if attempt.cost_nano is not None]
+        return sum(known) if known else None
+
+
+class Judgement(Struct, frozen=True):
+    """One grade of one deployment's answer to one exchange: a row of an outcome table.
+
+    ``score`` in [0, 1], None where the grader could not tell (a judge that answered nonsense). Rows of one exchange and one
+    trial are paired: the reference's and each candidate's. For a pairwise judge the reference's score is .5 and the
+    candidate's is its share of wins. ``arm`` says how the answer came about: ``reference`` or ``candidate`` (a trial), or
+    ``policy`` / ``control`` (graded as served). ``cost_nano`` is what the answer itself cost, ``grading_nano`` the judge.
+    """
+
+    exchange: str
+    at_ms: int
+    feature: str
+    deployment: str
+    arm: Literal["reference", "candidate", "policy", "control"]
+    score: float | None
+    grader: str
+    trial: str = ""
+    usage: Usage | None = None
+    cost_nano: int | None = None
+    grading_nano: int = 0
+    vector: bytes = b""
+    note: str = ""
+
+
+class Sample(Struct, frozen=True):
+    """A live request that a trial copies, after its reply. It passes from data plane to control plane in memory only.
+
+    ``body`` is the request as the client sent it, ``answer`` the text that the client got (tool calls as JSON), and
+    ``expected`` the right answer where the client knew it.
+    """
+
+    exchange: str
+    feature: str
+    route: str
+    deployment: str
+    arm: Literal["reference", "policy", "control"]
+    body: bytes
+    answer: str
+    usage: Usage | None = None
+    cost_nano: int | None = None
+    expected: str | None = None
+    vector: bytes = b""

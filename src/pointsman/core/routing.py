@@ -1,0 +1,171 @@
+"""Who can be called, what the owner wants, and what was decided.
+
+Names: a deployment is ``provider/model``; a route is any model name that a client may ask for.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from pointsman.core.price import Price
+
+Mode = Literal["observe", "trial", "canary", "auto"]
+ObjectiveKind = Literal["best", "match", "budget", "worth"]
+GraderKind = Literal["exact", "numeric", "regex", "json_schema", "json_fields", "python", "judge"]
+
+
+class Provider(Struct, frozen=True):
+    """One row: where a provider is, how to sign in, what it speaks.
+
+    ``credential`` names a source and never holds a secret: ``none``, ``env:NAME``, ``file:PATH``. ``quirks`` are named
+    departures from the dialect (see ``upstream/providers``).
+    """
+
+    name: str
+    base_url: str
+    credential: str = "none"
+    dialect: str = "openai_chat"
+    quirks: tuple[str, ...] = ()
+
+
+class Deployment(Struct, frozen=True):
+    """A callable model: ``name`` is ``provider/model``; ``model`` is the provider's own name for it.
+
+    ``model_key`` says which deployments are the *same* model at different providers: they may stand in for one another.
+    ``context_tokens`` is None where it is not known; ``media`` lists what the model can read besides text.
+    """
+
+    name: str
+    provider: str
+    model: str
+    model_key: str
+    price: Price | None = None
+    context_tokens: int | None = None
+    tools: bool = True
+    json_schema: bool = True
+    media: tuple[str, ...] = ("image", "audio", "file")
+
+
+class Objective(Struct, frozen=True):
+    """The owner's trade between quality and money.
+
+    best    highest predicted quality
+    match   cheapest within ``tolerance`` (quality, 0.01 is one point) of the reference, on average
+    budget  best quality at an average of ``usd_per_1000`` per 1,000 requests
+    worth   a right answer is worth ``usd_per_answer``
+    """
+
+    kind: ObjectiveKind = "match"
+    tolerance: float = 0.02
+    usd_per_1000: float | None = None
+    usd_per_answer: float | None = None
+
+
+class Grader(Struct, frozen=True):
+    """How an answer of a feature is graded, in [0, 1]. ``spec`` depends on the kind (see ``control/grade``).
+
+    ``against`` says where the right answer comes from for exact, numeric and json_fields: ``expected`` (the request's
+    ``x-pointsman-expected`` header) or ``reference`` (the reference's answer counts as right: agreement is measured).
+    """
+
+    kind: GraderKind
+    spec: str = ""
+    against: Literal["expected", "reference"] = "expected"
+
+
+class Trial(Struct, frozen=True):
+    """A running trial of one feature: which candidates, on what share of its requests, up to what sum of money."""
+
+    id: str
+    candidates: tuple[str, ...]
+    share: float
+    cap_nano: int
+
+
+class Plan(Struct, frozen=True):
+    """What the gateway does with one feature on one route. The feature ``*`` stands for all that have no plan of their own.
+
+    ``candidates`` may be tried instead of the route's; ``accepted`` are the deployments that passed and may be chosen beside
+    the reference. ``acting_share`` is the share of requests that the policy decides (canary: small; auto: one minus the
+    control share); the rest stays on the reference.
+    ``value_nano`` is what a right answer is worth to the objective, in nano-dollars, as resolved when the plan was
+    published; None means that cost only breaks ties. ``one_model`` names the single deployment to use where choosing per
+    request was not shown to beat it; ``policy`` the snapshot's policy that chooses otherwise (empty: the route's).
+    """
+
+    feature: str
+    mode: Mode = "observe"
+    reference: str | None = None
+    candidates: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
+    acting_share: float = 0.0
+    value_nano: int | None = None
+    one_model: str | None = None
+    policy: str = ""
+    trial: Trial | None = None
+    grader: Grader | None = None
+    tolerance: float = 0.05
+    since_ms: int = 0
+
+
+class Route(Struct, frozen=True):
+    """A model name that clients may ask for. ``plans`` is keyed by feature and always has ``*``."""
+
+    name: str
+    reference: str | None
+    candidates: tuple[str, ...]
+    objective: Objective
+    control_share: float
+    plans: dict[str, Plan]
+
+
+class Needs(Struct, frozen=True):
+    """What a deployment must be able to do to serve a request at all."""
+
+    input_tokens: int = 0
+    max_output_tokens: int | None = None
+    tools: bool = False
+    json_schema: bool = False
+    media: frozenset[str] = frozenset()
+
+
+class Context(Struct, frozen=True):
+    """What a decision may look at. ``vector`` is the versioned feature vector of ``policy/features`` (empty: none)."""
+
+    feature: str
+    needs: Needs
+    vector: bytes = b""
+
+
+class Prediction(Struct, frozen=True):
+    """What is expected of one deployment for one request: quality in [0, 1], its standard error, cost in nano-dollars."""
+
+    deployment: str
+    quality: float | None = None
+    quality_sd: float | None = None
+    cost_nano: int | None = None
+
+
+class Decision(Struct, frozen=True):
+    """What was decided, with all that is needed to judge it later.
+
+    ``eligible`` and ``probabilities`` run in step: the chance each deployment had of being drawn, after filtering.
+    ``arm`` is ``policy`` (the policy decided), ``control`` (held on the reference to measure against), ``reference`` (no
+    evidence yet, or none may be acted on), ``pinned`` or ``observed`` (the client chose). ``excluded`` maps a deployment
+    that could not serve the request to the reason. ``why`` is one short sentence for people.
+    """
+
+    chosen: str
+    fallbacks: tuple[str, ...]
+    eligible: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    mode: Mode
+    arm: Literal["policy", "control", "reference", "pinned", "observed"]
+    why: str
+    predictions: tuple[Prediction, ...] = ()
+    excluded: dict[str, str] = {}
+    snapshot: str = ""
+
+    def predicted(self, deployment: str) -> Prediction | None:
+        """Return the prediction for a deployment, None where there is none."""
+        return next((p for p in self.predictions if p.deployment == deployment), None)

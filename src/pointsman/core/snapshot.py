@@ -1,0 +1,86 @@
+"""Everything the data plane knows, in one frozen value with a hash.
+
+Laws: a snapshot is whole or refused (its bytes carry their own digest, so half a file is an error and never half a
+configuration); it holds no secret (credentials are named, not contained); the same content always has the same hash.
+"""
+
+import hashlib
+
+import msgspec
+from msgspec import Struct
+
+from pointsman.core.errors import SnapshotError
+from pointsman.core.routing import Deployment, Provider, Route
+
+MAGIC = b"PMSNAP1\n"
+_DIGEST = 32
+
+
+class ClientKey(Struct, frozen=True):
+    """A key that clients may present: the SHA-256 of the secret in hexadecimal, and the feature that it stands for."""
+
+    name: str
+    sha256: str
+    feature: str | None = None
+
+
+class Limits(Struct, frozen=True):
+    """Bounds of the data plane: bytes, seconds, counts."""
+
+    body_bytes: int = 32 * 1024 * 1024
+    connect_s: float = 5.0
+    first_byte_s: float = 120.0
+    idle_s: float = 60.0
+    total_s: float = 900.0
+    concurrent: int = 4096
+    fallbacks: int = 2
+
+
+class Snapshot(Struct, frozen=True):
+    """What was configured and learned.
+
+    ``providers`` and ``deployments`` are keyed by name, ``routes`` by the model name that clients send. ``policies`` are
+    the learned ones, by the name of a route or ``route/feature``, as bytes that ``policy.model`` reads. ``made_by`` says in
+    a few words which act made this snapshot.
+    """
+
+    providers: dict[str, Provider] = {}
+    deployments: dict[str, Deployment] = {}
+    routes: dict[str, Route] = {}
+    policies: dict[str, bytes] = {}
+    keys: tuple[ClientKey, ...] = ()
+    limits: Limits = Limits()
+    store_prompts: bool = False
+    store_vectors: bool = True
+    made_by: str = ""
+
+
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_decoder = msgspec.msgpack.Decoder(Snapshot)
+
+
+def encode(snapshot: Snapshot) -> bytes:
+    """Return the snapshot as bytes: magic, SHA-256 of the payload, payload (MessagePack)."""
+    payload = _encoder.encode(snapshot)
+    return MAGIC + hashlib.sha256(payload).digest() + payload
+
+
+def decode(data: bytes) -> Snapshot:
+    """Return the snapshot held in ``data``.
+
+    Raises SnapshotError when the bytes are not a snapshot, were cut or altered, or come from an incompatible version.
+    """
+    if not data.startswith(MAGIC):
+        raise SnapshotError("this is not a snapshot of this version of Pointsman (wrong first bytes)")
+    digest, payload = data[len(MAGIC) : len(MAGIC) + _DIGEST], data[len(MAGIC) + _DIGEST :]
+    if hashlib.sha256(payload).digest() != digest:
+        raise SnapshotError("the snapshot is damaged or cut short: its content does not match its digest")
+    try:
+        return _decoder.decode(payload)
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise SnapshotError(f"the snapshot was written by an incompatible version: {error}") from error
+
+
+def snapshot_hash(data: bytes) -> str:
+    """Return the first 12 hexadecimal digits of the digest inside encoded bytes: the name that people see."""
+    return data[len(MAGIC) : len(MAGIC) + _DIGEST].hex()[:12]
