@@ -1,0 +1,80 @@
+"""Errors in OpenAI's envelope, which its clients turn into exceptions by status; in a stream, by the event's ``error``.
+
+Law: what is made here always has ``error.message``, ``error.type``, ``error.param`` and ``error.code``.
+"""
+
+import msgspec
+from msgspec import Struct
+
+from pointsman.core.errors import GatewayError
+
+_SHOWN = 500
+_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "invalid_request_error",
+    405: "invalid_request_error",
+    413: "invalid_request_error",
+    429: "rate_limit_error",
+}
+_encode = msgspec.json.Encoder().encode
+
+
+class _Envelope(Struct):
+    error: dict[str, object]
+
+
+class _Spoken(Struct):
+    message: str = ""
+
+
+class _SpokenEnvelope(Struct):
+    error: _Spoken
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+_spoken = msgspec.json.Decoder(list[_SpokenEnvelope])
+
+
+def envelope(error: GatewayError) -> bytes:
+    """Return the body of an error reply."""
+    return _enveloped(error.status, error.code, error.message, error.param)
+
+
+def event(error: GatewayError) -> bytes:
+    """Return the last frame of a stream that was cut: every OpenAI client raises on it."""
+    return b"data: " + envelope(error) + b"\n\n"
+
+
+def forwarded(status: int, body: bytes, provider: str) -> bytes:
+    """Return a provider's error body as it is where it is an OpenAI envelope, otherwise its text in one."""
+    try:
+        _envelope.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _enveloped(status, "upstream_error", f"{provider} answered {status}: {_words(body)}", None)
+    return body
+
+
+def reported(body: bytes) -> int | None:
+    """Return the status that an error inside a reply of status 200 stands for (its ``code``, else 502); None: no error."""
+    try:
+        error = _envelope.decode(body).error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    code = error.get("code")
+    return code if isinstance(code, int) and 400 <= code < 600 else 502
+
+
+def _words(body: bytes) -> str:
+    """Find the words in an error that is no envelope: Gemini's list of them, or plain text, cut to a readable length."""
+    try:
+        spoken = " ".join(item.error.message for item in _spoken.decode(body))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        spoken = body[:_SHOWN].decode(errors="replace")
+    return " ".join(spoken.split())[:_SHOWN] or "(no text)"
+
+
+def _enveloped(status: int, code: str, message: str, param: str | None) -> bytes:
+    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
+    return _encode({"error": {"message": message, "type": kind, "param": param, "code": code}})

@@ -1,0 +1,148 @@
+"""A whole reply: what it cost, how it ended, and what it said.
+
+Strategy: two partial decoders, because most replies are only counted and few are graded. ``Answer`` is also what a
+streamed reply adds up to, so that graders see the same text either way.
+
+Law: a reply that is not a chat completion is an error (WireError), so that a log-in page never passes for an
+answer.
+"""
+
+import msgspec
+from msgspec import Struct
+
+from pointsman.core.chat import ToolCall, Usage
+from pointsman.core.errors import WireError
+
+
+class WireInputDetails(Struct):
+    """Input tokens by kind."""
+
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+class WireOutputDetails(Struct):
+    """Output tokens by kind."""
+
+    reasoning_tokens: int | None = None
+
+
+class WireUsage(Struct):
+    """The ``usage`` object. Input and output counts are totals; details are parts of them."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: WireInputDetails | None = None
+    completion_tokens_details: WireOutputDetails | None = None
+    prompt_cache_hit_tokens: int | None = None  # DeepSeek's name for cached input
+
+    def usage(self) -> Usage:
+        """Return the counts; what is missing is zero."""
+        inputs, outputs = self.prompt_tokens_details, self.completion_tokens_details
+        return Usage(
+            input=self.prompt_tokens or 0,
+            output=self.completion_tokens or 0,
+            cached=(inputs.cached_tokens if inputs else None) or self.prompt_cache_hit_tokens or 0,
+            cache_written=(inputs.cache_write_tokens if inputs else None) or 0,
+            reasoning=(outputs.reasoning_tokens if outputs else None) or 0,
+        )
+
+
+class WireFunction(Struct):
+    """A called function; in a stream, a fragment of one."""
+
+    name: str | None = None
+    arguments: str | None = None
+
+
+class WireToolCall(Struct):
+    """A tool call; in a stream, a fragment that ``index`` assigns to its call."""
+
+    index: int = 0
+    id: str | None = None
+    function: WireFunction | None = None
+
+
+class _Message(Struct):
+    content: str | None = None
+    refusal: str | None = None
+    tool_calls: list[WireToolCall] | None = None
+
+
+class _CountedChoice(Struct):
+    finish_reason: str | None = None
+
+
+class _Choice(Struct):
+    finish_reason: str | None = None
+    message: _Message | None = None
+
+
+class _Counted(Struct):
+    choices: list[_CountedChoice]
+    usage: WireUsage | None = None
+
+
+class _Whole(Struct):
+    choices: list[_Choice]
+    usage: WireUsage | None = None
+
+
+class Answer(Struct, frozen=True):
+    """What a reply said and what it took. ``usage`` is None where the provider reported none."""
+
+    text: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish: str | None = None
+    usage: Usage | None = None
+
+    @property
+    def graded(self) -> str:
+        """The answer as one text for graders: what was said, then the tool calls as a JSON array, where there are any."""
+        if not self.tool_calls:
+            return self.text
+        calls = msgspec.json.encode([{"name": call.name, "arguments": call.arguments} for call in self.tool_calls]).decode()
+        return f"{self.text}\n{calls}" if self.text else calls
+
+
+_counted = msgspec.json.Decoder(_Counted)
+_whole = msgspec.json.Decoder(_Whole)
+
+
+def count(body: bytes) -> Answer:
+    """Return usage and finish of a reply, without its text. Raises WireError."""
+    try:
+        wire = _counted.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _not_a_reply(error) from error
+    return Answer(
+        finish=wire.choices[0].finish_reason if wire.choices else None, usage=wire.usage.usage() if wire.usage else None
+    )
+
+
+def decode(body: bytes) -> Answer:
+    """Return a reply's first choice and usage. Raises WireError."""
+    try:
+        wire = _whole.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _not_a_reply(error) from error
+    usage = wire.usage.usage() if wire.usage else None
+    if not wire.choices:
+        return Answer(usage=usage)
+    choice = wire.choices[0]
+    message = choice.message or _Message()
+    return Answer(
+        text=message.content or message.refusal or "",
+        tool_calls=tuple(_tool_call(call) for call in message.tool_calls or ()),
+        finish=choice.finish_reason,
+        usage=usage,
+    )
+
+
+def _tool_call(wire: WireToolCall) -> ToolCall:
+    function = wire.function or WireFunction()
+    return ToolCall(function.name or "", function.arguments or "", wire.id or "")
+
+
+def _not_a_reply(error: Exception) -> WireError:
+    return WireError(f"the reply is not a chat completion: {error}")

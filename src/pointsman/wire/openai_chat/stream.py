@@ -1,0 +1,200 @@
+"""A streamed reply: its frames as they came, each with what it means.
+
+Strategy: before the first content every frame is parsed; after it, only frames that hold one of a few marks are, unless
+someone wants the text. A chunk of plain content that is whole frames is passed on in one piece, unparsed and uncopied.
+
+Laws: the frames joined are the stream; a frame that is not JSON is passed on, never an error; a frame counts as content when
+its delta holds anything but a role and empty values, so that new kinds of content count too.
+"""
+
+import re
+
+import msgspec
+from msgspec import Raw, Struct
+
+from pointsman.core.chat import StreamEvent, ToolCall, Usage
+from pointsman.wire import sse
+from pointsman.wire.openai_chat.reply import Answer, WireToolCall, WireUsage
+
+
+class _Choice(Struct):
+    delta: dict[str, Raw] | None = None
+    finish_reason: str | None = None
+
+
+class _Chunk(Struct):
+    choices: list[_Choice] | None = None
+    usage: WireUsage | None = None
+    error: Raw = Raw()  # empty where there is none; msgspec has no optional Raw
+
+
+class _Error(Struct):
+    message: str = ""
+
+
+_chunk = msgspec.json.Decoder(_Chunk)
+_error = msgspec.json.Decoder(_Error)
+_text = msgspec.json.Decoder(str)
+_calls = msgspec.json.Decoder(list[WireToolCall])
+
+_EMPTY = frozenset((b"null", b'""', b"[]", b"{}"))
+_USAGE = re.compile(rb'"usage"\s*:\s*\{')
+_FINISH = re.compile(rb'"finish_reason"\s*:\s*"')
+_PLAIN = StreamEvent(content=True)
+_SILENT = StreamEvent()
+_DONE = StreamEvent(done=True)
+
+
+class StreamReader:
+    """Reads one streamed reply. With ``texts`` every frame is parsed and ``answer`` adds up, up to ``limit`` characters."""
+
+    __slots__ = ("_began", "_calls", "_finish", "_limit", "_size", "_splitter", "_texts", "_usage", "_words", "overflowed")
+
+    def __init__(self, *, texts: bool = False, limit: int = 1024 * 1024) -> None:
+        self._splitter = sse.Splitter()
+        self._texts = texts
+        self._limit = limit
+        self._began = False
+        self._size = 0
+        self._words: list[str] = []
+        self._calls: dict[int, list[str]] = {}
+        self._finish: str | None = None
+        self._usage: Usage | None = None
+        self.overflowed = False
+
+    def feed(self, chunk: bytes) -> list[tuple[bytes, StreamEvent]]:
+        """Return the frames that a chunk completes, each with its event. Raises WireError when one is too long.
+
+        Content frames without any mark may come joined as one.
+        """
+        if self._texts or not self._splitter.whole(chunk):
+            return self._events(self._splitter.feed(chunk))
+        found: list[tuple[bytes, StreamEvent]] = []
+        start = 0
+        while not self._began:
+            end = chunk.find(b"\n\n", start) + 2
+            if end < 2:
+                break
+            found += self._events([chunk[start:end]])
+            start = end
+        rest = chunk[start:]
+        mark = _first_mark(rest)
+        plain = len(rest) if mark < 0 else rest.rfind(b"\n\n", 0, mark) + 2
+        if plain > 1:
+            found.append((rest[:plain], _PLAIN))
+            rest = rest[plain:]
+        return found + self._events(self._splitter.feed(rest)) if rest else found
+
+    def _events(self, frames: list[bytes]) -> list[tuple[bytes, StreamEvent]]:
+        return [(frame, self._event(frame)) for frame in frames]
+
+    def end(self) -> list[tuple[bytes, StreamEvent]]:
+        """Return what the ended stream left without a blank line: one frame, or nothing."""
+        rest = self._splitter.rest()
+        return [(rest, self._event(rest))] if rest.strip() else []
+
+    def answer(self) -> Answer:
+        """Return what was read so far: finish and usage always, text and tool calls only with ``texts``."""
+        calls = tuple(ToolCall(name, "".join(parts), id_) for id_, name, *parts in self._calls.values())
+        return Answer("".join(self._words), calls, self._finish, self._usage)
+
+    def _event(self, frame: bytes) -> StreamEvent:
+        if self._began and not self._texts and _first_mark(frame) < 0:
+            return _PLAIN
+        data = sse.data(frame)
+        if data is None:
+            return _SILENT
+        if data.strip() == b"[DONE]":
+            return _DONE
+        try:
+            chunk = _chunk.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return _SILENT
+        if bytes(chunk.error) not in (b"", b"null"):
+            return StreamEvent(error=_reason(chunk.error))
+        return self._read(chunk)
+
+    def _read(self, chunk: _Chunk) -> StreamEvent:
+        content, text, tool_text = False, "", ""
+        finish: str | None = None
+        for choice in chunk.choices or ():
+            finish = finish or choice.finish_reason
+            for name, raw in (choice.delta or {}).items():
+                value = bytes(raw)
+                if name == "role" or value in _EMPTY:
+                    continue
+                content = True
+                if self._texts and name in ("content", "refusal"):
+                    text += self._said(raw)
+                elif self._texts and name == "tool_calls":
+                    tool_text += self._called(raw)
+        usage = chunk.usage.usage() if chunk.usage else None
+        self._began = self._began or content
+        self._finish = finish or self._finish
+        self._usage = usage or self._usage
+        return StreamEvent(content, text, tool_text, finish, usage)
+
+    def _said(self, raw: Raw) -> str:
+        try:
+            text = _text.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return ""
+        if self._fits(text):
+            self._words.append(text)
+        return text
+
+    def _called(self, raw: Raw) -> str:
+        """Add fragments to their calls by index: id and name come first, arguments in pieces."""
+        said = ""
+        try:
+            fragments = _calls.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return said
+        for fragment in fragments:
+            call = self._calls.setdefault(fragment.index, ["", ""])
+            call[0] = fragment.id or call[0]
+            if fragment.function is not None:
+                call[1] = fragment.function.name or call[1]
+                arguments = fragment.function.arguments or ""
+                if self._fits(arguments):
+                    call.append(arguments)
+                said += arguments
+        return said
+
+    def _fits(self, text: str) -> bool:
+        self._size += len(text)
+        self.overflowed = self.overflowed or self._size > self._limit
+        return not self.overflowed
+
+
+def usage_only(frame: bytes) -> bool:
+    """Say whether a frame is the one that ``include_usage`` adds: usage, and an empty list of choices."""
+    data = sse.data(frame)
+    try:
+        chunk = _chunk.decode(data or b"{}")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return chunk.usage is not None and chunk.choices == []
+
+
+def _first_mark(data: bytes) -> int:
+    """Return where the first thing that needs reading stands in plain content, -1 where nothing does.
+
+    Each search is for fixed bytes first: a fraction of a parse.
+    """
+    finish = _FINISH.search(data)
+    usage = _USAGE.search(data) if b'"usage"' in data else None
+    places = (
+        finish.start() if finish else -1,
+        usage.start() if usage else -1,
+        data.find(b"[DONE]"),
+        data.find(b'"error"'),
+    )
+    return min([place for place in places if place >= 0], default=-1)
+
+
+def _reason(raw: Raw) -> str:
+    try:
+        return _error.decode(raw).message or "the provider reported an error"
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return "the provider reported an error"

@@ -1,0 +1,59 @@
+"""Errors in OpenAI's envelope."""
+
+import json
+
+import pytest
+
+from pointsman.core.errors import GatewayError
+from pointsman.wire.openai_chat import errors
+
+
+def test_the_envelope_has_every_field() -> None:
+    body = errors.envelope(GatewayError(404, "model_not_found", "no such model", param="model"))
+    assert json.loads(body) == {
+        "error": {"message": "no such model", "type": "invalid_request_error", "param": "model", "code": "model_not_found"}
+    }
+
+
+def test_a_cut_stream_ends_with_an_error_event() -> None:
+    event = errors.event(GatewayError(502, "upstream_cut", "p/m: closed"))
+    assert event.startswith(b'data: {"error":{')
+    assert event.endswith(b"}\n\n")
+    assert json.loads(event[6:])["error"]["type"] == "api_error"
+
+
+def test_a_providers_envelope_passes_as_it_is() -> None:
+    body = b'{ "error": {"message": "slow down", "x": 1.50} }'
+    assert errors.forwarded(429, body, "p") is body
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"<html>\n  <b>Bad Gateway</b></html>", "p answered 502: <html> <b>Bad Gateway</b></html>"),
+        (b'[{"error":{"code":502,"message":"no quota"}}]', "p answered 502: no quota"),
+        (b'{"detail":"nope"}', 'p answered 502: {"detail":"nope"}'),
+        (b"\xff\xfe", "p answered 502: ��"),
+        (b"", "p answered 502: (no text)"),
+    ],
+)
+def test_anything_else_is_wrapped(body: bytes, words: str) -> None:
+    error = json.loads(errors.forwarded(502, body, "p"))["error"]
+    assert error == {"message": words, "type": "api_error", "param": None, "code": "upstream_error"}
+
+
+def test_long_pages_are_cut() -> None:
+    assert len(errors.forwarded(500, b"x" * 100_000, "p")) < 1000
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"error":{"message":"m","code":429}}', 429),
+        (b'{"error":{"message":"m","code":"rate_limit"}}', 502),
+        (b'{"error":{"message":"m","code":200}}', 502),
+        (b'{"choices":[]}', None),
+    ],
+)
+def test_an_error_inside_a_reply_has_a_status(body: bytes, status: int | None) -> None:
+    assert errors.reported(body) == status
