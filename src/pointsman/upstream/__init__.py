@@ -1,0 +1,1 @@
+"""The outbound side: provider rows, credentials, and the only HTTP client."""

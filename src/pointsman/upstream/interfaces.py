@@ -1,0 +1,65 @@
+"""What the rest of Pointsman sees of the outbound side: a credential source and a transport.
+
+Both are small on purpose: signed requests and refreshed tokens (Bedrock, Vertex, Entra) are other Credentials, and another
+HTTP client is another Transport.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from msgspec import Struct
+
+
+class Request(Struct, frozen=True):
+    """One outbound request. ``url`` comes from a provider row, never from a client. Header names are lower case."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+    def __repr__(self) -> str:
+        """Show no header and no body: one holds the key, the other what the user wrote."""
+        return f"Request({self.method} {self.url}, {len(self.headers)} headers, {len(self.body)} bytes)"
+
+
+class Timeouts(Struct, frozen=True):
+    """Seconds: to connect (TLS included), to the first byte of the reply, between two bytes after it, and in all."""
+
+    connect_s: float = 5.0
+    first_byte_s: float = 120.0
+    idle_s: float = 60.0
+    total_s: float = 900.0
+
+
+class Reply(Protocol):
+    """A reply whose head has arrived. Leaving it early closes the connection at once; reading it to the end keeps it."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives, with back-pressure: nothing is read ahead past a bounded buffer."""
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body. Raises UpstreamError (kind ``protocol``) when it is longer than ``limit`` bytes."""
+
+    async def close(self) -> None:
+        """Give the connection up now if the body was not read to its end. Idempotent; safe after cancellation."""
+
+
+class Transport(Protocol):
+    """The only way out. Raises UpstreamError and nothing else."""
+
+    async def send(self, request: Request, timeouts: Timeouts) -> Reply:
+        """Send and wait for the head of the reply."""
+
+    async def close(self) -> None:
+        """Close every connection."""
+
+
+class Credential(Protocol):
+    """Where the right to call a provider comes from. Its repr never shows the secret."""
+
+    async def sign(self, request: Request) -> Request:
+        """Return the request with what the provider wants to see added. Raises UpstreamError (kind ``credential``)."""

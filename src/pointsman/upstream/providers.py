@@ -1,0 +1,137 @@
+"""The rows: where each provider is, what names its key, what it does differently. Facts only, no I/O.
+
+Strategy: one row per company or API, all in the OpenAI chat dialect; Anthropic and Gemini by their OpenAI-compatible URLs
+until they get dialects of their own. A row becomes a ``core.routing.Provider`` once a variable that holds its key is known.
+
+Laws: a row holds no secret and reads no environment; ``base_url`` has no slash at its end, and ``/chat/completions`` and
+``/models`` go behind it. A quirk stands here only where it is documented and code acts on it.
+
+Base URLs were checked against the providers' own documentation in November 2026, except those of OpenAI (the official
+SDK's default) and of Mistral, DeepSeek, Groq and OpenRouter (checked against public client configurations).
+"""
+
+from msgspec import Struct
+
+from pointsman.core.routing import Provider
+
+API_KEY_HEADER = "api_key_header"
+X_API_KEY_HEADER = "x_api_key_header"
+NO_STREAM_OPTIONS = "no_stream_options"
+
+
+def quirks() -> dict[str, str]:
+    """Return every quirk by name, with what it means: the only ones that a configuration may name."""
+    return {
+        API_KEY_HEADER: "the key goes into the header `api-key` instead of `authorization`",
+        X_API_KEY_HEADER: "the key goes into the header `x-api-key` instead of `authorization`",
+        NO_STREAM_OPTIONS: "`stream_options` is refused; usage comes with the last chunk without being asked for",
+    }
+
+
+class Row(Struct, frozen=True):
+    """A provider that can be found by its environment variables.
+
+    ``variables`` are the accepted names of the key's variable, the usual one first. ``base_url`` is empty where it depends
+    on the customer; then ``url_variable`` names the variable that holds the customer's address, and ``url_path`` is what
+    belongs behind it. ``price_id`` is the provider's id in genai-prices, None where that package does not know it.
+    ``note`` is one sentence for people.
+    """
+
+    name: str
+    title: str
+    base_url: str
+    variables: tuple[str, ...]
+    price_id: str | None
+    quirks: tuple[str, ...] = ()
+    url_variable: str = ""
+    url_path: str = ""
+    note: str = ""
+    dialect: str = "openai_chat"
+
+    def provider(self, variable: str, address: str = "") -> Provider:
+        """Return the provider signed in by ``variable`` (its name, never its value). ``address`` is the customer's own."""
+        return Provider(self.name, self._url(address), f"env:{variable}", self.dialect, self.quirks)
+
+    def _url(self, address: str) -> str:
+        if not self.url_variable:
+            return self.base_url
+        return address.strip().rstrip("/").removesuffix(self.url_path) + self.url_path
+
+
+class LoopbackServer(Struct, frozen=True):
+    """An OpenAI-compatible server that people run on their own machine, at its default port. It needs no key."""
+
+    name: str
+    title: str
+    port: int
+
+    def provider(self) -> Provider:
+        """Return the provider at its default address."""
+        return Provider(self.name, f"http://127.0.0.1:{self.port}/v1")
+
+
+ROWS: tuple[Row, ...] = (
+    Row("openai", "OpenAI", "https://api.openai.com/v1", ("OPENAI_API_KEY",), "openai"),
+    Row("anthropic", "Anthropic", "https://api.anthropic.com/v1", ("ANTHROPIC_API_KEY",), "anthropic"),
+    Row(
+        "gemini",
+        "Google Gemini",
+        "https://generativelanguage.googleapis.com/v1beta/openai",
+        ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        "google",
+    ),
+    Row("xai", "xAI", "https://api.x.ai/v1", ("XAI_API_KEY",), "x-ai"),
+    Row(
+        "mistral",
+        "Mistral",
+        "https://api.mistral.ai/v1",
+        ("MISTRAL_API_KEY",),
+        "mistral",
+        # 422 "extra inputs are not permitted" for include_usage: openai/openai-agents-python#442.
+        quirks=(NO_STREAM_OPTIONS,),
+    ),
+    Row("deepseek", "DeepSeek", "https://api.deepseek.com", ("DEEPSEEK_API_KEY",), "deepseek"),
+    Row(
+        "moonshot",
+        "Moonshot (Kimi)",
+        "https://api.moonshot.ai/v1",
+        ("MOONSHOT_API_KEY",),
+        "moonshotai",
+        note="A key from platform.moonshot.cn works only with base_url https://api.moonshot.cn/v1.",
+    ),
+    Row(
+        "dashscope",
+        "DashScope (Qwen)",
+        "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
+        ("DASHSCOPE_API_KEY",),
+        None,
+        note="Keys belong to a region: for Beijing set base_url to https://dashscope.aliyuncs.com/compatible-mode/v1.",
+    ),
+    Row("groq", "Groq", "https://api.groq.com/openai/v1", ("GROQ_API_KEY",), "groq"),
+    Row("together", "Together", "https://api.together.ai/v1", ("TOGETHER_API_KEY",), "together"),
+    Row("fireworks", "Fireworks", "https://api.fireworks.ai/inference/v1", ("FIREWORKS_API_KEY",), "fireworks"),
+    Row("openrouter", "OpenRouter", "https://openrouter.ai/api/v1", ("OPENROUTER_API_KEY",), "openrouter"),
+    Row(
+        "azure",
+        "Azure OpenAI",
+        "",
+        ("AZURE_OPENAI_API_KEY",),
+        "azure",
+        quirks=(API_KEY_HEADER,),
+        url_variable="AZURE_OPENAI_ENDPOINT",
+        url_path="/openai/v1",
+        note="Model names are the names of your Azure deployments.",
+    ),
+)
+
+LOOPBACK: tuple[LoopbackServer, ...] = (
+    LoopbackServer("ollama", "Ollama", 11434),
+    LoopbackServer("llamacpp", "llama.cpp", 8080),
+    LoopbackServer("vllm", "vLLM", 8000),
+    LoopbackServer("lmstudio", "LM Studio", 1234),
+)
+
+
+def row(name: str) -> Row | None:
+    """Return the row of that name, None where there is none."""
+    return next((row for row in ROWS if row.name == name), None)
