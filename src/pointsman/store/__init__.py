@@ -1,0 +1,1 @@
+"""Where things last: journal, snapshots and counters behind small interfaces; SQLite by default."""

@@ -1,0 +1,145 @@
+"""What a store must do. SQLite is the default; one contract suite (``tests/store``) holds for every implementation.
+
+Laws: an append is all or nothing; a reader never blocks the writer; what an append returned from is on disk; every method
+may be called from any process that opened the same store. Raises StoreError, whose text says what to do, when the store
+fails; ValueError when a value can never be stored (a number beyond 64 bits), so that a writer knows which to try again.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Final, Literal, Protocol
+
+from msgspec import Struct
+
+from pointsman.core.record import ExchangeRecord, Judgement
+
+Grouping = Literal["feature", "deployment", "mode", "arm"]
+GROUPINGS: Final[tuple[Grouping, ...]] = ("feature", "deployment", "mode", "arm")
+
+
+class Filter(Struct, frozen=True):
+    """Which exchanges or judgements are wanted. Times are Unix milliseconds, ``until_ms`` exclusive; None: no bound.
+
+    ``exchange`` is an exchange's id. ``route``, ``source`` and ``input_above`` (more input tokens than this) say something
+    of exchanges only, ``trial`` of judgements only; elsewhere they are a mistake (ValueError).
+    """
+
+    since_ms: int | None = None
+    until_ms: int | None = None
+    feature: str | None = None
+    deployment: str | None = None
+    route: str | None = None
+    source: str | None = None
+    trial: str | None = None
+    input_above: int | None = None
+    exchange: str | None = None
+
+
+class Spend(Struct, frozen=True):
+    """One line of the spend report: sums over the exchanges of one feature, served deployment, mode and arm.
+
+    What was not grouped by is empty, and so is ``deployment`` where no attempt was made. ``errors`` counts the outcomes
+    ``error`` and ``cut``. Latencies are milliseconds (nearest rank), of answered exchanges whose latency is known, 0 where
+    there are none. ``unpriced`` counts exchanges without a known cost: they are in the counts and the tokens, not in the
+    money; ``missing`` counts those of them that must have cost something: all but failures without any tokens. The sums of
+    squares serve intervals.
+    """
+
+    feature: str
+    deployment: str
+    mode: str
+    arm: str
+    requests: int
+    errors: int
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    cost_nano: int
+    cost_nano_squared: float
+    unpriced: int
+    latency_p50_ms: float
+    latency_p95_ms: float
+    first_ms: int
+    last_ms: int
+    cache_written_tokens: int = 0
+    missing: int = 0
+
+
+class Published(Struct, frozen=True):
+    """One published snapshot. ``number`` grows by one; ``data`` are the encoded bytes."""
+
+    number: int
+    hash: str
+    at_ms: int
+    made_by: str
+    data: bytes
+
+
+class Journal(Protocol):
+    """Exchanges and judgements: appended, never changed."""
+
+    def append(self, records: Sequence[ExchangeRecord]) -> None:
+        """Write a batch in one transaction. A record whose id is already there is left as it is (imports repeat)."""
+
+    def exchanges(self, wanted: Filter, *, newest_first: bool = False, limit: int | None = None) -> Iterator[ExchangeRecord]:
+        """Stream matching exchanges in order of time, with a bounded amount of memory.
+
+        An exchange that is appended meanwhile may be among them or not; no other is missed or comes twice.
+        """
+
+    def spend(self, wanted: Filter, by: Collection[Grouping] = GROUPINGS) -> list[Spend]:
+        """Sums by what ``by`` names, in the order of those names, computed by the database."""
+
+    def judge(self, judgements: Sequence[Judgement]) -> None:
+        """Write graded answers in one transaction; (exchange, trial, deployment, arm) already there is left as it is."""
+
+    def judgements(self, wanted: Filter) -> Iterator[Judgement]:
+        """Stream matching judgements in order of time."""
+
+
+class Snapshots(Protocol):
+    """Published snapshots and which of them is current."""
+
+    def publish(self, data: bytes, *, made_by: str, at_ms: int, replaces: int | None = None) -> Published:
+        """Store encoded bytes and make them current, in one transaction.
+
+        ``replaces`` is the number that the caller started from: when another was published since, StoreError is raised
+        and nothing is changed, so that two acts at once never undo one another in silence.
+        """
+
+    def current(self) -> Published | None:
+        """The current snapshot, None in a new store."""
+
+    def current_number(self) -> int:
+        """The number of the current snapshot, 0 in a new store. Cheap: called several times a second."""
+
+    def history(self, limit: int = 50) -> list[Published]:
+        """Newest first."""
+
+
+class Counters(Protocol):
+    """Named integer counters, shared between processes (money in nano-dollars, counts)."""
+
+    def add(self, name: str, amount: int, *, limit: int | None = None) -> int | None:
+        """Add and return the new value; with ``limit``, None and no change when the new value would pass it."""
+
+    def get(self, name: str) -> int:
+        """The value, 0 where nothing was ever added."""
+
+
+class Store(Protocol):
+    """One opened store with its three parts."""
+
+    @property
+    def journal(self) -> Journal:
+        """Exchanges and judgements."""
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """What was published."""
+
+    @property
+    def counters(self) -> Counters:
+        """Money and counts."""
+
+    def close(self) -> None:
+        """Release files and connections. Idempotent."""

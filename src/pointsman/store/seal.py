@@ -1,0 +1,92 @@
+"""Feature vectors at rest: sealed with a key that belongs to one installation.
+
+Strategy: ChaCha20-Poly1305 (RFC 8439) with a random nonce for each cell; format and record id are associated data, so that
+a cell cannot be moved to another record. A cell is one byte of format (1), nonce (12), ciphertext, tag (16).
+
+Laws: a cell has at most ``CELL_BYTES``; the key file is whole or absent, mode 0600, and never replaced; the key is in no
+error, log or repr. With random nonces one key serves 2^32 cells with a chance of about 2^-33 that any nonce repeats.
+"""
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+from pointsman.core.errors import StoreError
+
+KEY_FILE: Final = "installation.key"
+KEY_BYTES: Final = 32
+CELL_BYTES: Final = 512
+_FORMAT: Final = b"\x01"
+_NONCE: Final = 12
+_TAG: Final = 16
+
+
+class VectorSeal:
+    """Seals and opens vectors with one key. ``named`` is the file it came from, for errors."""
+
+    def __init__(self, key: bytes, named: Path) -> None:
+        self._cipher = ChaCha20Poly1305(key)
+        self._named = named
+
+    def __repr__(self) -> str:
+        return f"VectorSeal({str(self._named)!r})"
+
+    def seal(self, record_id: str, vector: bytes) -> bytes:
+        """Return the cell for a vector. ValueError where it would be longer than ``CELL_BYTES``."""
+        if len(vector) > CELL_BYTES - len(_FORMAT) - _NONCE - _TAG:
+            raise ValueError(f"a vector of {len(vector)} bytes does not fit into a cell of {CELL_BYTES}")
+        nonce = os.urandom(_NONCE)
+        return _FORMAT + nonce + self._cipher.encrypt(nonce, vector, _FORMAT + record_id.encode())
+
+    def open(self, record_id: str, cell: bytes) -> bytes:
+        """Return the vector in a cell. Raises StoreError: sealed with another key, for another record, or altered."""
+        start = len(_FORMAT)
+        nonce, sealed = cell[start : start + _NONCE], cell[start + _NONCE :]
+        try:
+            return self._cipher.decrypt(nonce, sealed, cell[:start] + record_id.encode())
+        except (InvalidTag, ValueError) as error:
+            raise StoreError(
+                f"the feature vector of {record_id} cannot be opened with {self._named}: it was sealed with another key, "
+                "or altered. Put the right key file back; if it is lost, start with a new data directory"
+            ) from error
+
+
+def installation_key(data: Path) -> bytes:
+    """Return the 32 bytes in ``<data>/installation.key``; the directory (0700) and the key (0600) are made on first use.
+
+    Whichever of several processes comes first makes the key, the others read it whole. Raises StoreError.
+    """
+    path = data / KEY_FILE
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            _make(path)
+        key = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read or made: {error.strerror}; name another data directory") from error
+    if len(key) != KEY_BYTES:
+        raise StoreError(
+            f"{path} holds {len(key)} bytes, a key has {KEY_BYTES}: it is damaged. Put the right file back, or delete it "
+            "where no vectors were stored yet"
+        )
+    return key
+
+
+def _make(path: Path) -> None:
+    """Write a new key beside ``path`` and link it there, which fails where another process was first."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(draft)
+    finally:
+        draft.unlink()

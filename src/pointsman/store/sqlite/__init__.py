@@ -1,0 +1,57 @@
+"""The default store: one SQLite file in the data directory, shared by every process of an installation.
+
+connections  one connection a thread; write transactions; what may go wrong
+schema       numbered migrations, and which files are refused
+faults       SQLite's errors in words that say what to do
+exchanges    exchange records as rows
+judgements   graded answers as rows
+journal      the interface over both
+snapshots    published snapshots
+counters     shared integers
+
+Laws:
+- Write-ahead logging: readers never block, and never wait for, the one writer. A writer waits for another up to
+  ``connections.WAIT_S`` and then gives up with nothing written.
+- ``synchronous=FULL``: a commit returns after the log is on disk, so what an append returned from survives a crash of the
+  machine as well. NORMAL would lose the last commits with the power; the journal's batches (five a second at most) make
+  the difference of one fsync each, a few milliseconds of waiting and next to no CPU.
+- Long reads go page by page and hold no transaction between pages, so that an idle reader never makes the log grow.
+- The data directory is on a local disk: write-ahead logging needs memory that the processes share, which network file
+  systems do not give.
+- Vectors are stored sealed or, without a key, not at all.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from pointsman.store.seal import KEY_FILE, VectorSeal
+from pointsman.store.sqlite.connections import Connections
+from pointsman.store.sqlite.counters import SqliteCounters
+from pointsman.store.sqlite.journal import SqliteJournal
+from pointsman.store.sqlite.snapshots import SqliteSnapshots
+
+FILE: Final = "pointsman.sqlite3"
+
+
+class SqliteStore:
+    """One opened store. All its methods may be called from any thread of the process that opened it."""
+
+    def __init__(self, connections: Connections, seal: VectorSeal | None) -> None:
+        self._connections = connections
+        self.journal = SqliteJournal(connections, seal)
+        self.snapshots = SqliteSnapshots(connections)
+        self.counters = SqliteCounters(connections)
+
+    def close(self) -> None:
+        """Close every connection of this store. Idempotent; later calls of other methods raise StoreError."""
+        self._connections.close()
+
+
+def open_store(path: Path, *, vector_key: bytes | None) -> SqliteStore:
+    """Open the store in the data directory ``path``; both are made (mode 0700 and 0600) where they do not exist.
+
+    ``vector_key`` are the 32 bytes of ``seal.installation_key``; with None, vectors are neither written nor read.
+    Raises StoreError: not a store, of a newer version, damaged, not writable.
+    """
+    seal = VectorSeal(vector_key, path / KEY_FILE) if vector_key is not None else None
+    return SqliteStore(Connections(path / FILE), seal)

@@ -1,0 +1,121 @@
+"""Connections to one file: one a thread, write transactions, and errors in plain words.
+
+Strategy: SQLite serialises writers by a lock on the file, whichever process they are in; so a write begins with
+``BEGIN IMMEDIATE``, which waits for the lock before anything was read that could become stale.
+
+Laws: a transaction is committed whole or rolled back; every sqlite3 error leaves here as a StoreError, and a value that
+SQLite cannot hold as a ValueError; connections never cross a fork (SQLite forbids it), they are refused there.
+"""
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from pointsman.core.errors import StoreError
+from pointsman.store.sqlite.faults import explain
+from pointsman.store.sqlite.schema import migrate, version
+
+WAIT_S: Final = 10.0
+_PAUSE_S: Final = 0.01
+
+
+class Connections:
+    """The connections of one process to one file. ``wait_s`` bounds the wait for another writer, in seconds."""
+
+    def __init__(self, path: Path, *, wait_s: float = WAIT_S) -> None:
+        self._path = path
+        self._wait_s = wait_s
+        self._process = os.getpid()
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._opened: list[tuple[threading.Thread, sqlite3.Connection]] = []
+        self._closed = False
+        with self._explained():
+            migrate(self._of_this_thread(), path)
+
+    def read(self, query: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """Return all rows of a query. Raises StoreError."""
+        with self._explained():
+            return self._of_this_thread().execute(query, parameters).fetchall()
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection inside a write transaction, committed at the end or rolled back whole. Raises StoreError."""
+        with self._explained():
+            connection = self._of_this_thread()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close all connections. Idempotent."""
+        with self._lock:
+            self._closed = True
+            for _, connection in self._opened:
+                connection.close()
+            self._opened.clear()
+
+    def _of_this_thread(self) -> sqlite3.Connection:
+        if self._closed:
+            raise StoreError(f"{self._path} was closed")
+        if os.getpid() != self._process:
+            raise StoreError(f"{self._path} was opened before this process was forked: open it again")
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect()
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        path = self._path
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not path.exists():
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise StoreError(f"{path} cannot be made: {error.strerror}; name another data directory") from error
+        connection = sqlite3.connect(path, timeout=self._wait_s, isolation_level=None, check_same_thread=False)
+        try:
+            version(connection, path)  # before the file is touched
+            self._use_log(connection)
+            connection.execute("PRAGMA synchronous = FULL")
+        except BaseException:
+            connection.close()
+            raise
+        with self._lock:
+            for thread, old in self._opened:
+                if not thread.is_alive():
+                    old.close()
+            self._opened = [entry for entry in self._opened if entry[0].is_alive()]
+            self._opened.append((threading.current_thread(), connection))
+        return connection
+
+    def _use_log(self, connection: sqlite3.Connection) -> None:
+        """Switch a new file to write-ahead logging. SQLite does not wait here while another process does the same."""
+        patience = time.monotonic() + self._wait_s
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > patience:
+                    raise
+                time.sleep(_PAUSE_S)
+            else:
+                return
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise explain(error, self._path, self._wait_s) from error
+        except (OverflowError, UnicodeEncodeError) as error:
+            raise ValueError(f"a value cannot be stored: {error}; nothing was changed") from error

@@ -1,0 +1,119 @@
+"""The journal over both tables: appends in one transaction, reads page by page, sums made by the database."""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final
+
+from pointsman.core.record import ExchangeRecord, Judgement
+from pointsman.store.interfaces import GROUPINGS, Filter, Grouping, Spend
+from pointsman.store.seal import VectorSeal
+from pointsman.store.sqlite import exchanges, judgements
+from pointsman.store.sqlite.connections import Connections
+
+PAGE: Final = 500
+
+_CONDITIONS: Final = {
+    "since_ms": "at_ms >= ?",
+    "until_ms": "at_ms < ?",
+    "feature": "feature = ?",
+    "deployment": "deployment = ?",
+    "route": "route = ?",
+    "source": "source = ?",
+    "trial": "trial = ?",
+    "input_above": "input_tokens > ?",
+    "exchange": "{id} = ?",
+}
+_OF_EXCHANGES: Final = {name: text.format(id="id") for name, text in _CONDITIONS.items() if name != "trial"}
+_OF_JUDGEMENTS: Final = {
+    name: text.format(id="exchange") for name, text in _CONDITIONS.items() if name not in ("route", "source", "input_above")
+}
+
+# Percentiles are nearest-rank ones, over answered exchanges whose latency is known: cume_dist is the share of a group's
+# latencies that are not above this one.
+_SPEND: Final = """
+WITH wanted AS (
+    SELECT {groups}, outcome, latency_ms, input_tokens, cached_tokens, cache_written_tokens, output_tokens, cost_nano, at_ms
+    FROM exchanges WHERE {where}
+), latencies AS (
+    SELECT feature, deployment, mode, arm, latency_ms,
+        cume_dist() OVER (PARTITION BY feature, deployment, mode, arm ORDER BY latency_ms) AS share
+    FROM wanted WHERE outcome = 'ok' AND latency_ms > 0
+), percentiles AS (
+    SELECT feature, deployment, mode, arm,
+        min(latency_ms) FILTER (WHERE share >= 0.50) AS p50, min(latency_ms) FILTER (WHERE share >= 0.95) AS p95
+    FROM latencies GROUP BY feature, deployment, mode, arm
+), sums AS (
+    SELECT feature, deployment, mode, arm, count(*) AS requests, sum(outcome IN ('error', 'cut')) AS errors,
+        sum(input_tokens) AS input, sum(cached_tokens) AS cached, sum(output_tokens) AS output,
+        coalesce(sum(cost_nano), 0) AS cost, coalesce(sum(CAST(cost_nano AS REAL) * cost_nano), 0.0) AS cost_squared,
+        sum(cost_nano IS NULL) AS unpriced, min(at_ms) AS first, max(at_ms) AS last, sum(cache_written_tokens) AS written,
+        sum(cost_nano IS NULL AND (outcome <> 'error' OR input_tokens + output_tokens > 0)) AS missing
+    FROM wanted GROUP BY feature, deployment, mode, arm
+)
+SELECT feature, deployment, mode, arm, requests, errors, input, cached, output, cost, cost_squared, unpriced,
+    coalesce(p50, 0.0), coalesce(p95, 0.0), first, last, written, missing
+FROM sums LEFT JOIN percentiles USING (feature, deployment, mode, arm) ORDER BY feature, deployment, mode, arm
+"""
+
+
+class SqliteJournal:
+    """Implements ``interfaces.Journal``. Without a ``seal``, vectors are neither written nor read."""
+
+    def __init__(self, connections: Connections, seal: VectorSeal | None) -> None:
+        self._connections = connections
+        self._seal = seal
+
+    def append(self, records: Sequence[ExchangeRecord]) -> None:
+        """Write a batch in one transaction; a record whose id is there is left as it is."""
+        with self._connections.write() as connection:
+            exchanges.insert(connection, records, self._seal)
+
+    def exchanges(self, wanted: Filter, *, newest_first: bool = False, limit: int | None = None) -> Iterator[ExchangeRecord]:
+        """Stream matching exchanges in order of time."""
+        table = "exchanges JOIN bodies USING (n)"
+        pages = self._pages(table, exchanges.SELECTED, _where(wanted, _OF_EXCHANGES), newest_first=newest_first, limit=limit)
+        return (exchanges.record(row, self._seal) for row in pages)
+
+    def spend(self, wanted: Filter, by: Collection[Grouping] = GROUPINGS) -> list[Spend]:
+        """Return sums by what ``by`` names."""
+        where, values = _where(wanted, _OF_EXCHANGES)
+        groups = ", ".join(name if name in by else f"'' AS {name}" for name in GROUPINGS)
+        return [Spend(*row) for row in self._connections.read(_SPEND.format(groups=groups, where=where), values)]
+
+    def judge(self, judgements_: Sequence[Judgement]) -> None:
+        """Write graded answers in one transaction; those that are there are left as they are."""
+        with self._connections.write() as connection:
+            judgements.insert(connection, judgements_, self._seal)
+
+    def judgements(self, wanted: Filter) -> Iterator[Judgement]:
+        """Stream matching judgements in order of time."""
+        pages = self._pages("judgements", judgements.SELECTED, _where(wanted, _OF_JUDGEMENTS))
+        return (judgements.judgement(row, self._seal) for row in pages)
+
+    def _pages(
+        self, table: str, columns: str, where: tuple[str, list[Any]], *, newest_first: bool = False, limit: int | None = None
+    ) -> Iterator[Sequence[Any]]:
+        """Yield rows in order of time and arrival, ``PAGE`` at a time; each page starts after the last row before it."""
+        conditions, values = where
+        order, beyond = ("DESC", "<") if newest_first else ("ASC", ">")
+        first = f"SELECT {columns}, at_ms, n FROM {table} WHERE {conditions}"  # noqa: S608 - our own names, values are bound
+        last = f" ORDER BY at_ms {order}, n {order} LIMIT ?"
+        after: tuple[int, ...] = ()
+        left = limit
+        while left is None or left > 0:
+            size = PAGE if left is None else min(PAGE, left)
+            further = f" AND (at_ms, n) {beyond} (?, ?)" if after else ""
+            rows = self._connections.read(first + further + last, (*values, *after, size))
+            for row in rows:
+                yield row[:-2]
+            if len(rows) < size:
+                return
+            after = tuple(rows[-1][-2:])
+            left = None if left is None else left - size
+
+
+def _where(wanted: Filter, conditions: dict[str, str]) -> tuple[str, list[Any]]:
+    """Return the SQL condition for a filter and its values. A field that does not apply is a mistake: ValueError."""
+    named = {name: getattr(wanted, name) for name in Filter.__struct_fields__ if getattr(wanted, name) is not None}
+    if not named.keys() <= conditions.keys():
+        raise ValueError(f"a filter by {', '.join(sorted(named.keys() - conditions.keys()))} does not apply here")
+    return " AND ".join(["TRUE", *(conditions[name] for name in named)]), list(named.values())

@@ -1,0 +1,47 @@
+"""Published snapshots: rows that only grow in number; the largest number is current."""
+
+from pointsman.core import snapshot as snapshots
+from pointsman.core.errors import StoreError
+from pointsman.store.interfaces import Published
+from pointsman.store.sqlite.connections import Connections
+
+_NUMBER = "SELECT coalesce(max(number), 0) FROM snapshots"
+
+
+class SqliteSnapshots:
+    """Implements ``interfaces.Snapshots``."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def publish(self, data: bytes, *, made_by: str, at_ms: int, replaces: int | None = None) -> Published:
+        """Store encoded bytes and make them current. Raises SnapshotError for bytes that are no snapshot."""
+        snapshots.decode(data)
+        with self._connections.write() as connection:
+            current = int(connection.execute(_NUMBER).fetchone()[0])
+            if replaces is not None and replaces != current:
+                raise StoreError(
+                    f"snapshot {current} was published after this change began (from snapshot {replaces}); "
+                    "nothing was changed, try again"
+                )
+            published = Published(current + 1, snapshots.snapshot_hash(data), at_ms, made_by, data)
+            connection.execute(
+                "INSERT INTO snapshots (number, hash, at_ms, made_by, data) VALUES (?, ?, ?, ?, ?)",
+                (published.number, published.hash, at_ms, made_by, data),
+            )
+        return published
+
+    def current(self) -> Published | None:
+        """Return the current snapshot, None in a new store."""
+        return next(iter(self.history(1)), None)
+
+    def current_number(self) -> int:
+        """Return the number of the current snapshot, 0 in a new store."""
+        return int(self._connections.read(_NUMBER)[0][0])
+
+    def history(self, limit: int = 50) -> list[Published]:
+        """Return the newest snapshots first."""
+        rows = self._connections.read(
+            "SELECT number, hash, at_ms, made_by, data FROM snapshots ORDER BY number DESC LIMIT ?", (limit,)
+        )
+        return [Published(*row) for row in rows]

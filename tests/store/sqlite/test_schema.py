@@ -1,0 +1,96 @@
+import sqlite3
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+from tests.store.records import record
+
+from pointsman.core.errors import StoreError
+from pointsman.store.interfaces import Filter
+from pointsman.store.sqlite import FILE, open_store, schema
+
+
+def versions(path: Path) -> tuple[int, int]:
+    connection = sqlite3.connect(path / FILE)
+    found = connection.execute(
+        "SELECT user_version, application_id FROM pragma_user_version, pragma_application_id"
+    ).fetchone()
+    connection.close()
+    return found[0], found[1]
+
+
+def test_a_new_store_has_every_migration_and_our_mark(tmp_path: Path) -> None:
+    open_store(tmp_path / "data", vector_key=None).close()
+    assert versions(tmp_path / "data") == (len(schema._scripts()), schema.APPLICATION_ID)
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "data" / FILE).stat().st_mode) == 0o600
+
+
+def test_the_log_is_on_disk_before_a_commit_returns(tmp_path: Path) -> None:
+    store = open_store(tmp_path, vector_key=None)
+    assert store._connections.read("PRAGMA journal_mode") == [("wal",)]
+    assert store._connections.read("PRAGMA synchronous") == [(2,)]
+    store.close()
+
+
+def test_migrations_are_numbered_without_gaps() -> None:
+    names = sorted(one.name for one in Path(schema.__file__).parent.joinpath("migrations").iterdir())
+    assert [name[:5] for name in names] == [f"{number:04}_" for number in range(1, len(names) + 1)]
+    assert len(schema._scripts()) == len(names)
+
+
+def test_a_later_migration_keeps_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(tmp_path, vector_key=None)
+    store.journal.append([record(1)])
+    store.close()
+    scripts = schema._scripts()
+    monkeypatch.setattr(schema, "_scripts", lambda: (*scripts, "CREATE TABLE more (\n  n INTEGER -- a; b\n);\n-- the end\n"))
+    later = open_store(tmp_path, vector_key=None)
+    assert list(later.journal.exchanges(Filter())) == [record(1)]
+    later.close()
+    assert versions(tmp_path)[0] == len(scripts) + 1
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_store(tmp_path, vector_key=None).close()
+    scripts = schema._scripts()
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            schema, "_scripts", lambda: (*scripts, "CREATE TABLE more (n INTEGER);\nCREATE TABLE more (n INTEGER);\n")
+        )
+        with pytest.raises(StoreError, match="more"):
+            open_store(tmp_path, vector_key=None)
+    open_store(tmp_path, vector_key=None).close()
+    assert versions(tmp_path)[0] == len(scripts)
+
+
+def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
+    open_store(tmp_path, vector_key=None).close()
+    connection = sqlite3.connect(tmp_path / FILE)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(StoreError, match=r"newer version of Pointsman \(schema 99, this one knows \d+\)"):
+        open_store(tmp_path, vector_key=None)
+    assert versions(tmp_path)[0] == 99
+
+
+@pytest.mark.parametrize("made", ["CREATE TABLE notes (n)", "PRAGMA user_version = 1", "PRAGMA application_id = 7"])
+def test_the_database_of_another_program_is_refused_and_left_alone(tmp_path: Path, made: str) -> None:
+    connection = sqlite3.connect(tmp_path / FILE)
+    connection.execute(made)
+    connection.close()
+    before = (tmp_path / FILE).read_bytes()
+    with pytest.raises(StoreError, match="another program"):
+        open_store(tmp_path, vector_key=None)
+    assert (tmp_path / FILE).read_bytes() == before
+
+
+def test_connections_of_ended_threads_are_closed(tmp_path: Path) -> None:
+    store = open_store(tmp_path, vector_key=None)
+    for _ in range(5):
+        thread = threading.Thread(target=lambda: store.counters.get("a"))
+        thread.start()
+        thread.join()
+    assert len(store._connections._opened) <= 2
+    store.close()

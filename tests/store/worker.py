@@ -1,0 +1,81 @@
+"""A process of its own in the tests of several at once: ``python -m tests.store.worker STORE PATH ACT NUMBER COUNT``.
+
+Prints a line when it is ready, waits for a line, works, and prints what it did, one JSON value a line.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.store.records import opened, record, snapshot_bytes
+
+from pointsman.core.errors import StoreError
+from pointsman.store.interfaces import Filter, Store
+
+BATCH = 20
+SHARED = 10**6
+
+
+def say(value: object) -> None:
+    print(json.dumps(value), flush=True)
+
+
+def append(store: Store, number: int, count: int) -> None:
+    """Append batches of this worker's own records, each with one that all workers share; acknowledge each."""
+    for batch in range(count):
+        mine = [record(SHARED * (number + 1) + batch * BATCH + place) for place in range(BATCH)]
+        store.journal.append([*mine, record(batch)])
+        say([one.id for one in mine])
+
+
+def add(store: Store, number: int, count: int) -> None:
+    """Add ``number`` + 1 until the limit ``count`` is reached; say how much was added in all."""
+    added = 0
+    while store.counters.add("money", number + 1, limit=count) is not None:
+        added += number + 1
+    say(added)
+
+
+def publish(store: Store, number: int, count: int) -> None:
+    """Publish ``count`` times on top of what is current; say how often another was faster."""
+    overtaken = 0
+    for turn in range(count):
+        while True:
+            started = store.snapshots.current_number()
+            try:
+                store.snapshots.publish(
+                    snapshot_bytes(f"{number}/{turn}"), made_by=f"{number}/{turn} on {started}", at_ms=0, replaces=started
+                )
+            except StoreError:
+                overtaken += 1
+            else:
+                break
+    say(overtaken)
+
+
+def read(store: Store, number: int, count: int) -> None:
+    """Read until all ``count`` records are there; say how many were there each time, and the longest read in seconds."""
+    seen, longest = [0], 0.0
+    while seen[-1] < count:
+        began = time.perf_counter()
+        seen.append(len(list(store.journal.exchanges(Filter()))))
+        longest = max(longest, time.perf_counter() - began)
+    say([seen, longest])
+
+
+ACTS: dict[str, Callable[[Store, int, int], None]] = {"append": append, "add": add, "publish": publish, "read": read}
+
+
+def main() -> None:
+    name, path, act, number, count = sys.argv[1:]
+    say("ready")
+    sys.stdin.readline()
+    store = opened(name, Path(path))
+    ACTS[act](store, int(number), int(count))
+    store.close()
+
+
+if __name__ == "__main__":
+    main()
