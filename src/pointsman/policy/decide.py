@@ -1,0 +1,271 @@
+"""One decision: which deployment answers, which may stand in, and how likely each was.
+
+Strategy: resolve the model name, filter what cannot serve, predict, let the objective pick, draw. Everything that a
+decision reads is passed in, so that the same values always give the same decision, in the gateway and in a replay.
+
+Laws: filters come before the draw and fail closed; the eligible set and every probability are recorded; a fallback is not a
+draw; without evidence a route *is* its reference; who pins or names a model gets that model, whatever we think of it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from msgspec import Struct
+
+from pointsman.core.errors import GatewayError
+from pointsman.core.routing import Context, Decision, Deployment, Needs, Plan, Prediction, Route
+from pointsman.core.snapshot import Snapshot
+from pointsman.policy import model, objective
+from pointsman.policy.model import Policy
+
+_COOLING = "is cooling down after failures"
+_RETRY_SECONDS = 1.0
+_NAMES_SHOWN = 12
+
+
+class State(Struct, frozen=True):
+    """What the data plane knows right now: deployments that are cooling down, and the hash of the snapshot in use."""
+
+    cooling: frozenset[str] = frozenset()
+    snapshot: str = ""
+
+
+class Target(Struct, frozen=True):
+    """What a model name stands for.
+
+    A route, whose plan decides (``route`` set, ``arm`` None); or what the client chose for itself: ``pinned`` is one
+    deployment, ``observed`` the deployments of one vendor's model, in configuration order.
+    """
+
+    route: Route | None
+    deployments: tuple[str, ...]
+    arm: Literal["pinned", "observed"] | None = None
+
+
+def resolve(snapshot: Snapshot, asked: str) -> Target:
+    """Return what a client's model name stands for.
+
+    In this order: a route (it may shadow a vendor's name); ``provider/model`` with a configured provider, whether or not
+    that deployment is configured; a vendor's bare name; with exactly one provider, any name, unchanged. Raises GatewayError
+    (404 ``model_not_found``) naming what exists.
+    """
+    route = snapshot.routes.get(asked)
+    if route is not None:
+        return Target(route, (route.reference,) if route.reference else ())
+    provider, slash, rest = asked.partition("/")
+    if slash and rest and provider in snapshot.providers:
+        return Target(None, (asked,), "pinned")
+    same = tuple(d.name for d in snapshot.deployments.values() if d.model == asked)
+    if same:
+        return Target(None, same, "observed")
+    if len(snapshot.providers) == 1 and asked:
+        return Target(None, (f"{next(iter(snapshot.providers))}/{asked}",), "observed")
+    raise GatewayError(
+        404,
+        "model_not_found",
+        f"the model {asked!r} does not exist here: ask for a route ({_names(snapshot.routes)}) "
+        f"or for provider/model with one of the providers {_names(snapshot.providers)}",
+        param="model",
+    )
+
+
+def plan_for(route: Route, feature: str) -> Plan:
+    """Return the plan in force for a feature: its own, or the one for all that have none."""
+    return route.plans.get(feature) or route.plans["*"]
+
+
+def deployment(snapshot: Snapshot, name: str) -> Deployment:
+    """Return a deployment by name; one that is not configured is made up from its name, without a price.
+
+    Raises KeyError when its provider is not configured either.
+    """
+    known = snapshot.deployments.get(name)
+    if known is not None:
+        return known
+    provider, _, vendor_name = name.partition("/")
+    return Deployment(name, snapshot.providers[provider].name, vendor_name, vendor_name)
+
+
+def decide(snapshot: Snapshot, target: Target, policy: Policy | None, context: Context, state: State, u: float) -> Decision:
+    """Return the decision for one request. ``u`` in [0, 1) is the only chance in it.
+
+    Raises GatewayError: 400 ``no_reference`` where the route has no reference, 400 ``unsupported_request`` where nothing
+    can serve what the request itself needs, 503 ``no_deployment_available`` where what could is cooling down.
+    """
+    if target.route is None:
+        return _as_asked(snapshot, target, context, state)
+    plan = plan_for(target.route, context.feature)
+    reference = plan.reference or target.route.reference
+    if reference is None:
+        raise GatewayError(
+            400,
+            "no_reference",
+            f'the route {target.route.name!r} has no reference deployment yet: set `reference = "provider/model"` under '
+            f"[routes.{target.route.name}] in pointsman.toml, the deployment that you trust today",
+            param="model",
+        )
+    field = _Field.of(snapshot, plan, reference, context.needs, state)
+    predictions = model.predict(policy, context, field.eligible) if policy is not None else ()
+    return _drawn(snapshot, plan, field, predictions, state, u)
+
+
+@dataclass(frozen=True)
+class _Field:
+    """Who runs: the reference, deployments of the same model, those accepted; split by the filter into two."""
+
+    reference: str
+    same: tuple[str, ...]
+    acting: tuple[str, ...]
+    eligible: tuple[Deployment, ...]
+    excluded: dict[str, str]
+
+    @staticmethod
+    def of(snapshot: Snapshot, plan: Plan, reference: str, needs: Needs, state: State) -> "_Field":
+        key = deployment(snapshot, reference).model_key
+        same = [d.name for d in snapshot.deployments.values() if d.model_key == key and d.name != reference]
+        acting = plan.accepted if plan.mode in ("canary", "auto") else ()
+        names = dict.fromkeys((reference, *acting, *same))
+        fit, excluded = _filtered((deployment(snapshot, name) for name in names), needs, state)
+        left = {d.name for d in fit}
+        return _Field(
+            reference,
+            tuple(name for name in same if name in left),
+            tuple(dict.fromkeys(name for name in (reference, *acting) if name in left)),
+            fit,
+            excluded,
+        )
+
+    @property
+    def home(self) -> str | None:
+        """The reference, or the same model elsewhere where the reference cannot serve; None where neither can."""
+        return self.reference if self.reference not in self.excluded else next(iter(self.same), None)
+
+
+def _drawn(
+    snapshot: Snapshot, plan: Plan, field: _Field, predictions: tuple[Prediction, ...], state: State, u: float
+) -> Decision:
+    acting = plan.mode in ("canary", "auto") and bool(field.acting)
+    home = field.home
+    if home is None and not acting:
+        raise _nothing_eligible(field.excluded)
+    ranking = _ranking(plan, field, predictions) if acting else []
+    share = 0.0 if not acting else 1.0 if home is None else plan.acting_share
+    pick = ranking[0] if ranking else home
+    drawn = u < share
+    chosen = pick if drawn or home is None else home
+    if chosen is None:
+        raise _nothing_eligible(field.excluded)
+    mass = dict.fromkeys((d.name for d in field.eligible), 0.0)
+    if pick is not None:
+        mass[pick] += share
+    if home is not None:
+        mass[home] += 1.0 - share
+    fallbacks = [name for name in (home, *ranking, *field.same) if name is not None and name != chosen]
+    return Decision(
+        chosen=chosen,
+        fallbacks=tuple(dict.fromkeys(fallbacks))[: snapshot.limits.fallbacks],
+        eligible=tuple(mass),
+        probabilities=tuple(mass.values()),
+        mode=plan.mode,
+        arm="policy" if drawn else "control" if acting else "reference",
+        why=_why(plan, field, chosen, drawn=drawn, acting=acting, predicted=bool(predictions)),
+        predictions=predictions,
+        excluded=field.excluded,
+        snapshot=state.snapshot,
+    )
+
+
+def _ranking(plan: Plan, field: _Field, predictions: tuple[Prediction, ...]) -> list[str]:
+    """Return the reference and the accepted that can serve, the one to use first, then in order of utility."""
+    wanted = [p for p in predictions if p.deployment in field.acting]
+    order = objective.ranked(wanted, field.reference, plan.value_nano) if wanted else list(field.acting)
+    if plan.one_model in field.acting:
+        first = plan.one_model
+    else:
+        first = objective.choose(wanted, field.reference, plan.value_nano) if wanted else field.acting[0]
+    return [first, *(name for name in order if name != first)]
+
+
+def _as_asked(snapshot: Snapshot, target: Target, context: Context, state: State) -> Decision:
+    """The client chose: its model answers, even where we believe that it cannot; the same model elsewhere stands in."""
+    asked = [deployment(snapshot, name) for name in target.deployments]
+    fit, excluded = _filtered(asked, context.needs, state)
+    names = tuple(d.name for d in fit) or target.deployments[:1]
+    chosen, *others = names
+    arm = target.arm or "observed"
+    return Decision(
+        chosen=chosen,
+        fallbacks=tuple(others[: snapshot.limits.fallbacks]),
+        eligible=names,
+        probabilities=(1.0, *(0.0 for _ in others)),
+        mode="observe",
+        arm=arm,
+        why="pinned by the client" if arm == "pinned" else "named by the client",
+        excluded={name: reason for name, reason in excluded.items() if name != chosen},
+        snapshot=state.snapshot,
+    )
+
+
+def _filtered(
+    deployments: Iterable[Deployment], needs: Needs, state: State
+) -> tuple[tuple[Deployment, ...], dict[str, str]]:
+    fit: list[Deployment] = []
+    excluded: dict[str, str] = {}
+    for one in deployments:
+        reason = unfit(one, needs) or (_COOLING if one.name in state.cooling else None)
+        if reason is None:
+            fit.append(one)
+        else:
+            excluded[one.name] = reason
+    return tuple(fit), excluded
+
+
+def unfit(one: Deployment, needs: Needs) -> str | None:
+    """Say why a deployment cannot do what the request needs, None where it can."""
+    if needs.tools and not one.tools:
+        return "does not take tools"
+    if needs.json_schema and not one.json_schema:
+        return "does not take a JSON schema"
+    unread = sorted(needs.media.difference(one.media))
+    if unread:
+        return f"does not read {', '.join(unread)}"
+    wanted = needs.input_tokens + (needs.max_output_tokens or 0)
+    if one.context_tokens is not None and wanted > one.context_tokens:
+        return f"holds {one.context_tokens} tokens, about {wanted} are needed"
+    return None
+
+
+def _nothing_eligible(excluded: dict[str, str]) -> GatewayError:
+    reasons = "; ".join(f"{name} {reason}" for name, reason in excluded.items())
+    if _COOLING in excluded.values():
+        return GatewayError(
+            503,
+            "no_deployment_available",
+            f"no deployment can take this request right now ({reasons})",
+            retry_after=_RETRY_SECONDS,
+        )
+    return GatewayError(400, "unsupported_request", f"no deployment of this route can serve this request ({reasons})")
+
+
+def _why(plan: Plan, field: _Field, chosen: str, *, drawn: bool, acting: bool, predicted: bool) -> str:
+    """Say in one short sentence why this deployment was chosen."""
+    if chosen in field.same and chosen not in field.acting:
+        return f"the same model as {field.reference}, which {field.excluded[field.reference]}"
+    if not acting:
+        return "the reference: nothing is accepted to stand in for it yet"
+    if not drawn:
+        return "held on the reference, to measure against"
+    if chosen == plan.one_model:
+        return "one model suffices here"
+    if not predicted:
+        return "nothing learned to choose by"
+    if chosen == field.reference:
+        return "the reference is worth its price here"
+    return "best predicted quality" if plan.value_nano is None else "good enough for less"
+
+
+def _names(known: Iterable[str]) -> str:
+    names = list(known)
+    shown = ", ".join(names[:_NAMES_SHOWN]) or "none configured"
+    return shown + (f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else "")

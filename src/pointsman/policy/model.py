@@ -1,0 +1,177 @@
+"""What one route learned, as one value: how well and for how much each deployment answers what kind of request.
+
+Strategy: everything that was learned is a linear map of the feature vector, so all maps lie side by side in one matrix, and
+predicting for every deployment at once is one product and a handful of operations on short rows. ``policy/teach`` makes a
+Policy; the gateway reads it from the snapshot.
+
+Laws: a prediction depends on the feature vector, the feature tag and the estimate of input tokens alone, so that a decision
+can be made again from the journal; one request alone is predicted as in a batch; a deployment that was not learned has no
+prediction; damaged bytes are an error.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from pointsman.core.errors import SnapshotError
+from pointsman.core.routing import Context, Deployment, Prediction
+from pointsman.policy import cost, features
+from pointsman.policy.linear import softmax
+
+Matrix = NDArray[np.float32]
+_FORMAT: Final = 2
+_FLAG_LIMIT: Final = 0.6
+_CLOSEST: Final = 0.002
+
+
+class Policy(Struct, frozen=True, eq=False):
+    """What one route learned about M deployments, from requests of T tasks with F known feature tags.
+
+    ``flag_centre`` and ``flag_scale`` (FLAGS,) standardise the structural part of a vector and ``centre`` (D,) is the mean
+    of the result. ``maps`` (D, T + 3 M) and ``bias`` (T + 3 M,) give, side by side: log-odds of tasks, what is added to the
+    quality table, the logarithm of recorded costs in nano-dollars, the logarithm of output tokens. ``table`` and
+    ``table_variance`` (T, M), ``variance`` (M,) and ``tags`` (F, M) are those of ``quality.QualityModel``; ``most`` (2, M)
+    the largest recorded cost and output ever seen. NaN: nothing was recorded.
+    """
+
+    deployments: tuple[str, ...]
+    tasks: tuple[str, ...]
+    known_tags: tuple[str, ...]
+    flag_centre: Matrix
+    flag_scale: Matrix
+    centre: Matrix
+    maps: Matrix
+    bias: Matrix
+    table: Matrix
+    table_variance: Matrix
+    variance: Matrix
+    tags: Matrix
+    most: Matrix
+    learned_from: int = 0
+    vector_version: int = features.VERSION
+    format: int = _FORMAT
+
+
+class Estimates(Struct, frozen=True, eq=False):
+    """Predictions for N requests x M learned deployments.
+
+    ``quality`` in (0, 1) and its standard error, ``recorded`` cost in nano-dollars, output ``tokens``; NaN where nothing
+    was recorded.
+    """
+
+    quality: Matrix
+    quality_sd: Matrix
+    recorded: Matrix
+    tokens: Matrix
+
+
+def encode(policy: Policy) -> bytes:
+    """Return a policy as bytes."""
+    return _ENCODER.encode(policy)
+
+
+def decode(data: bytes) -> Policy:
+    """Return the policy held in ``data``. Raises SnapshotError when the bytes are damaged or of another version."""
+    try:
+        policy = _DECODER.decode(data)
+    except (msgspec.DecodeError, msgspec.ValidationError, ValueError, TypeError) as error:
+        raise SnapshotError(f"the learned policy is damaged or of an incompatible version: {error}") from error
+    if policy.format != _FORMAT or policy.vector_version != features.VERSION:
+        raise SnapshotError("the learned policy is of another version: learn it again with `pointsman learn`")
+    m, t = len(policy.deployments), len(policy.tasks)
+    whole = policy.maps.shape == (features.DIMS, t + 3 * m) and policy.table.shape == policy.table_variance.shape == (t, m)
+    if not whole or policy.tags.shape != (len(policy.known_tags), m) or policy.most.shape != (2, m):
+        raise SnapshotError("the learned policy is damaged: its parts do not fit together")
+    return policy
+
+
+def design(vectors: NDArray[np.uint8], flag_centre: Matrix, flag_scale: Matrix) -> Matrix:
+    """Return vectors (N, LENGTH) as the rows (N, D) of a linear model, the structural part standardised and bounded."""
+    rows = features.dense(vectors)
+    flags = rows[:, : features.FLAGS]
+    flags -= flag_centre
+    flags *= flag_scale
+    np.maximum(flags, -_FLAG_LIMIT, out=flags)
+    np.minimum(flags, _FLAG_LIMIT, out=flags)
+    return rows
+
+
+def estimate(policy: Policy, vectors: NDArray[np.uint8] | None, tags: Sequence[str]) -> Estimates:
+    """Return what is expected of every learned deployment for N requests with these feature tags.
+
+    ``vectors`` is (N, LENGTH), or None where none were recorded: then every request is an average one.
+    """
+    m, t = len(policy.deployments), len(policy.tasks)
+    if vectors is None:
+        out = np.repeat(policy.bias[None, :], len(tags), axis=0)
+    else:
+        rows = design(vectors, policy.flag_centre, policy.flag_scale)
+        rows -= policy.centre
+        out = rows @ policy.maps
+        out += policy.bias
+    chance = softmax(out[:, :t])
+    quality = chance @ policy.table
+    quality += out[:, t : t + m]
+    if policy.known_tags:
+        for row, tag in enumerate(tags):
+            if tag in policy.known_tags:
+                quality[row] += policy.tags[policy.known_tags.index(tag)]
+    spread = np.sqrt(np.square(chance) @ policy.table_variance + policy.variance)
+    amounts = np.exp(out[:, t + m :])
+    return Estimates(
+        quality=np.clip(quality, _CLOSEST, 1 - _CLOSEST),
+        quality_sd=spread,
+        recorded=np.minimum(amounts[:, :m], policy.most[0]),
+        tokens=np.minimum(amounts[:, m:], policy.most[1]),
+    )
+
+
+def expected_cost(
+    estimates: Estimates, column: int, input_tokens: NDArray[np.float64], one: Deployment
+) -> NDArray[np.float64]:
+    """Return the expected cost (N,) in nano-dollars: tokens x price, the recorded costs only where there is no price."""
+    if one.price is None:
+        return estimates.recorded[:, column].astype(np.float64)
+    return cost.expected(input_tokens, estimates.tokens[:, column].astype(np.float64), one.price)
+
+
+def predict(policy: Policy, context: Context, deployments: Sequence[Deployment]) -> tuple[Prediction, ...]:
+    """Return one prediction per deployment, in order; quality and cost are None for what was not learned."""
+    vectors = np.frombuffer(context.vector, dtype=np.uint8)[None, :] if features.readable(context.vector) else None
+    found = estimate(policy, vectors, (context.feature,))
+    quality, spread = found.quality[0].tolist(), found.quality_sd[0].tolist()
+    recorded, tokens = found.recorded[0].tolist(), found.tokens[0].tolist()
+    columns = {name: column for column, name in enumerate(policy.deployments)}
+    predictions = []
+    for one in deployments:
+        column = columns.get(one.name)
+        if column is None:
+            predictions.append(Prediction(one.name))
+            continue
+        amount = (
+            recorded[column]
+            if one.price is None
+            else cost.expected_one(context.needs.input_tokens, tokens[column], one.price)
+        )
+        known = None if amount != amount else round(amount)  # noqa: PLR0124 - NaN: nothing was recorded
+        predictions.append(Prediction(one.name, quality[column], spread[column], known))
+    return tuple(predictions)
+
+
+def _pack(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.shape, value.astype("<f4").tobytes()
+    raise NotImplementedError
+
+
+def _unpack(_kind: type, value: Any) -> Any:
+    shape, data = value
+    return np.frombuffer(data, dtype="<f4").reshape(shape)
+
+
+_ENCODER: Final = msgspec.msgpack.Encoder(enc_hook=_pack, order="deterministic")
+_DECODER: Final = msgspec.msgpack.Decoder(Policy, dec_hook=_unpack)

@@ -1,0 +1,94 @@
+"""Graded answers as arrays: what every learner reads, wherever the grades came from.
+
+Strategy: one row per group of equal prompts, one column per deployment, NaN where nothing was seen. ``control/tables``
+makes it from files and from the journal; nothing here knows of either.
+
+Laws: rows are sorted by group and equal prompts are averaged into one row, so that neither their order nor their
+repetition teaches anything; folds follow the group's name, so that adding rows never moves others between folds.
+"""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """N prompts x M deployments.
+
+    ``vectors`` (N, features.LENGTH) uint8; ``score`` in [0, 1], ``cost_nano`` and ``output_tokens`` (N, M), NaN where
+    unknown; ``input_tokens`` (N,). ``task`` and ``feature`` (N,) index ``tasks`` and ``features``, -1 for none: labels that
+    may teach. ``groups`` (N,) name the groups of equal prompts.
+    """
+
+    deployments: tuple[str, ...]
+    groups: NDArray[np.str_]
+    vectors: NDArray[np.uint8]
+    score: Floats
+    cost_nano: Floats
+    input_tokens: Floats
+    output_tokens: Floats
+    task: Indices
+    tasks: tuple[str, ...]
+    feature: Indices
+    features: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def rows(self, wanted: NDArray[np.bool_] | Indices) -> "Outcomes":
+        """Return some of the rows."""
+        return replace(
+            self,
+            groups=self.groups[wanted],
+            vectors=self.vectors[wanted],
+            score=self.score[wanted],
+            cost_nano=self.cost_nano[wanted],
+            input_tokens=self.input_tokens[wanted],
+            output_tokens=self.output_tokens[wanted],
+            task=self.task[wanted],
+            feature=self.feature[wanted],
+        )
+
+    def columns(self, wanted: Sequence[int] | Indices) -> "Outcomes":
+        """Return some of the deployments."""
+        kept = np.asarray(wanted, dtype=np.int64)
+        return replace(
+            self,
+            deployments=tuple(self.deployments[column] for column in kept),
+            score=self.score[:, kept],
+            cost_nano=self.cost_nano[:, kept],
+            output_tokens=self.output_tokens[:, kept],
+        )
+
+    def grouped(self) -> "Outcomes":
+        """Return one row per group, sorted by group: numbers averaged over what is known, labels and vector of the first."""
+        names, first, which = np.unique(self.groups, return_index=True, return_inverse=True)
+        if len(names) == len(self.groups):
+            return self.rows(first)
+        return replace(
+            self.rows(first),
+            score=_averaged(self.score, which, len(names)),
+            cost_nano=_averaged(self.cost_nano, which, len(names)),
+            output_tokens=_averaged(self.output_tokens, which, len(names)),
+            input_tokens=_averaged(self.input_tokens[:, None], which, len(names))[:, 0],
+        )
+
+    def folds(self, count: int) -> Indices:
+        """Return the fold (0 to ``count - 1``) of each row: a hash of its group's name."""
+        return np.array([zlib.crc32(f"fold:{name}".encode()) % count for name in self.groups], dtype=np.int64)
+
+
+def _averaged(values: Floats, which: Indices, count: int) -> Floats:
+    known = np.isfinite(values)
+    sums = np.zeros((count, values.shape[1]))
+    seen = np.zeros((count, values.shape[1]))
+    np.add.at(sums, which, np.where(known, values, 0.0))
+    np.add.at(seen, which, known)
+    return np.where(seen > 0, sums / np.maximum(seen, 1.0), np.nan)

@@ -1,0 +1,179 @@
+"""How well each deployment answers what kind of request, learned from graded answers.
+
+Strategy: three layers, each shrunk towards the one before by what the data can bear. First the mean of each deployment and
+how hard each kind of task is for all (an additive table); then by how much a deployment departs from that on a task
+(empirical Bayes, Morris 1983); then a regression of what is left on the features. The task of a new request is predicted
+from its features, so no label is needed. Last, where requests carry a feature tag, what remains for each tag.
+
+Every layer is learned on what the layers before predict for rows that they had not seen, and so are the shrinkages: that is
+what keeps predictions calibrated, and keeps near-equals from winning by luck.
+
+Laws: linear in the number of rows; scores may be graded, cells missing, coverage unequal; labels teach and are never needed.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from pointsman.policy.linear import Axes, Folded, classify, completed, regress, softmax
+from pointsman.policy.outcomes import Floats, Indices, Outcomes
+
+FOLDS: Final = 5
+SMALLEST_TASK: Final = 8
+MOST_TASKS: Final = 64
+CLOSEST: Final = 0.002  # predictions keep this distance from 0 and 1
+
+
+@dataclass(frozen=True)
+class QualityModel:
+    """Quality as a function of R coordinates, for T tasks, M deployments and F feature tags.
+
+    ``task_slopes`` (R, T) and ``task_intercept`` (T,) give log-odds of tasks; ``table`` and ``table_variance`` (T, M) the
+    quality on each and the variance of that; ``slopes`` (R, M) and ``intercept`` (M,) what is added; ``variance`` (M,) the
+    variance of what is added; ``tags`` (F, M) what a feature tag adds.
+    """
+
+    tasks: tuple[str, ...]
+    task_slopes: Floats
+    task_intercept: Floats
+    table: Floats
+    table_variance: Floats
+    slopes: Floats
+    intercept: Floats
+    variance: Floats
+    tags: Floats
+
+
+def fit(outcomes: Outcomes, axes: Axes, folded: Folded) -> tuple[QualityModel, Floats]:
+    """Return the model and its held-out predictions (N, M) for the rows that it was learned from.
+
+    ``outcomes`` are grouped rows, ``axes`` their coordinates, and ``folded`` these in folds.
+    """
+    labels, tasks = _tasks(outcomes)
+    largest = float(folded.whole[0][-1]) if len(folded.whole[0]) else 0.0
+    held = np.empty_like(outcomes.score)
+    for mine, _, _ in folded.parts:
+        if mine.all():
+            held[:] = _Table.of(outcomes.score, labels, len(tasks)).quality[labels]
+            continue
+        table = _Table.of(outcomes.score[~mine], labels[~mine], len(tasks))
+        slopes, intercept = classify(axes.coordinates[~mine], labels[~mine], len(tasks), largest)
+        held[mine] = softmax(axes.coordinates[mine] @ slopes + intercept) @ table.quality
+    table = _Table.of(outcomes.score, labels, len(tasks))
+    slopes, intercept = classify(axes.coordinates, labels, len(tasks), largest)
+    rest = regress(folded, completed(outcomes.score - held))
+    held += rest.held_out * (trust := _trust(outcomes.score - held, rest.held_out))
+    tags = _tags(outcomes.score - held, outcomes.feature, len(outcomes.features))
+    held = _with_tags(held, outcomes, folded)
+    model = QualityModel(
+        tasks=tasks,
+        task_slopes=slopes,
+        task_intercept=intercept,
+        table=table.quality,
+        table_variance=table.variance,
+        slopes=rest.slopes * trust,
+        intercept=rest.intercept * trust,
+        variance=rest.variance,
+        tags=tags,
+    )
+    return model, np.clip(held, CLOSEST, 1 - CLOSEST)
+
+
+def _tasks(outcomes: Outcomes) -> tuple[Indices, tuple[str, ...]]:
+    """Return a label (N,) for each row and their names: tasks, else feature tags, else one for all; rare ones merged."""
+    given, names = outcomes.task, outcomes.tasks
+    if not (given >= 0).any():
+        given, names = outcomes.feature, outcomes.features
+    counts = np.bincount(given[given >= 0], minlength=len(names)) if names else np.zeros(0, dtype=np.int64)
+    common = [int(t) for t in np.argsort(-counts, kind="stable")[:MOST_TASKS] if counts[t] >= SMALLEST_TASK]
+    place = np.full(len(names) + 1, len(common), dtype=np.int64)
+    place[common] = np.arange(len(common))
+    labels = place[given]
+    others = bool((labels == len(common)).any())
+    return labels, tuple(names[t] for t in common) + (("other",) if others else ())
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Quality and its variance by task and deployment, (T, M) each."""
+
+    quality: Floats
+    variance: Floats
+
+    @staticmethod
+    def of(score: Floats, labels: Indices, count: int) -> "_Table":
+        """Estimate deployment means, task means and departures from their sum, shrunk by empirical Bayes."""
+        seen = np.isfinite(score)
+        number = _sums(seen.astype(np.float64), labels, count)
+        mean = _sums(np.where(seen, score, 0.0), labels, count) / np.maximum(number, 1.0)
+        within = np.where(seen, score - mean[labels], 0.0)
+        free = np.maximum(number.sum(axis=0) - (number > 0).sum(axis=0), 1.0)
+        noise = np.square(within).sum(axis=0) / free + 1e-4
+        task, deployment = _additive(mean, number, np.mean(noise))
+        departure = np.where(number > 0, mean - task[:, None] - deployment, 0.0)
+        tasks, deployments = number.shape
+        used = max((tasks - 1) * (deployments - 1), 1) / (tasks * deployments)
+        excess = (number * np.square(departure) - noise * used).sum() / max(float(number.sum()) * used, 1.0)
+        between = max(float(excess), 1e-5)
+        shrunk = number / (number + noise / between)
+        total = np.maximum(number.sum(axis=0), 1.0)
+        variance = noise / (number + noise / between) + noise / total
+        return _Table(task[:, None] + deployment + shrunk * departure, variance)
+
+
+def _additive(mean: Floats, number: Floats, noise: float) -> tuple[Floats, Floats]:
+    """Return task and deployment effects that add up to the cell means, weighted by numbers, by alternation.
+
+    Task effects are shrunk towards zero as if each had a prior of a few rows, so that tiny tasks stay ordinary.
+    """
+    task = np.zeros(len(mean))
+    deployment = np.zeros(mean.shape[1])
+    prior = noise / 0.04  # task means spread by about 0.2
+    for _ in range(12):
+        deployment = (number * (mean - task[:, None])).sum(axis=0) / np.maximum(number.sum(axis=0), 1e-9)
+        rows = number.max(axis=1)
+        average = (number * (mean - deployment)).sum(axis=1) / np.maximum(number.sum(axis=1), 1e-9)
+        task = average * rows / (rows + prior)
+    return task, deployment
+
+
+def _trust(residual: Floats, predicted: Floats) -> float:
+    """Return the slope in [0, 1] of what was seen on what was predicted, over the cells that were seen."""
+    seen = np.isfinite(residual)
+    if seen.all():
+        return 1.0
+    power = float(np.square(predicted[seen]).sum())
+    return min(max(float((residual[seen] * predicted[seen]).sum()) / power, 0.0), 1.0) if power > 0 else 0.0
+
+
+def _tags(residual: Floats, feature: Indices, count: int) -> Floats:
+    """Return what each feature tag adds for each deployment (F, M), shrunk by empirical Bayes."""
+    if not count:
+        return np.zeros((0, residual.shape[1]))
+    tagged = feature >= 0
+    seen = np.isfinite(residual[tagged])
+    labels = feature[tagged]
+    number = _sums(seen.astype(np.float64), labels, count)
+    mean = _sums(np.where(seen, residual[tagged], 0.0), labels, count) / np.maximum(number, 1.0)
+    noise = float(np.nanvar(residual)) + 1e-4
+    between = max(float((number * np.square(mean) - noise).sum() / max(float(number.sum()), 1.0)), 0.0)
+    return mean * number * between / (number * between + noise)
+
+
+def _with_tags(held: Floats, outcomes: Outcomes, folded: Folded) -> Floats:
+    """Return held-out predictions with what feature tags add, learned without each row's fold."""
+    count = len(outcomes.features)
+    if not count or len(folded.parts) < 2:
+        return held
+    added = np.zeros((len(held), held.shape[1]))
+    for mine, _, _ in folded.parts:
+        tags = _tags((outcomes.score - held)[~mine], outcomes.feature[~mine], count)
+        added[mine] = np.where(outcomes.feature[mine, None] >= 0, tags[outcomes.feature[mine]], 0.0)
+    return held + added
+
+
+def _sums(values: Floats, labels: Indices, count: int) -> Floats:
+    out = np.zeros((count, values.shape[1]))
+    np.add.at(out, labels, values)
+    return out

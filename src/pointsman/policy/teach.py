@@ -1,0 +1,88 @@
+"""From graded answers to a policy: quality, cost and output length learned together on one decomposition.
+
+Strategy: the features are decomposed once; every regression shares that. Besides the policy come its held-out predictions
+for the very rows that it was learned from: what a trade-off may be chosen on.
+
+Laws: linear in the number of rows; no chance; the order of rows and their repetition teach nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pointsman.core.routing import Deployment
+from pointsman.policy import cost, features, model, quality, spend
+from pointsman.policy.linear import Axes, Folded
+from pointsman.policy.model import Policy
+from pointsman.policy.outcomes import Floats, Outcomes
+
+_FLAG_SIZE = 0.15  # standard deviation of a structural feature, where a sketch as a whole has norm 1
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A policy, the grouped rows (N, M) that it was learned from, and what it predicts for each from the others.
+
+    ``quality`` in (0, 1); ``cost_nano`` the expected and ``spent_nano`` the observed cost, in nano-dollars at the
+    deployments' prices where they have one, else as recorded; NaN where unknown.
+    """
+
+    policy: Policy
+    outcomes: Outcomes
+    quality: Floats
+    cost_nano: Floats
+    spent_nano: Floats
+
+
+def teach(outcomes: Outcomes, deployments: Sequence[Deployment] = ()) -> Lesson:
+    """Return what graded answers teach. ``deployments`` bring prices; columns without one keep their recorded costs.
+
+    Raises ValueError for fewer than two rows or deployments.
+    """
+    rows = outcomes.grouped()
+    if len(rows) < 2 or len(rows.deployments) < 2:
+        raise ValueError("learning needs at least two prompts and two models")
+    flags = features.dense(rows.vectors)[:, : features.FLAGS]
+    centre, spread = flags.mean(axis=0), flags.std(axis=0)
+    scale = np.where(spread > 1e-3, _FLAG_SIZE / np.maximum(spread, 1e-3), 0.0).astype(np.float32)
+    axes = Axes.of(model.design(rows.vectors, centre, scale).astype(np.float64))
+    folded = Folded.of(axes.coordinates, rows.folds(quality.FOLDS))
+    learned, held_quality = quality.fit(rows, axes, folded)
+    recorded, held_recorded = spend.fit(rows.cost_nano, folded)
+    tokens, held_tokens = spend.fit(rows.output_tokens, folded)
+    slopes = np.hstack((learned.task_slopes, learned.slopes, recorded.slopes, tokens.slopes))
+    policy = Policy(
+        deployments=rows.deployments,
+        tasks=learned.tasks,
+        known_tags=rows.features,
+        flag_centre=centre,
+        flag_scale=scale,
+        centre=axes.centre.astype(np.float32),
+        maps=(axes.directions @ slopes).astype(np.float32),
+        bias=np.concatenate(
+            (learned.task_intercept, learned.intercept, recorded.intercept, tokens.intercept), dtype=np.float32
+        ),
+        table=learned.table.astype(np.float32),
+        table_variance=learned.table_variance.astype(np.float32),
+        variance=learned.variance.astype(np.float32),
+        tags=learned.tags.astype(np.float32),
+        most=np.stack((recorded.most, tokens.most)).astype(np.float32),
+        learned_from=len(rows),
+    )
+    return Lesson(
+        policy,
+        rows,
+        held_quality,
+        _at_prices(rows, held_tokens, held_recorded, deployments),
+        _at_prices(rows, rows.output_tokens, rows.cost_nano, deployments),
+    )
+
+
+def _at_prices(rows: Outcomes, tokens: Floats, recorded: Floats, deployments: Sequence[Deployment]) -> Floats:
+    amounts = recorded.copy()
+    for one in deployments:
+        if one.price is not None and one.name in rows.deployments:
+            column = rows.deployments.index(one.name)
+            amounts[:, column] = cost.expected(rows.input_tokens, tokens[:, column], one.price)
+    return amounts

@@ -1,0 +1,191 @@
+"""What the owner's objective means in nano-dollars per unit of quality, found on graded answers.
+
+Strategy: walk down from "only quality counts" through ever smaller values of a right answer. At each, choose for every
+graded prompt by predictions that were made without it, and add up what the chosen answers scored and cost. Then ask whether
+choosing per request was worth it at all: where the gain over the best single deployment is not certain, one suffices.
+
+Laws: nothing is judged by a prediction that had seen it; ``match`` stops at the first value that fails, so that luck further
+down is not taken for quality, and is then judged by money alone, for within its tolerance quality is as good as the same.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from msgspec import Struct
+
+from pointsman.core.price import NANO_PER_USD
+from pointsman.core.routing import Objective
+from pointsman.policy.outcomes import Floats, Indices
+
+_STEPS: Final = np.geomspace(1000.0, 1 / 30, 80)  # values tried, in mean costs of the dearest deployment
+_DRAWS: Final = 1000
+
+
+class Trade(Struct, frozen=True):
+    """A resolved objective.
+
+    ``value_nano`` is what one unit of quality is worth (None: only quality counts); ``one_model`` is set where choosing per
+    request was not shown to beat it. ``fixed`` is the best single deployment that the objective allows; ``gain`` is what
+    choosing adds to its utility (low, mean, high at 95 %), in nano-dollars a request (``match``: the money saved), or in
+    quality where only that counts.
+    ``quality`` and ``cost_nano`` are held-out means per request of what is used, ``choosing`` those of choosing per request.
+    """
+
+    value_nano: int | None
+    one_model: str | None
+    fixed: str
+    gain: tuple[float, float, float]
+    quality: float
+    cost_nano: float
+    choosing: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Held-out predictions and what was seen, (N, M) each: quality and cost in nano-dollars.
+
+    Missing scores and costs are filled with their predictions; a deployment whose cost is unknown can only be chosen where
+    money does not count.
+    """
+
+    deployments: tuple[str, ...]
+    quality: Floats
+    cost_nano: Floats
+    score: Floats
+    spent_nano: Floats
+
+    @staticmethod
+    def of(
+        deployments: tuple[str, ...], quality: Floats, cost_nano: Floats, score: Floats, spent_nano: Floats
+    ) -> "Evidence":
+        """Return evidence with its gaps filled."""
+        seen = np.where(np.isfinite(score), score, quality)
+        paid = np.where(np.isfinite(spent_nano), spent_nano, cost_nano)
+        return Evidence(deployments, quality, cost_nano, seen, paid)
+
+    @property
+    def priced(self) -> bool:
+        """Whether any deployment's cost is known."""
+        return bool(np.isfinite(self.cost_nano).any())
+
+    def choices(self, value: float | None) -> Indices:
+        """Return, for each prompt, the deployment with the largest utility at a value, (N,)."""
+        cost = np.where(np.isfinite(self.cost_nano), self.cost_nano, np.inf)
+        if value is not None and self.priced:
+            return np.asarray((value * self.quality - cost).argmax(axis=1))
+        best = self.quality.max(axis=1, keepdims=True)
+        return (
+            np.asarray(np.where(self.quality >= best, cost, np.inf).argmin(axis=1))
+            if self.priced
+            else (np.asarray(self.quality.argmax(axis=1)))
+        )
+
+    def utility(self, chosen: Indices | int, value: float | None) -> Floats:
+        """Return the utility (N,) of what was chosen, as it turned out."""
+        rows = np.arange(len(self.score))
+        score = self.score[rows, chosen]
+        if value is None or not self.priced:
+            return np.asarray(score)
+        utility: Floats = value * score - self.spent_nano[rows, chosen]
+        return utility
+
+
+def resolve(objective: Objective, evidence: Evidence, reference: str, rng: np.random.Generator) -> Trade:
+    """Return what the objective means on this evidence. ``reference`` is one of its deployments.
+
+    Raises ValueError where the objective weighs money and no cost is known, or where it lacks its number.
+    """
+    if objective.kind != "best" and not evidence.priced:
+        raise ValueError(f"the objective {objective.kind!r} weighs money, but neither prices nor recorded costs are known")
+    home = evidence.deployments.index(reference)
+    value, allowed = _FINDERS[objective.kind](objective, evidence, home)
+    singles = [column for column in range(len(evidence.deployments)) if column in allowed]
+    if objective.kind == "match" and singles:
+        best = min(singles, key=lambda column: (float(evidence.spent_nano[:, column].mean()), column != home))
+    else:
+        means = {c: float(evidence.utility(c, value).mean()) for c in singles or range(len(evidence.deployments))}
+        best = max(means, key=lambda column: (means[column], column == home))
+    chosen = evidence.choices(value)
+    rows = np.arange(len(chosen))
+    if objective.kind == "match":
+        gain = _interval(evidence.spent_nano[:, best] - evidence.spent_nano[rows, chosen], rng)
+    else:
+        gain = _interval(evidence.utility(chosen, value) - evidence.utility(best, value), rng)
+    choosing = (float(evidence.score[rows, chosen].mean()), float(evidence.spent_nano[rows, chosen].mean()))
+    suffices = gain[0] <= 0 or _NEVER in allowed
+    fixed = (float(evidence.score[:, best].mean()), float(evidence.spent_nano[:, best].mean()))
+    used = fixed if suffices else choosing
+    name = evidence.deployments[best]
+    whole = None if value is None else round(value)
+    return Trade(whole, name if suffices else None, name, gain, used[0], used[1], choosing)
+
+
+_NEVER: Final = -1  # among the allowed: choosing per request does not meet the objective
+
+
+def _best(_objective: Objective, evidence: Evidence, _home: int) -> tuple[float | None, set[int]]:
+    return None, set(range(len(evidence.deployments)))
+
+
+def _worth(objective: Objective, evidence: Evidence, _home: int) -> tuple[float | None, set[int]]:
+    if objective.usd_per_answer is None:
+        raise ValueError("the objective 'worth' needs usd_per_answer: what a right answer is worth")
+    known = np.flatnonzero(np.isfinite(evidence.cost_nano).any(axis=0))
+    return objective.usd_per_answer * NANO_PER_USD, {int(c) for c in known}
+
+
+def _match(objective: Objective, evidence: Evidence, home: int) -> tuple[float | None, set[int]]:
+    """Walk down while the held-out quality is within tolerance of the reference's."""
+    rows = np.arange(len(evidence.score))
+
+    def near(chosen: Indices | int) -> bool:
+        change = evidence.score[rows, chosen] - evidence.score[:, home]
+        return float(change.mean()) >= -objective.tolerance
+
+    known = np.asarray(np.isfinite(evidence.cost_nano).any(axis=0))
+    allowed = {c for c in range(len(evidence.deployments)) if known[c] and near(c)} or {home}
+    if not near(evidence.choices(None)):
+        return None, allowed | {_NEVER}
+    found: float | None = None
+    for value in _values(evidence):
+        if not near(evidence.choices(value)):
+            break
+        found = value
+    return found, allowed
+
+
+def _budget(objective: Objective, evidence: Evidence, _home: int) -> tuple[float | None, set[int]]:
+    """Take the largest value at which the held-out mean cost stays within the budget; 0, the cheapest, where none does."""
+    if objective.usd_per_1000 is None:
+        raise ValueError("the objective 'budget' needs usd_per_1000: the average cost of 1,000 requests")
+    most = objective.usd_per_1000 / 1000 * NANO_PER_USD
+    rows = np.arange(len(evidence.score))
+    means = evidence.spent_nano.mean(axis=0)
+    allowed = {int(c) for c in np.flatnonzero(means <= most)} or {int(np.nanargmin(means))}
+    tries: list[float | None] = [None, *_values(evidence)]
+    for value in tries:
+        if float(evidence.spent_nano[rows, evidence.choices(value)].mean()) <= most:
+            return value, allowed
+    return 0.0, allowed
+
+
+def _values(evidence: Evidence) -> list[float]:
+    dearest = float(np.nanmax(np.nanmean(evidence.cost_nano[:, np.isfinite(evidence.cost_nano).any(axis=0)], axis=0)))
+    return [float(step) * dearest for step in _STEPS]
+
+
+def _interval(gain: Floats, rng: np.random.Generator) -> tuple[float, float, float]:
+    """Return a 95 % interval of the mean with the mean in its middle, by the bootstrap over rows (groups of prompts)."""
+    means = np.array([gain[rng.integers(0, len(gain), len(gain))].mean() for _ in range(_DRAWS)])
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(low), float(gain.mean()), float(high)
+
+
+_FINDERS: Final[dict[str, Callable[[Objective, Evidence, int], tuple[float | None, set[int]]]]] = {
+    "best": _best,
+    "match": _match,
+    "budget": _budget,
+    "worth": _worth,
+}
