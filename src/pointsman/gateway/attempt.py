@@ -1,0 +1,122 @@
+"""One call to one deployment: made, timed, and its failure understood.
+
+Strategy: a call ends as an answer or as a ``Failure``; the failure says what may be done about it, and ``exchange`` does it.
+
+    failure                                     same deployment again    another one    counts against it
+    no connection, or closed before a byte      once                     yes            yes
+    time-out, bad protocol, no credential       -                        yes            yes
+    408, 409, 429, 5xx; 401, 402 (our own key)  -                        yes            yes
+    200 with an error or nonsense inside        -                        yes            yes
+    any other status                            -                        -              -
+
+The statuses are those that the official OpenAI client repeats (408, 409, 429, 5xx), and those that say that the owner's
+credential is at fault, not the client's request.
+
+Law: what a provider said is passed on as it said it: its status, its body, its Retry-After.
+"""
+
+from email.utils import mktime_tz, parsedate_tz
+
+from msgspec import Struct
+
+from pointsman.core.chat import Usage
+from pointsman.core.errors import GatewayError, UpstreamError
+from pointsman.core.record import Attempt, Cause
+from pointsman.core.routing import Deployment
+from pointsman.policy import cost
+from pointsman.wire.openai_chat import errors
+
+ERROR_BYTES = 1024 * 1024
+_ELSEWHERE = frozenset((401, 402, 408, 409, 429))
+_AGAIN = frozenset(("connect", "closed"))
+_STATUS = {"timeout": 504}
+_CODE = {
+    "connect": "upstream_unreachable",
+    "timeout": "upstream_timeout",
+    "protocol": "upstream_protocol_error",
+    "closed": "upstream_closed",
+    "credential": "upstream_credential_missing",
+}
+
+
+class Failure(Struct, frozen=True):
+    """A call that brought no answer. ``status`` and ``body`` are the provider's, 0 and empty where none came."""
+
+    reason: str
+    kind: str = ""
+    status: int = 0
+    body: bytes = b""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    @property
+    def again(self) -> bool:
+        """Whether the same deployment may be asked once more."""
+        return self.kind in _AGAIN
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether another deployment may be asked; it is the deployment's fault then, and not the request's."""
+        return bool(self.kind) or self.status in _ELSEWHERE or self.status >= 500
+
+    def retry_after_s(self, now_s: float) -> float | None:
+        """Return the seconds that the provider asked to wait (RFC 9110, section 10.2.3), None where it did not ask."""
+        if self.status not in (429, 503):
+            return None
+        value = next((value for name, value in self.headers if name == b"retry-after"), b"").decode("latin-1").strip()
+        try:
+            return float(value)
+        except ValueError:
+            date = parsedate_tz(value)
+            return None if date is None else max(mktime_tz(date) - now_s, 0.0)
+
+    def error(self, deployment: str) -> GatewayError:
+        """Return what a client is told where the provider itself said nothing."""
+        return GatewayError(
+            _STATUS.get(self.kind, 502), _CODE.get(self.kind, "upstream_error"), f"{deployment}: {self.reason}"
+        )
+
+
+def failed(error: UpstreamError) -> Failure:
+    """Return the failure of a call without a reply."""
+    return Failure(str(error), kind=error.kind)
+
+
+def refused(status: int, body: bytes, headers: tuple[tuple[bytes, bytes], ...], provider: str) -> Failure:
+    """Return the failure that a provider stated: the body is an envelope afterwards, whatever it was."""
+    if not 400 <= status < 600:
+        return Failure(f"answered {status}, which is no answer to a chat", kind="protocol", status=status)
+    return Failure(f"answered {status}", status=status, body=errors.forwarded(status, body, provider), headers=headers)
+
+
+class Call:
+    """A call under way, and what becomes of it. Times are monotonic seconds; ``started_ms`` is Unix time."""
+
+    __slots__ = ("cause", "deployment", "ended", "error", "finish", "replied", "started", "started_ms", "status", "usage")
+
+    def __init__(self, deployment: Deployment, cause: Cause, started: float, started_ms: int) -> None:
+        self.deployment = deployment
+        self.cause = cause
+        self.started = started
+        self.started_ms = started_ms
+        self.replied: float | None = None
+        self.ended = started
+        self.status = 0
+        self.error = "given up"
+        self.usage: Usage | None = None
+        self.finish: str | None = None
+
+    def attempt(self) -> Attempt:
+        """Return what is kept of it."""
+        usage, price = self.usage, self.deployment.price
+        return Attempt(
+            deployment=self.deployment.name,
+            cause=self.cause,
+            started_ms=self.started_ms,
+            status=self.status,
+            error=self.error,
+            first_byte_ms=None if self.replied is None else (self.replied - self.started) * 1e3,
+            total_ms=(self.ended - self.started) * 1e3,
+            usage=usage,
+            cost_nano=None if usage is None or price is None else cost.amount(usage, price),
+            finish=self.finish,
+        )

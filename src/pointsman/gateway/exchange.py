@@ -1,0 +1,341 @@
+"""One client request, straight down: from its bytes to its record.
+
+    bytes -> ChatRequest -> target -> context -> Decision -> call -> (retry, fallbacks) -> bytes -> ExchangeRecord
+
+Laws:
+- The snapshot is taken once, at the start. The decision is made once; a retry and a fallback are calls, not draws.
+- Nothing is tried again once a byte of content has gone to the client; a stream that breaks then ends with an error event.
+- The client hangs up: whatever is awaited is cancelled at once, and the record is written all the same.
+- The record, and a sample for a trial, are made after the last byte has gone to the client.
+- Where every call failed, the client gets what the last one brought: the provider's own status and words.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import random
+from typing import Literal
+
+from msgspec import structs
+
+from pointsman.core.chat import ChatRequest
+from pointsman.core.errors import GatewayError, UpstreamError, WireError
+from pointsman.core.record import Cause, ExchangeRecord, Sample
+from pointsman.core.routing import Context, Decision, Needs
+from pointsman.core.snapshot import ClientKey
+from pointsman.gateway import heads, sampling
+from pointsman.gateway.answer import Send, answer, refuse
+from pointsman.gateway.attempt import ERROR_BYTES, Call, Failure, failed, refused
+from pointsman.gateway.health import Breakers
+from pointsman.gateway.ids import Ids
+from pointsman.gateway.journal import JournalWriter
+from pointsman.gateway.live import Current
+from pointsman.gateway.relay import Relay
+from pointsman.gateway.watch import ClientGone, Receive, Watch
+from pointsman.policy import decide, features
+from pointsman.policy.decide import State
+from pointsman.upstream.interfaces import Reply, Request, Transport
+from pointsman.wire.openai_chat import errors
+from pointsman.wire.openai_chat import reply as replies
+from pointsman.wire.openai_chat import request as requests
+
+Headers = dict[bytes, bytes]
+Outcome = Literal["ok", "error", "client_gone", "cut"]
+CLIENT_GONE = 499  # nginx's status for it; no client ever sees it
+
+
+@dataclass(frozen=True)
+class Equipment:
+    """What every exchange of one worker works with.
+
+    ``offer`` takes a sample for a running trial and returns at once. ``clock`` gives monotonic seconds, ``now_ms`` Unix
+    milliseconds, ``draw`` a uniform number in [0, 1).
+    """
+
+    transport: Transport
+    journal: JournalWriter
+    offer: Callable[[Sample], bool]
+    breakers: Breakers
+    ids: Ids
+    clock: Callable[[], float] = time.monotonic
+    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    draw: Callable[[], float] = random
+
+
+class Exchange:
+    """One request under way. ``serve`` is its whole life."""
+
+    def __init__(self, equipment: Equipment, current: Current, headers: Headers, key: ClientKey | None, body: bytes) -> None:
+        self._with = equipment
+        self._current = current
+        self._headers = headers
+        self._key = key
+        self._body = body
+        self._started = equipment.clock()
+        self._at_ms = equipment.now_ms()
+        self._id = equipment.ids.next(self._at_ms)
+        self._request = requests.decode(body)
+        self._feature = heads.feature_of(headers, self._request, key)
+        self._route = ""
+        self._vector = b""
+        self._decision: Decision | None = None
+        self._trial: sampling.Standing | None = None
+        self._calls: list[Call] = []
+        self._outcome: Outcome = "error"
+        self._status = 500
+        self._first_content: float | None = None
+        self._answer: replies.Answer | None = None
+
+    async def serve(self, receive: Receive, send: Send) -> None:
+        """Answer the client, then keep the record. Raises nothing that the client caused."""
+        try:
+            decision = self._decide()
+            with Watch(receive) as watch:
+                await self._converse(decision, send, watch)
+        except ClientGone:
+            self._outcome = "client_gone"
+            self._status = self._status if self._first_content is not None else CLIENT_GONE
+        except GatewayError as error:
+            self._status = error.status
+            await refuse(send, error, [(b"x-pointsman-exchange", self._id.encode())])
+        finally:
+            self._keep()
+
+    # Deciding.
+
+    def _decide(self) -> Decision:
+        current, request = self._current, self._request
+        target = current.target(request.model)
+        policy = None
+        if target.route is not None:
+            self._route = target.route.name
+            policy = current.policies.get(decide.plan_for(target.route, self._feature).policy or self._route)
+        if policy is not None:
+            self._vector = features.vector(request)
+        now = self._with.clock()
+        state = State(self._with.breakers.cooling(now), current.hash)
+        context = Context(self._feature, _needs(request), self._vector)
+        try:
+            decision = decide.decide(current.snapshot, target, policy, context, state, self._with.draw())
+        except GatewayError as error:
+            if error.retry_after is not None:
+                error.retry_after = max(error.retry_after, self._with.breakers.wait_s(now))
+            raise
+        self._decision = decision
+        if current.trials:
+            trial = sampling.wanted(current.trials, self._route, self._feature, decision)
+            if trial is not None and self._with.draw() < trial.share:
+                self._trial = trial
+        return decision
+
+    # Calling.
+
+    async def _converse(self, decision: Decision, send: Send, watch: Watch) -> None:
+        failure = await self._ask(decision, send, watch)
+        if failure is None:
+            return
+        call = self._calls[-1]
+        if not failure.body:
+            raise failure.error(call.deployment.name)
+        self._status = failure.status
+        watch.release()
+        await answer(send, failure.status, failure.body, self._head(call, heads.to_client_with_error(failure.headers)))
+
+    async def _ask(self, decision: Decision, send: Send, watch: Watch) -> Failure | None:
+        """Ask the chosen deployment, then its fallbacks, until one answers or the fault is the request's own."""
+        failure: Failure | None = None
+        for name in (decision.chosen, *decision.fallbacks):
+            failure = await self._attempt(name, "fallback" if self._calls else "first", send, watch)
+            if failure is not None and failure.again and self._time_left():
+                failure = await self._attempt(name, "retry", send, watch)
+            if failure is None or not failure.elsewhere or not self._time_left():
+                break
+        return failure
+
+    async def _attempt(self, name: str, cause: Cause, send: Send, watch: Watch) -> Failure | None:
+        """Make one call and, where it brings an answer, answer the client with it."""
+        clock, breakers = self._with.clock, self._with.breakers
+        call = Call(self._current.deployment(name), cause, clock(), self._with.now_ms())
+        self._calls.append(call)
+        reply: Reply | None = None
+        failure: Failure | None
+        try:
+            reply = await self._call(call)
+            if reply.status != 200:
+                body = await reply.read(ERROR_BYTES)
+                failure = refused(reply.status, body, reply.headers, call.deployment.provider)
+            elif self._request.stream and _is_stream(reply):
+                failure = await self._relay(call, reply, send, watch)
+            else:
+                failure = await self._whole(call, reply, send, watch)
+        except UpstreamError as error:
+            failure = failed(error)
+        except WireError as error:
+            failure = Failure(str(error), kind="protocol")
+        finally:
+            call.ended = clock()
+            if reply is not None:
+                await reply.close()
+        if failure is None or not failure.elsewhere:
+            breakers.succeeded(name)
+        else:
+            breakers.failed(name, call.ended, failure.retry_after_s(self._at_ms / 1e3))
+        call.error = failure.reason if failure is not None else call.error
+        return failure
+
+    async def _call(self, call: Call) -> Reply:
+        """Send the client's own bytes, with the deployment's name for the model, to where the deployment is."""
+        asked, way = self._request, self._current.ways[call.deployment.provider]
+        model = call.deployment.model
+        body = requests.edit(
+            self._body,
+            model=model if model != asked.model else None,
+            include_usage=asked.stream and not asked.include_usage and way.asks_usage,
+        )
+        request = Request("POST", way.url, way.headers + heads.to_provider(self._headers), body)
+        timeouts = self._current.timeouts
+        if len(self._calls) > 1:
+            timeouts = structs.replace(timeouts, total_s=max(self._time_left(), 0.001))
+        reply = await self._with.transport.send(await way.credential.sign(request), timeouts)
+        call.replied = self._with.clock()
+        call.status = reply.status
+        return reply
+
+    # Answering.
+
+    async def _whole(self, call: Call, reply: Reply, send: Send, watch: Watch) -> Failure | None:
+        body = await reply.read(self._current.snapshot.limits.body_bytes)
+        try:
+            said = replies.decode(body) if self._trial is not None else replies.count(body)
+        except WireError:
+            status = errors.reported(body)
+            if status is None:
+                raise
+            return refused(status, body, reply.headers, call.deployment.provider)
+        self._understand(call, said)
+        call.error = ""
+        watch.release()
+        self._first_content = self._with.clock()
+        self._outcome, self._status = "ok", 200
+        await answer(send, 200, body, self._head(call, heads.to_client(reply.headers)))
+        return None
+
+    async def _relay(self, call: Call, reply: Reply, send: Send, watch: Watch) -> Failure | None:
+        """Pass a stream on, frame by frame. What breaks before its first content is a failure, after it an error event."""
+        drop_usage = not self._request.include_usage and self._current.ways[call.deployment.provider].asks_usage
+        relay = Relay(call.deployment.name, drop_usage=drop_usage, texts=self._trial is not None)
+        try:
+            async for chunk in reply.chunks():
+                data = relay.take(chunk)
+                if data:
+                    await self._begin(call, reply, send)
+                    await send({"type": "http.response.body", "body": data, "more_body": True})
+                elif relay.error is not None and not relay.began:
+                    status = errors.reported(relay.error) or 502
+                    return refused(status, relay.error, reply.headers, call.deployment.provider)
+            last = relay.end()
+        except (UpstreamError, WireError) as error:
+            if not relay.began:
+                raise
+            last = relay.end(str(error))
+        finally:
+            self._understand(call, relay.answer)
+        if not relay.began:
+            return Failure(relay.broken, kind="protocol")
+        await self._begin(call, reply, send)
+        self._outcome, call.error = ("cut", relay.broken) if relay.broken else ("ok", "")
+        if not relay.whole_text:
+            self._trial = None
+        watch.release()
+        await send({"type": "http.response.body", "body": last, "more_body": False})
+        return None
+
+    async def _begin(self, call: Call, reply: Reply, send: Send) -> None:
+        """Send the head of a stream, once."""
+        if self._first_content is None:
+            self._first_content = self._with.clock()
+            self._status = 200
+            head = self._head(call, heads.to_client(reply.headers))
+            await send({"type": "http.response.start", "status": 200, "headers": head})
+
+    def _head(self, call: Call, theirs: heads.Headers) -> heads.Headers:
+        assert self._decision is not None  # noqa: S101 - nothing is called before
+        return theirs + heads.ours(self._id, self._feature, self._decision, call.deployment.name)
+
+    def _understand(self, call: Call, said: replies.Answer) -> None:
+        self._answer = said
+        call.usage, call.finish = said.usage, said.finish
+
+    def _time_left(self) -> float:
+        """Seconds that this exchange may still take; 0 when its time is over."""
+        return max(self._current.timeouts.total_s - (self._with.clock() - self._started), 0.0)
+
+    # Keeping.
+
+    def _keep(self) -> None:
+        """Queue the record, and offer the sample that was drawn for a trial."""
+        snapshot, ended = self._current.snapshot, self._with.clock()
+        later = snapshot.store_vectors and not self._vector
+        record = ExchangeRecord(
+            id=self._id,
+            at_ms=self._at_ms,
+            asked=self._request.model,
+            feature=self._feature,
+            outcome=self._outcome,
+            status=self._status,
+            decision=self._decision,
+            attempts=tuple([call.attempt() for call in self._calls]),
+            route=self._route,
+            streamed=self._request.stream,
+            conversation=heads.conversation_of(self._headers, self._request),
+            client_key=self._key.name if self._key is not None else "",
+            latency_ms=(ended - self._started) * 1e3,
+            first_content_ms=None if self._first_content is None else (self._first_content - self._started) * 1e3,
+            vector=self._vector if snapshot.store_vectors else b"",
+            prompt=_prompt(self._request) if snapshot.store_prompts else "",
+        )
+        self._with.journal.put(record, self._request if later else None, len(self._body))
+        if self._trial is not None and self._outcome == "ok":
+            self._sample(self._trial, record)
+
+    def _sample(self, trial: sampling.Standing, record: ExchangeRecord) -> None:
+        decision, said, served = record.decision, self._answer, record.attempts[-1]
+        if decision is None or said is None or served.deployment != decision.chosen:
+            return
+        text = said.graded
+        if len(text) > sampling.ANSWER_LIMIT:
+            return
+        self._with.offer(
+            Sample(
+                exchange=self._id,
+                feature=self._feature,
+                route=trial.route,
+                deployment=served.deployment,
+                arm=decision.arm if decision.arm in ("policy", "control") else "reference",
+                body=self._body,
+                answer=text,
+                usage=served.usage,
+                cost_nano=served.cost_nano,
+                expected=heads.expected_of(self._headers),
+                vector=self._vector or features.vector(self._request),
+            )
+        )
+
+
+def _needs(request: ChatRequest) -> Needs:
+    return Needs(
+        input_tokens=features.input_tokens(request),
+        max_output_tokens=request.max_output_tokens,
+        tools=request.tools > 0,
+        json_schema=request.json_schema,
+        media=request.media,
+    )
+
+
+def _is_stream(reply: Reply) -> bool:
+    """Say whether a reply to a streamed request is a stream: everything is, unless it says that it is JSON."""
+    return not any(name == b"content-type" and value.startswith(b"application/json") for name, value in reply.headers)
+
+
+def _prompt(request: ChatRequest) -> str:
+    return "\n\n".join([f"{message.role}: {message.text}" for message in request.messages])

@@ -1,0 +1,81 @@
+"""Which headers pass, both ways, and which are ours.
+
+Laws: lists of what is allowed, so that a client's key, cookies and our own headers never reach a provider, and nothing of a
+provider's connection reaches a client; a header value of ours never holds a character that could end it.
+"""
+
+from urllib.parse import quote, unquote_to_bytes
+
+from pointsman.core.chat import ChatRequest
+from pointsman.core.routing import Decision
+from pointsman.core.snapshot import ClientKey
+
+Headers = list[tuple[bytes, bytes]]
+
+JSON = (b"content-type", b"application/json")
+_TO_PROVIDER = (b"openai-beta", b"idempotency-key")
+_TO_CLIENT = frozenset(
+    (b"content-type", b"content-encoding", b"retry-after", b"retry-after-ms", b"x-request-id", b"x-should-retry")
+)
+_TO_CLIENT_PREFIXES = (b"x-ratelimit-", b"openai-")
+_NAME_LENGTH = 128
+
+
+def to_provider(headers: dict[bytes, bytes]) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the client's headers that a provider may see."""
+    return tuple([(name, headers[name]) for name in _TO_PROVIDER if name in headers])
+
+
+def to_client(headers: tuple[tuple[bytes, bytes], ...]) -> Headers:
+    """Return the provider's headers that a client may see."""
+    return [field for field in headers if field[0] in _TO_CLIENT or field[0].startswith(_TO_CLIENT_PREFIXES)]
+
+
+def to_client_with_error(headers: tuple[tuple[bytes, bytes], ...]) -> Headers:
+    """Return the provider's headers that may come with an error: its body is plain JSON by then, whatever it was."""
+    return [JSON, *(field for field in to_client(headers) if not field[0].startswith(b"content-"))]
+
+
+def ours(exchange: str, feature: str, decision: Decision, served: str) -> Headers:
+    """Return the headers that say what was decided; quality and cost are those predicted for the deployment that served."""
+    fields = [
+        (b"x-pointsman-exchange", exchange.encode()),
+        (b"x-pointsman-mode", decision.mode.encode()),
+        (b"x-pointsman-arm", decision.arm.encode()),
+        (b"x-pointsman-deployment", printable(served)),
+        (b"x-pointsman-feature", printable(feature)),
+        (b"x-pointsman-snapshot", decision.snapshot.encode()),
+    ]
+    predicted = decision.predicted(served) if decision.predictions else None
+    if predicted is not None and predicted.quality is not None:
+        fields.append((b"x-pointsman-quality", b"%.3f" % predicted.quality))
+    if predicted is not None and predicted.cost_nano is not None:
+        fields.append((b"x-pointsman-cost", b"%.9f" % (predicted.cost_nano / 1e9)))
+    return fields
+
+
+def feature_of(headers: dict[bytes, bytes], request: ChatRequest, key: ClientKey | None) -> str:
+    """Return the name of the kind of call: header, the request's metadata, the client's key, else ``default``."""
+    named = headers.get(b"x-pointsman-feature")
+    name = named.decode("latin-1").strip() if named else request.metadata.get("feature") or ""
+    return name[:_NAME_LENGTH] or (key.feature if key else None) or "default"
+
+
+def conversation_of(headers: dict[bytes, bytes], request: ChatRequest) -> str:
+    """Return the client's id of the conversation: header, else the request's metadata, else empty."""
+    named = headers.get(b"x-pointsman-conversation")
+    name = named.decode("latin-1").strip() if named else request.metadata.get("conversation") or ""
+    return name[:_NAME_LENGTH]
+
+
+def expected_of(headers: dict[bytes, bytes]) -> str | None:
+    """Return the right answer that the client knows, for graders; None where it sent none."""
+    value = headers.get(b"x-pointsman-expected")
+    return None if value is None else unquote_to_bytes(value).decode(errors="replace")
+
+
+def printable(text: str) -> bytes:
+    """Return a text as a header value, percent-encoded where it is not plain ASCII."""
+    if text.isascii() and text.isprintable():
+        return text.encode()
+    return quote(text, safe=" /:@._-").encode()

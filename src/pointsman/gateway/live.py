@@ -1,0 +1,138 @@
+"""The snapshot in use, and how the next one takes its place.
+
+Strategy: ``refresh`` asks the store for the number of the current snapshot, which is cheap, and only when it has changed
+reads, decodes and prepares all that requests will need. Then one assignment. It runs in a thread, off the event loop.
+
+Laws: everything that can fail comes before the assignment, so that a bad snapshot never displaces a good one; who took a
+``Current`` keeps it to the end of his request.
+"""
+
+import asyncio
+import functools
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from pointsman.core import snapshot as snapshots
+from pointsman.core.errors import PointsmanError
+from pointsman.core.routing import Deployment, Provider
+from pointsman.core.snapshot import ClientKey, Snapshot
+from pointsman.gateway import sampling
+from pointsman.policy import decide, model
+from pointsman.policy.decide import Target
+from pointsman.policy.model import Policy
+from pointsman.store.interfaces import Published, Snapshots
+from pointsman.upstream.interfaces import Credential, Timeouts
+from pointsman.upstream.providers import NO_STREAM_OPTIONS
+
+POLL_S = 0.2
+_USER_AGENT = (b"user-agent", b"pointsman")
+_CONTENT = (b"content-type", b"application/json")
+
+logger = logging.getLogger("pointsman.gateway")
+
+
+@dataclass(frozen=True)
+class Way:
+    """How to reach one provider: what of a request to it is always the same."""
+
+    url: str
+    headers: tuple[tuple[bytes, bytes], ...]
+    credential: Credential
+    asks_usage: bool
+
+
+class Current:
+    """One snapshot, prepared: nothing in it changes but the memory of names that were looked up."""
+
+    def __init__(self, number: int, name: str, snapshot: Snapshot, credential: Callable[[Provider], Credential]) -> None:
+        self.number = number
+        self.hash = name
+        self.snapshot = snapshot
+        self.policies: dict[str, Policy] = {route: model.decode(data) for route, data in snapshot.policies.items() if data}
+        self.keys: dict[str, ClientKey] = {key.sha256.lower(): key for key in snapshot.keys}
+        self.trials = sampling.standing(snapshot)
+        self.ways = {name: _way(provider, credential(provider)) for name, provider in snapshot.providers.items()}
+        self.timeouts = Timeouts(
+            snapshot.limits.connect_s, snapshot.limits.first_byte_s, snapshot.limits.idle_s, snapshot.limits.total_s
+        )
+        self._targets: dict[str, Target] = {}
+
+    def target(self, asked: str) -> Target:
+        """Return what a model name stands for; names that the snapshot knows are remembered. Raises GatewayError 404."""
+        target = self._targets.get(asked)
+        if target is None:
+            target = decide.resolve(self.snapshot, asked)
+            if target.route is not None or target.deployments[0] in self.snapshot.deployments:
+                self._targets[asked] = target
+        return target
+
+    def deployment(self, name: str) -> Deployment:
+        """Return a deployment by name, also one that is pinned without being configured."""
+        return decide.deployment(self.snapshot, name)
+
+    @functools.cached_property
+    def models(self) -> bytes:
+        """The body of ``GET /v1/models``: routes first, then deployments."""
+        return msgspec.json.encode({"object": "list", "data": list(self.model_list.values())})
+
+    @functools.cached_property
+    def model_list(self) -> dict[str, dict[str, object]]:
+        """Every model name that exists here, as OpenAI describes a model."""
+        routes = {name: _model(name, "pointsman") for name in self.snapshot.routes}
+        return routes | {name: _model(name, one.provider) for name, one in self.snapshot.deployments.items()}
+
+
+class Live:
+    """Holds the current snapshot of one worker. ``current`` is None until a first one was published."""
+
+    def __init__(self, published: Snapshots, credential: Callable[[Provider], Credential]) -> None:
+        self._published = published
+        self._credential = credential
+        self._refused = 0
+        self.current: Current | None = None
+        self.problem = ""
+
+    def refresh(self) -> bool:
+        """Take up a newly published snapshot; True when one was. ``problem`` says what is wrong, nothing is raised."""
+        try:
+            number = self._published.current_number()
+            if number == (self.current.number if self.current else 0):
+                self.problem = ""
+                return False
+            if number == self._refused:
+                return False
+            found = self._published.current()
+        except PointsmanError as error:
+            self.problem = f"the store does not show its current snapshot: {error}"
+            return False
+        return found is not None and self._take(found)
+
+    async def follow(self, interval_s: float = POLL_S) -> None:
+        """Refresh until cancelled. Reading happens in a thread."""
+        while True:
+            await asyncio.sleep(interval_s)
+            await asyncio.to_thread(self.refresh)
+
+    def _take(self, found: Published) -> bool:
+        try:
+            current = Current(found.number, found.hash, snapshots.decode(found.data), self._credential)
+        except PointsmanError as error:
+            self._refused = found.number
+            self.problem = f"snapshot {found.hash} was not taken up: {error}"
+            logger.error("%s; the one before stays in use", self.problem)  # noqa: TRY400 - a message, not a crash
+            return False
+        self.current = current
+        self.problem = ""
+        return True
+
+
+def _way(provider: Provider, credential: Credential) -> Way:
+    url = provider.base_url.rstrip("/") + "/chat/completions"
+    return Way(url, (_CONTENT, _USER_AGENT), credential, NO_STREAM_OPTIONS not in provider.quirks)
+
+
+def _model(name: str, owner: str) -> dict[str, object]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": owner}

@@ -1,0 +1,86 @@
+"""A streamed reply on its way to the client: which bytes may go now. No I/O; ``exchange`` acts on what it says.
+
+Laws: until the first content nothing goes out, so that another deployment may still answer; what is held back is bounded,
+and beyond the bound it goes; only whole frames go, so that a cut never leaves half an event; a stream that breaks after that
+ends with an error event; the usage that only we asked for is read and left out.
+"""
+
+from pointsman.core.chat import StreamEvent
+from pointsman.core.errors import GatewayError
+from pointsman.gateway.sampling import ANSWER_LIMIT
+from pointsman.wire import sse
+from pointsman.wire.openai_chat import errors
+from pointsman.wire.openai_chat.reply import Answer
+from pointsman.wire.openai_chat.stream import StreamReader, usage_only
+
+HELD_LIMIT = 256 * 1024
+
+
+class Relay:
+    """One streamed reply of the deployment ``source``. ``began`` is true once bytes may go out.
+
+    ``error`` holds the data of an error event. After ``end``, ``broken`` says why the reply is not whole, empty where it is.
+    """
+
+    __slots__ = ("_drop_usage", "_finished", "_held", "_reader", "_size", "_source", "began", "broken", "error")
+
+    def __init__(self, source: str, *, drop_usage: bool, texts: bool) -> None:
+        self._source = source
+        self._reader = StreamReader(texts=texts, limit=ANSWER_LIMIT)
+        self._drop_usage = drop_usage
+        self._held: list[bytes] = []
+        self._size = 0
+        self.began = False
+        self._finished = False
+        self.error: bytes | None = None
+        self.broken = ""
+
+    def take(self, chunk: bytes) -> bytes:
+        """Return what goes to the client now. Raises WireError when the stream is beyond all bounds."""
+        return self._pass(self._reader.feed(chunk))
+
+    def end(self, broken: str = "") -> bytes:
+        """The stream has ended, or broke for a reason: return the last bytes to send.
+
+        A reply that finished without any content goes out here; one that ended without either has not begun.
+        """
+        left = b"" if broken else self._pass(self._reader.end())
+        if self._finished:
+            left, self._held = b"".join((*self._held, left)), []
+            self.began = True
+        elif self.error is not None:
+            self.broken = broken or "the provider reported an error within the stream"
+        else:
+            self.broken = broken or "the stream ended before the answer did"
+            left = errors.event(GatewayError(502, "upstream_cut", f"{self._source}: {self.broken}"))
+        return left
+
+    @property
+    def answer(self) -> Answer:
+        """What was said so far (text only with ``texts``), with finish and usage."""
+        return self._reader.answer()
+
+    @property
+    def whole_text(self) -> bool:
+        """Whether all of the text was kept."""
+        return not self._reader.overflowed
+
+    def _pass(self, frames: list[tuple[bytes, StreamEvent]]) -> bytes:
+        out: list[bytes] = []
+        for frame, event in frames:
+            if event.usage is not None and self._drop_usage and usage_only(frame):
+                continue
+            if event.error is not None:
+                self.error = sse.data(frame)
+            self._finished = self._finished or event.done or event.finish is not None
+            self.began = self.began or event.content
+            out.append(frame)
+        if not self.began:
+            self._held += out
+            self._size += sum(map(len, out))
+            self.began = self._size > HELD_LIMIT
+            out = []
+        if self.began and self._held:
+            out = self._held + out
+            self._held = []
+        return out[0] if len(out) == 1 else b"".join(out)
