@@ -1,0 +1,164 @@
+"""One paid call of a trial: copy the request, keep to the cap, read the answer, say what a failure means.
+
+Strategy: a sample's body is decoded, made plain (no stream, a limit of output tokens) and encoded anew for each candidate.
+The most that a call can cost is known before it is made, because its output is limited: by the client's own limit, or,
+where the client set none, by one that leaves ample room over the reference's answer.
+
+Laws: no call without a price; a token of input is at least one byte, so bytes bound tokens; what a provider refused costs
+nothing, what was cut off costs its worst case. The request's needs filter here as they do in the gateway.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from pointsman.control.purse import Purse
+from pointsman.core.chat import ChatRequest, Media, Usage
+from pointsman.core.errors import PointsmanError, UpstreamError, WireError
+from pointsman.core.price import Price
+from pointsman.core.routing import Needs, Provider
+from pointsman.core.snapshot import Snapshot
+from pointsman.policy import features
+from pointsman.policy.cost import amount
+from pointsman.policy.decide import unfit
+from pointsman.upstream.interfaces import Credential, Reply, Request, Timeouts, Transport
+from pointsman.wire.openai_chat import reply as wire_reply
+from pointsman.wire.openai_chat import request as wire_request
+
+LEAST_OUTPUT_TOKENS: Final = 4096
+ROOM: Final = 4
+_OVERHEAD_TOKENS: Final = 512
+_MEDIA_TOKENS: Final = 50_000
+_REPLY_BYTES: Final = 16 * 1024 * 1024
+_REFUSALS: Final = frozenset({400, 413, 415, 422})
+
+
+class CopyError(PointsmanError):
+    """A sample that cannot be asked again, and why."""
+
+
+class Copied(Struct, frozen=True):
+    """A request made plain: ``fields`` is its decoded body without model and stream, ``request`` the view of it.
+
+    ``output_tokens`` bounds the output; ``limited_here`` says that the bound is the trial's and not the client's.
+    """
+
+    fields: dict[str, Any]
+    request: ChatRequest
+    output_tokens: int
+    limited_here: bool = True
+
+
+class Answer(Struct, frozen=True):
+    """What a call brought. Where ``text`` is None there is nothing to grade; ``failed``: by the model's own fault."""
+
+    text: str | None = None
+    failed: bool = False
+    usage: Usage | None = None
+    cost_nano: int | None = None
+    note: str = ""
+
+
+class Calls:
+    """The way out for trials. ``credential`` returns how to sign in to a provider."""
+
+    def __init__(self, transport: Transport, credential: Callable[[Provider], Credential]) -> None:
+        self._transport = transport
+        self._credential = credential
+
+    async def ask(self, snapshot: Snapshot, name: str, copied: Copied, purse: Purse) -> Answer:
+        """Ask a deployment and return what it answered. Raises CapReachedError before a call that might pass the cap."""
+        deployment = snapshot.deployments.get(name)
+        if deployment is None or deployment.price is None:
+            return Answer(note=f"{name} is not configured, or has no price")
+        reason = unfit(deployment, needs(copied.request))
+        if reason is not None:
+            return Answer(note=f"{name} {reason}")
+        provider = snapshot.providers[deployment.provider]
+        request = _outbound(provider, copied, deployment.model)
+        most = worst_case(copied, len(request.body), deployment.price)
+        await purse.reserve(most)
+        cost = most  # whatever stays unknown has cost its worst case
+        try:
+            answer = await self._send(snapshot, provider, request, copied, deployment.price)
+            if answer.cost_nano is not None:
+                cost = answer.cost_nano
+        except UpstreamError as error:
+            if not error.sent:
+                cost = 0
+            return Answer(failed=error.sent and error.kind == "timeout", note=f"no answer: {error}")
+        finally:
+            purse.settle(most, cost)
+        return answer
+
+    async def _send(self, snapshot: Snapshot, provider: Provider, request: Request, copied: Copied, price: Price) -> Answer:
+        limits = snapshot.limits
+        timeouts = Timeouts(limits.connect_s, limits.first_byte_s, limits.idle_s, limits.total_s)
+        signed = await self._credential(provider).sign(request)
+        received = await self._transport.send(signed, timeouts)
+        try:
+            return await _read(received, copied, price)
+        finally:
+            await received.close()
+
+
+def copy(body: bytes, usage: Usage | None = None) -> Copied:
+    """Return a request as candidates get it. ``usage`` is that of the reference's answer. Raises CopyError."""
+    try:
+        request, fields = wire_request.decode(body), msgspec.json.decode(body, type=dict[str, Any])
+    except (WireError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CopyError(f"the request cannot be read: {error}") from error
+    for name in ("model", "stream", "stream_options"):
+        fields.pop(name, None)
+    if request.max_output_tokens is not None:
+        return Copied(fields, request, request.max_output_tokens, limited_here=False)
+    return Copied(fields, request, max(LEAST_OUTPUT_TOKENS, ROOM * (usage.output if usage else 0)))
+
+
+def worst_case(copied: Copied, body_bytes: int, price: Price) -> int:
+    """Return the most that a call can cost, in nano-dollars."""
+    media = sum(isinstance(part, Media) for message in copied.request.messages for part in message.parts)
+    input_tokens = body_bytes + _OVERHEAD_TOKENS + _MEDIA_TOKENS * media
+    choices = copied.fields.get("n")
+    output_tokens = copied.output_tokens * (choices if isinstance(choices, int) and choices > 1 else 1)
+    plain = Usage(input=input_tokens, output=output_tokens)
+    return max(amount(plain, price), amount(replace(plain, cache_written=input_tokens), price))
+
+
+def needs(request: ChatRequest) -> Needs:
+    """Return what a deployment must be able to do to serve a request."""
+    return Needs(
+        input_tokens=features.input_tokens(request),
+        max_output_tokens=request.max_output_tokens,
+        tools=request.tools > 0,
+        json_schema=request.json_schema,
+        media=request.media,
+    )
+
+
+def _outbound(provider: Provider, copied: Copied, model: str) -> Request:
+    fields = {"model": model, **copied.fields}
+    if copied.limited_here:
+        # OpenAI's reasoning models refuse max_tokens, and many other servers know nothing else.
+        own = any(host in provider.base_url for host in ("//api.openai.com", ".openai.azure.com"))
+        fields["max_completion_tokens" if own else "max_tokens"] = copied.output_tokens
+    headers = ((b"content-type", b"application/json"), (b"accept", b"application/json"))
+    return Request("POST", f"{provider.base_url}/chat/completions", headers, msgspec.json.encode(fields))
+
+
+async def _read(received: Reply, copied: Copied, price: Price) -> Answer:
+    """Return what a reply says. What an error status means: see ``control/trial``."""
+    body = await received.read(_REPLY_BYTES)
+    if received.status != 200:
+        return Answer(failed=received.status in _REFUSALS, cost_nano=0, note=f"answered with status {received.status}")
+    try:
+        said = wire_reply.decode(body)
+    except WireError:
+        return Answer(failed=True, note="answered with something that is no chat completion")
+    cost = amount(said.usage, price) if said.usage is not None else None
+    if said.finish == "length" and copied.limited_here:
+        return Answer(usage=said.usage, cost_nano=cost, note=f"cut at the trial's limit of {copied.output_tokens} tokens")
+    return Answer(text=said.graded, usage=said.usage, cost_nano=cost)

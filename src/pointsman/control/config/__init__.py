@@ -1,0 +1,232 @@
+"""The configuration: TOML in, one frozen ``Config`` out, or every mistake at once with line, reason and remedy.
+
+values     what a configuration says, frozen
+lines      where each key of a TOML document stands
+reading    tables read key by key, with a memory for mistakes
+callables  providers, deployments, prices
+rules      routes, features, checks, standing trials
+found      the configuration of someone who wrote none
+advice     what is no mistake and yet worth a word
+
+``docs/configuration.md`` documents every key; its worked example is loaded by a test.
+"""
+
+import ipaddress
+import re
+import tomllib
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Final
+
+from msgspec.structs import replace
+
+from pointsman.control.config.callables import read_callables
+from pointsman.control.config.found import discovered, with_reference
+from pointsman.control.config.lines import key_lines
+from pointsman.control.config.reading import Mistake, Report, Table
+from pointsman.control.config.rules import read_routes
+from pointsman.control.config.values import (
+    DEFAULT_ROUTE,
+    EVERY_FEATURE,
+    Config,
+    FeatureRules,
+    RouteRules,
+    StandingTrial,
+)
+from pointsman.core.errors import ConfigError
+from pointsman.core.snapshot import ClientKey, Limits
+
+__all__ = [
+    "DEFAULT_ROUTE",
+    "EVERY_FEATURE",
+    "Config",
+    "FeatureRules",
+    "RouteRules",
+    "StandingTrial",
+    "discovered",
+    "is_loopback",
+    "load",
+    "parse",
+    "with_reference",
+]
+
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_POSITION: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+_SECONDS: Final = ("connect_s", "first_byte_s", "idle_s", "total_s")
+_COUNTS: Final = {"body_bytes": (1024, 2**31), "concurrent": (1, 1_000_000), "fallbacks": (0, 10)}
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file. Relative paths in it (data directory, key files) start from the file's own directory.
+
+    Raises ConfigError with every mistake, or with the reason why the file cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); name another file with --config") from error
+    config = parse(data, str(path))
+    providers = {name: replace(one, credential=_anchored(one.credential, path)) for name, one in config.providers.items()}
+    return replace(config, data=str(path.parent / config.data), providers=providers)
+
+
+def parse(data: bytes, file: str) -> Config:
+    """Return the configuration that the bytes of a TOML file hold; ``file`` is its name in errors.
+
+    Raises ConfigError with every mistake, one a line: ``file:line: what is wrong; what to do``.
+    """
+    report = Report({})
+    config = _document(data, report)
+    if config is None or report.mistakes:
+        raise ConfigError(_told(report.mistakes, file))
+    return config
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host to listen on can only be reached from this machine."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _anchored(credential: str, path: Path) -> str:
+    scheme, _, place = credential.partition(":")
+    return f"file:{path.parent / Path(place).expanduser()}" if scheme == "file" else credential
+
+
+def _document(data: bytes, report: Report) -> Config | None:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        report.mistakes.append(Mistake(line, "the file is not UTF-8 text", "save it as UTF-8"))
+        return None
+    try:
+        values = tomllib.loads(text, parse_float=_decimal)
+        report.lines = key_lines(text)
+    except tomllib.TOMLDecodeError as error:
+        report.mistakes.append(_syntax(str(error), text))
+        return None
+    except (ValueError, RecursionError) as error:
+        reason = "a number has too many digits" if isinstance(error, ValueError) else "values are nested too deeply"
+        report.mistakes.append(Mistake(1, f"the file cannot be read: {reason}", "correct it"))
+        return None
+    return _config(Table(report, (), values))
+
+
+def _config(document: Table) -> Config:
+    callables = read_callables(document)
+    routes = read_routes(document, callables)
+    models = {
+        name: deployment
+        for name, deployment in document.pairs("models")
+        if callables.check(document.report, ("models", name), deployment)
+    }
+    keys = tuple(_keys(document))
+    host, port, data = _listen(document)
+    prompts, vectors = _journal(document)
+    limits = _limits(document)
+    document.finish()
+    return Config(
+        host=host,
+        port=port,
+        data=data,
+        providers=callables.providers,
+        price_lists=callables.price_lists,
+        deployments=callables.deployments,
+        own_prices=callables.own_prices,
+        routes=routes,
+        models=models,
+        keys=keys,
+        limits=limits,
+        store_prompts=prompts,
+        store_vectors=vectors,
+    )
+
+
+def _listen(document: Table) -> tuple[str, int, str]:
+    table = document.table("gateway")
+    if table is None:
+        return Config().host, Config().port, Config().data
+    host = table.text("host") or Config().host
+    port = table.whole("port", 0, 65535)
+    data = table.text("data") or Config().data
+    table.finish()
+    if not is_loopback(host) and not document.raw("keys"):
+        what = f"can be reached from other machines ({host}), and no client needs a key: anyone could spend your money"
+        remedy = 'add [keys.NAME] sha256 = "..." (see docs/configuration.md), or write host = "127.0.0.1"'
+        table.wrong("host", what, remedy)
+    return host, Config().port if port is None else port, data
+
+
+def _keys(document: Table) -> Iterator[ClientKey]:
+    seen: dict[str, str] = {}
+    for name, table in document.tables("keys"):
+        digest = table.text("sha256")
+        feature = table.text("feature")
+        table.finish()
+        if digest is None:
+            if "sha256" not in table:
+                remedy = """add sha256 = the output of: printf %s "$KEY" | sha256sum"""
+                table.report.add(table.path, f"[{table.name}] has no sha256", remedy)
+        elif not _SHA256.fullmatch(digest):
+            what = "is not 64 lower-case hexadecimal digits (what stands there is not shown: it may be a key)"
+            table.wrong("sha256", what, """write the output of: printf %s "$KEY" | sha256sum""")
+        elif digest in seen:
+            table.wrong("sha256", f"is that of [keys.{seen[digest]}] too", "give each name a key of its own")
+        else:
+            seen[digest] = name
+            yield ClientKey(name, digest, feature)
+
+
+def _journal(document: Table) -> tuple[bool, bool]:
+    table = document.table("journal")
+    if table is None:
+        return Config().store_prompts, Config().store_vectors
+    found = table.flag("prompts", Config().store_prompts), table.flag("vectors", Config().store_vectors)
+    table.finish()
+    return found
+
+
+def _limits(document: Table) -> Limits:
+    table = document.table("limits")
+    if table is None:
+        return Limits()
+    stated: dict[str, int | float] = {}
+    for key, (low, high) in _COUNTS.items():
+        if (count := table.whole(key, low, high)) is not None:
+            stated[key] = count
+    for key in _SECONDS:
+        if (seconds := table.number(key, "0", "86400", above=True)) is not None:
+            stated[key] = float(seconds)
+    table.finish()
+    return replace(Limits(), **stated)
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation as error:
+        raise ValueError("not a number that can be kept exactly") from error
+
+
+def _syntax(said: str, text: str) -> Mistake:
+    """Turn what ``tomllib`` says into a mistake. It gives positions in words, and none for the last line."""
+    match = _POSITION.search(said)
+    last = text.rstrip().count("\n") + 1
+    line = int(match[1]) if match and match[1] else last
+    reason = said[: match.start()] if match else said
+    if "overwrite a value" in reason or "Duplicate inline table key" in reason:
+        return Mistake(line, "this key stands here for the second time", "keep one of the two")
+    if reason.startswith("Cannot declare"):
+        return Mistake(line, "this table stands here for the second time", "put all its keys under one header")
+    return Mistake(line, f"this is not TOML: {reason}", 'texts need quotes: key = "text"')
+
+
+def _told(mistakes: list[Mistake], file: str) -> str:
+    in_order = sorted(mistakes, key=lambda mistake: mistake.line)
+    lines = [f"{file}:{mistake.line}: {mistake.what}; {mistake.remedy}" for mistake in in_order]
+    count = "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
+    return "\n".join([f"{count} in {file}:", *(f"  {line}" for line in lines)])

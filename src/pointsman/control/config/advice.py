@@ -1,0 +1,66 @@
+"""What is no mistake in a configuration and yet worth a word: unset variables, missing prices, keys over plain HTTP.
+
+Law: it is said whether a credential is there, never what it is.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pointsman.control.config import Config, is_loopback
+from pointsman.core.routing import Deployment
+
+Presence = Literal["set", "not set", "not needed"]
+
+
+def presence(credential: str, environment: Mapping[str, str]) -> Presence:
+    """Whether the place that a credential names holds anything."""
+    scheme, _, place = credential.partition(":")
+    if scheme == "env":
+        return "set" if environment.get(place, "").strip() else "not set"
+    if scheme == "file":
+        try:
+            return "set" if Path(place).expanduser().read_bytes().strip() else "not set"
+        except OSError:
+            return "not set"
+    return "not needed"
+
+
+def advice(config: Config, deployments: Mapping[str, Deployment], environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield one sentence for each thing to look at. ``deployments`` are all there are, with prices (``all_deployments``)."""
+    for provider in config.providers.values():
+        if presence(provider.credential, environment) == "not set":
+            yield f"provider {provider.name}: {provider.credential} holds nothing here: calls to it will be refused"
+        address = urlsplit(provider.base_url)
+        if address.scheme == "http" and provider.credential != "none" and not is_loopback(address.hostname or ""):
+            yield f"provider {provider.name}: its key travels over plain HTTP to {address.hostname}: use https"
+    for name in named(config):
+        if deployments[name].price is None:
+            yield (
+                f"deployment {name} has no price: what it costs will not be known; "
+                f'add price = {{input = ..., output = ...}} to [deployments."{name}"] (0 where it is free)'
+            )
+    for name, route in config.routes.items():
+        if route.reference is None:
+            yield (
+                f'route {name} names no reference: requests for "{name}" are refused until [routes.{name}] has '
+                'reference = "provider/model"'
+            )
+        if route.control_share == 0:
+            yield f"route {name} keeps no control share: what it saves cannot be measured"
+
+
+def named(config: Config) -> list[str]:
+    """Return the deployments that a configuration declares or names as reference or candidate, in its order."""
+    names = dict.fromkeys(config.deployments)
+    for route in config.routes.values():
+        for rules in (route.reference, *route.candidates):
+            if rules is not None:
+                names[rules] = None
+        for feature in route.features.values():
+            judge = feature.grader.spec if feature.grader is not None and feature.grader.kind == "judge" else None
+            for name in (feature.reference, *(feature.candidates or ()), judge):
+                if name is not None:
+                    names[name] = None
+    return list(names)

@@ -1,0 +1,253 @@
+"""Who can be called: the tables ``providers``, ``deployments``, ``prices`` and ``models``.
+
+Laws: a credential is the name of a place and never a secret; a value that might be a secret is refused and not repeated.
+A deployment is known when it is declared, or when its provider is configured and the price list has the model.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Final
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from pointsman.control import prices
+from pointsman.control.config.reading import Report, Table, meant
+from pointsman.control.prices import Own
+from pointsman.core.price import Price, Rates
+from pointsman.core.routing import Deployment, Provider
+from pointsman.upstream.providers import ROWS, Row, row
+from pointsman.upstream.providers import quirks as known_quirks
+
+DIALECTS: Final = ("openai_chat",)
+QUIRKS: Final = tuple(known_quirks())
+MEDIA: Final = ("image", "audio", "file")
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MOST_USD: Final = "1000000"
+_RATE_KEYS: Final = ("input", "output", "cached", "cache_written", "per_request")
+
+
+class Callables(Struct, frozen=True):
+    """The providers and deployments of a configuration, and which deployments may be named at all."""
+
+    providers: dict[str, Provider]
+    price_lists: dict[str, str]
+    deployments: dict[str, Deployment]
+    own_prices: tuple[Own, ...]
+
+    def known(self, deployment: str) -> bool:
+        """Whether a deployment is declared, or can be found in the price list of a configured provider."""
+        provider, _, model = deployment.partition("/")
+        return deployment in self.deployments or self._listed(provider, model)
+
+    def priced(self, deployment: str) -> bool:
+        """Whether the owner or the price list states any price for a deployment."""
+        declared = self.deployments.get(deployment)
+        if declared is not None and declared.price is not None:
+            return True
+        if any(own.deployment == deployment for own in self.own_prices):
+            return True
+        provider, model = (declared.provider, declared.model) if declared else deployment.split("/", 1)
+        return self._listed(provider, model)
+
+    def check(self, report: Report, path: tuple[str | int, ...], deployment: str) -> bool:
+        """Whether a deployment is known; if not, note the mistake at a path."""
+        if self.known(deployment):
+            return True
+        provider, slash, _ = deployment.partition("/")
+        what = f"{deployment!r} is not a deployment"
+        if not slash:
+            named = [name for name in self._names() if name.partition("/")[2] == deployment]
+            nearest = f"did you mean {named[0]}?" if named else meant(deployment, self._names())
+            report.add(path, what, nearest or 'write "provider/model"')
+        elif provider not in self.providers:
+            nearest = meant(provider, self.providers)
+            report.add(path, f"{what}: no provider {provider!r} is configured", nearest or f"add [providers.{provider}]")
+        else:
+            nearest = meant(deployment, self._names(provider))
+            declare = f'declare it with [deployments."{deployment}"]'
+            report.add(path, what, f"{nearest} Else {declare}" if nearest else declare)
+        return False
+
+    def _listed(self, provider: str, model: str) -> bool:
+        vendor = self.price_lists.get(provider)
+        return vendor is not None and prices.listed(vendor, model, date.max) is not None
+
+    def _names(self, provider: str | None = None) -> Iterator[str]:
+        yield from self.deployments
+        for name, vendor in self.price_lists.items():
+            if provider in (None, name):
+                yield from (f"{name}/{entry.model}" for entry in prices.catalogue(vendor, date.max))
+
+
+def read_callables(document: Table) -> Callables:
+    """Read the tables ``providers``, ``deployments`` and ``prices``."""
+    providers: dict[str, Provider] = {}
+    price_lists: dict[str, str] = {}
+    for name, table in document.tables("providers"):
+        providers[name] = _provider(name, table)
+        if vendor := _price_list(providers[name], table):
+            price_lists[name] = vendor
+        table.finish()
+    deployments: dict[str, Deployment] = {}
+    for name, table in document.tables("deployments"):
+        if deployment := _deployment(name, table, providers):
+            deployments[name] = deployment
+        table.finish()
+    bare = Callables(providers, price_lists, deployments, ())
+    return Callables(providers, price_lists, deployments, _own_prices(document, bare))
+
+
+def _provider(name: str, table: Table) -> Provider:
+    """Read one row. What a known provider's table leaves out is taken from its row in ``upstream/providers``.
+
+    The usual variable of its key is assumed only at its usual address: a key is never sent elsewhere without being told to.
+    """
+    if "/" in name or re.search(r"\s", name):
+        table.report.add(table.path, f"the provider name {name!r} holds a slash or a blank", "use letters, digits, - and _")
+    known = row(name)
+    usual = "base_url" not in table and known is not None and known.base_url != ""
+    base_url = known.base_url if usual and known else _base_url(table, known)
+    credential = _credential(table, name, f"env:{known.variables[0]}" if usual and known else "none")
+    dialect = table.choice("dialect", DIALECTS) or DIALECTS[0]
+    quirks = table.texts("quirks")
+    for position, quirk in enumerate(quirks or ()):
+        if quirk not in QUIRKS:
+            remedy = meant(quirk, QUIRKS) or f"write some of {', '.join(QUIRKS)}"
+            table.report.add((*table.path, "quirks", position), f"unknown quirk {quirk!r}", remedy)
+    if quirks is None:
+        quirks = known.quirks if known else ()
+    return Provider(name, base_url, credential, dialect, quirks)
+
+
+def _base_url(table: Table, known: Row | None) -> str:
+    url = table.text("base_url")
+    if url is None:
+        if "base_url" not in table:
+            ending = f"your resource's address and {known.url_path}" if known else "the address before /chat/completions"
+            remedy = f'add base_url = "https://...": {ending}'
+            table.report.add(table.path, f"[{table.name}] has no base_url", remedy)
+        return ""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable or re.search(r"\s", url):
+        table.wrong("base_url", "is not a web address", 'write, for example, "https://api.openai.com/v1"')
+        return ""
+    if parts.username is not None or parts.query or parts.fragment:
+        remedy = 'write the bare address, and credential = "env:NAME"'
+        table.wrong("base_url", "carries a user, a password, a query or a fragment, where secrets hide", remedy)
+        return ""
+    return url.rstrip("/")
+
+
+def _credential(table: Table, name: str, usual: str) -> str:
+    """Read a credential source. Whatever is none of the three forms may be a secret: it is never repeated."""
+    value = table.text("credential")
+    if value is None:
+        return usual
+    scheme, _, place = value.partition(":")
+    if value == "none" or (scheme == "env" and _VARIABLE.fullmatch(place)) or (scheme == "file" and place.strip()):
+        return value
+    variable = re.sub(r"\W", "_", name.upper()) + "_API_KEY"
+    table.wrong(
+        "credential",
+        "does not name a place where the key is (a key itself never belongs into this file, and it is not shown here)",
+        f'put the key into an environment variable and write "env:{variable}", or into a file and write "file:PATH"; '
+        'without a key write "none"',
+    )
+    return "none"
+
+
+def _price_list(provider: Provider, table: Table) -> str | None:
+    """Return whose prices hold: those stated, else those of the row with this name or address, else by the price list."""
+    stated = table.choice("prices", ("none", *prices.vendors())) if table.raw("prices") is not None else None
+    if stated is not None:
+        return stated if stated != "none" else None
+    known = row(provider.name) or next((one for one in ROWS if one.base_url == provider.base_url), None)
+    return known.price_id if known else prices.vendor_at(provider.base_url)
+
+
+def _deployment(name: str, table: Table, providers: dict[str, Provider]) -> Deployment | None:
+    provider, slash, model = name.partition("/")
+    if not slash or not provider or not model:
+        remedy = 'write [deployments."provider/model"]'
+        table.report.add(table.path, f"{name!r} is not the name of a deployment", remedy)
+        provider = ""
+    elif provider not in providers:
+        remedy = meant(provider, providers) or f"add [providers.{provider}] with its base_url"
+        table.report.add(table.path, f"deployment {name!r} names a provider that is not configured", remedy)
+    model_key = table.text("model_key") or model
+    context = table.whole("context_tokens", 1, 10**9)
+    tools, json_schema = table.flag("tools", True), table.flag("json_schema", True)
+    media = table.texts("media")
+    for position, kind in enumerate(media or ()):
+        if kind not in MEDIA:
+            remedy = meant(kind, MEDIA) or f"write some of {', '.join(MEDIA)}"
+            table.report.add((*table.path, "media", position), f"unknown medium {kind!r}", remedy)
+    stated = table.table("price")
+    price = None
+    if stated is not None:
+        price = _price(stated, since="")
+        stated.finish()
+    if not provider:
+        return None
+    return Deployment(
+        name, provider, model, model_key, price, context, tools, json_schema, MEDIA if media is None else media
+    )
+
+
+def _price(table: Table, since: str) -> Price | None:
+    """Read rates in US dollars per million tokens, and per request; None, the mistake noted, without input and output."""
+    amounts = {key: table.number(key, "0", _MOST_USD) for key in _RATE_KEYS}
+    for key, other in (("input", "output"), ("output", "input")):
+        if key not in table:
+            there = f"{other} but no {key}" if other in table else f"no {key}"
+            remedy = f"add {key} = the price of a million {key} tokens in US dollars (0 where they are free)"
+            table.report.add(table.path, f"this price has {there}", remedy)
+    if amounts["input"] is None or amounts["output"] is None:
+        return None
+    rates = Rates(amounts["input"], amounts["output"], amounts["cached"], amounts["cache_written"])
+    return Price(rates, per_request=amounts["per_request"] or Decimal(0), since=since)
+
+
+def _own_prices(document: Table, callables: Callables) -> tuple[Own, ...]:
+    found: list[Own] = []
+    for table in document.listed("prices"):
+        name = table.text("deployment")
+        since = _since(table)
+        price = _price(table, since)
+        if name is None:
+            if "deployment" not in table:
+                what = "this price does not say whose it is"
+                table.report.add(table.path, what, 'add deployment = "provider/model"')
+        elif callables.check(table.report, (*table.path, "deployment"), name) and price is not None:
+            declared = callables.deployments.get(name)
+            twice = any(own.deployment == name and own.price.since == since for own in found)
+            if twice or (not since and declared is not None and declared.price is not None):
+                what = f"{name} has two prices {f'from {since} on' if since else 'without a date'}"
+                table.report.add(table.path, what, "remove one, or give the newer one since = its first day")
+            else:
+                found.append(Own(name, price))
+        table.finish()
+    return tuple(found)
+
+
+def _since(table: Table) -> str:
+    """Read a first day, as a TOML date or as text; empty: always."""
+    value = table.raw("since")
+    if value is None:
+        return ""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value).isoformat()
+        except ValueError:
+            pass
+    table.wrong("since", "is not a day", "write year-month-day without quotes, such as since = 2026-11-01")
+    return ""

@@ -1,0 +1,64 @@
+"""What a configuration says, as frozen values. Words are those of ``core``; defaults are those of docs/configuration.md.
+
+Shares are fractions in [0, 1]; tolerances are fractions of quality (the file has points: 2 there is 0.02 here); money is
+integer nano-dollars, except in Objective.
+"""
+
+from msgspec import Struct, field
+
+from pointsman.control.prices import Own
+from pointsman.core.routing import Deployment, Grader, Objective, Provider
+from pointsman.core.snapshot import ClientKey, Limits
+
+DEFAULT_ROUTE = "auto"
+EVERY_FEATURE = "*"
+
+
+class StandingTrial(Struct, frozen=True):
+    """A trial that the configuration keeps running: on what share of the feature's requests, up to what sum in all."""
+
+    share: float
+    cap_nano: int
+
+
+class FeatureRules(Struct, frozen=True):
+    """What the owner says of one feature on one route. None: as the route says (reference, candidates)."""
+
+    reference: str | None = None
+    candidates: tuple[str, ...] | None = None
+    tolerance: float = 0.05
+    grader: Grader | None = None
+    trial: StandingTrial | None = None
+
+
+class RouteRules(Struct, frozen=True):
+    """What the owner says of one route. ``features`` may hold ``*``, for every feature that has no rules of its own."""
+
+    reference: str | None = None
+    candidates: tuple[str, ...] = ()
+    objective: Objective = Objective()
+    control_share: float = 0.05
+    features: dict[str, FeatureRules] = {}
+
+
+class Config(Struct, frozen=True):
+    """A whole configuration, free of mistakes.
+
+    ``data`` is the data directory. ``price_lists`` maps a provider to its id in the price list, where it has one.
+    ``deployments`` are those declared, each with the price stated there, if any; ``own_prices`` the dated ones. ``models``
+    maps names in outcome tables to deployments. There is always a route ``auto``.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8787
+    data: str = ".pointsman"
+    providers: dict[str, Provider] = {}
+    price_lists: dict[str, str] = {}
+    deployments: dict[str, Deployment] = {}
+    own_prices: tuple[Own, ...] = ()
+    routes: dict[str, RouteRules] = field(default_factory=lambda: {DEFAULT_ROUTE: RouteRules()})
+    models: dict[str, str] = {}
+    keys: tuple[ClientKey, ...] = ()
+    limits: Limits = Limits()
+    store_prompts: bool = False
+    store_vectors: bool = True

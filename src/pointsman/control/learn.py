@@ -1,0 +1,126 @@
+"""From outcome tables to a published policy.
+
+Strategy: the table's models become deployments (``[models]`` maps names; a name that is a deployment stands for itself), the
+policy is taught on all of them, the objective is resolved on held-out predictions, and the plan for all features that
+have none of their own acts on it, with the route's control share.
+
+Laws: an owner's table is evidence for what is in it and for nothing else, so only its deployments are accepted; a reference
+that the table does not know cannot be compared with, and is refused; where one model suffices, that one serves.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from msgspec.structs import replace
+
+from pointsman.core.errors import TableError
+from pointsman.core.routing import Deployment, Objective, Plan, Route
+from pointsman.core.snapshot import Snapshot
+from pointsman.policy import model
+from pointsman.policy.outcomes import Outcomes
+from pointsman.policy.teach import Lesson, teach
+from pointsman.policy.trade import Evidence, Trade, resolve
+
+EVERY: Final = "*"
+LOOSE: Final = "table"  # the provider of models that no configuration knows
+SEED: Final = 0
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What a table taught: the lesson, the trade that the objective comes to, and the deployment to compare with."""
+
+    lesson: Lesson
+    trade: Trade
+    reference: str
+    objective: Objective
+
+    @property
+    def deployments(self) -> tuple[str, ...]:
+        """Every deployment that was learned."""
+        return self.lesson.policy.deployments
+
+
+def named(outcomes: Outcomes, names: Mapping[str, str], known: Mapping[str, Deployment]) -> tuple[Outcomes, tuple[str, ...]]:
+    """Return a table under its deployments' names, and the model names that nothing maps to a deployment.
+
+    Raises TableError when two models of the table are mapped to one deployment.
+    """
+    mapped = tuple(names.get(name, name) for name in outcomes.deployments)
+    twice = sorted({name for name in mapped if mapped.count(name) > 1})
+    if twice:
+        raise TableError(f"several models of the table are mapped to {twice[0]}: correct [models] in the configuration")
+    return replace_names(outcomes, mapped), tuple(name for name in mapped if name not in known)
+
+
+def replace_names(outcomes: Outcomes, names: tuple[str, ...]) -> Outcomes:
+    """Return a table with other names for its columns."""
+    return Outcomes(**{**outcomes.__dict__, "deployments": names})
+
+
+def learn(
+    outcomes: Outcomes, objective: Objective, *, reference: str | None = None, known: Mapping[str, Deployment]
+) -> Taught:
+    """Teach a policy and resolve the objective. Without a reference the best single model of the table is compared with.
+
+    Raises TableError when there is too little to learn from, or the reference is not in the table.
+    """
+    if reference is not None and reference not in outcomes.deployments:
+        raise TableError(
+            f"the reference {reference} is not in the table (it has {', '.join(outcomes.deployments)}): add its outcomes, "
+            "map its name under [models], or name another reference"
+        )
+    deployments = [known[name] for name in outcomes.deployments if name in known]
+    try:
+        lesson = teach(outcomes, deployments)
+        best = outcomes.deployments[int(np.nan_to_num(np.nanmean(outcomes.score, axis=0), nan=-1.0).argmax())]
+        home = reference or best
+        evidence = Evidence.of(
+            lesson.policy.deployments, lesson.quality, lesson.cost_nano, lesson.outcomes.score, lesson.spent_nano
+        )
+        trade = resolve(objective, evidence, home, np.random.default_rng(SEED))
+    except ValueError as error:
+        raise TableError(f"this table cannot be learned from: {error}") from error
+    return Taught(lesson, trade, home, objective)
+
+
+def act_on(snapshot: Snapshot, route: str, taught: Taught, *, now_ms: int) -> Snapshot:
+    """Let a route act on what was learned: mode auto for every feature without a plan of its own, control share kept.
+
+    Raises TableError when the route does not exist or has no reference.
+    """
+    found = snapshot.routes.get(route)
+    if found is None:
+        raise TableError(
+            f"there is no route {route}: add [routes.{route}] to the configuration; there are {', '.join(snapshot.routes)}"
+        )
+    if found.reference is None:
+        raise TableError(f'the route {route} has no reference: set reference = "provider/model" in [routes.{route}]')
+    plan = replace(
+        found.plans[EVERY],
+        mode="auto",
+        accepted=tuple(name for name in taught.deployments if name != found.reference and name in snapshot.deployments),
+        acting_share=1 - found.control_share,
+        value_nano=taught.trade.value_nano,
+        one_model=taught.trade.one_model,
+        policy="",
+        trial=None,
+        since_ms=now_ms,
+    )
+    changed = replace(found, plans={**found.plans, EVERY: plan})
+    return replace(
+        snapshot,
+        routes={**snapshot.routes, route: changed},
+        policies={**snapshot.policies, route: model.encode(taught.lesson.policy)},
+        made_by=f"learned {route} from {taught.lesson.policy.learned_from:,} prompts",
+    )
+
+
+def on_its_own(route: str, taught: Taught, known: Mapping[str, Deployment], objective: Objective) -> Snapshot:
+    """Return a snapshot of nothing but what a table taught: for `predict` and `route`, where no configuration is."""
+    deployments = {name: known.get(name) or Deployment(name, LOOSE, name, name) for name in taught.deployments}
+    plan = Plan(EVERY, reference=taught.reference)
+    bare = Route(route, taught.reference, tuple(deployments), objective, 0.0, {EVERY: plan})
+    return act_on(Snapshot(deployments=deployments, routes={route: bare}), route, taught, now_ms=0)

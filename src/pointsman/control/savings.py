@@ -1,0 +1,134 @@
+"""What acting on a verdict saved, measured against the share of requests that stayed on the reference.
+
+Strategy: since a feature was accepted, chance alone decided whether a request went the policy's way or stayed on the
+reference (control). So the plain difference between the two arms is the effect, with nothing to model: cost and errors
+from the journal's sums, quality from the answers that were graded as served, latency from the newest exchanges.
+
+Laws: what was not measured is None and shown as such, never estimated. Intervals here are 95 % bounds for one look, by the
+normal approximation; graded answers get one right and one wrong answer added to each arm, which keeps the bounds honest
+for small arms (Agresti and Caffo 2000, The American Statistician 54:280). Where a judge compares pairs, the bounds are
+those of ``policy/guarantee`` and hold for every look.
+"""
+
+import math
+from collections.abc import Sequence
+from statistics import fmean, median, variance
+from typing import Final
+
+from msgspec import Struct
+
+from pointsman.control.verdict import Z95
+from pointsman.core.record import Judgement
+from pointsman.policy.guarantee import ConfidenceSequence
+from pointsman.store.interfaces import Filter, Journal, Spend
+
+LATENCIES: Final = 5000
+
+
+class Change(Struct, frozen=True):
+    """Policy minus control, with 95 % bounds, from so many requests or judgements of each arm."""
+
+    value: float
+    low: float
+    high: float
+    policy: int
+    control: int
+
+
+class Arm(Struct, frozen=True):
+    """One arm's sums. ``usd`` is the mean cost of a priced request; the median latency is of the newest exchanges."""
+
+    requests: int = 0
+    errors: int = 0
+    unpriced: int = 0
+    usd: float | None = None
+    latency_ms: float | None = None
+
+
+class Savings(Struct, frozen=True):
+    """One feature since it was accepted. ``cost`` in US dollars per request, ``quality`` in [-1, 1]; None: not measured."""
+
+    feature: str
+    policy: Arm
+    control: Arm
+    cost: Change | None
+    quality: Change | None
+
+    @property
+    def saved_usd(self) -> float | None:
+        """What the policy's requests cost less than they would have on the reference, in US dollars."""
+        return None if self.cost is None else -self.cost.value * (self.policy.requests - self.policy.unpriced)
+
+
+def savings(journal: Journal, feature: str, *, since_ms: int, route: str | None = None) -> Savings:
+    """Return what a feature's accepted candidates changed since ``since_ms``."""
+    lines = journal.spend(Filter(feature=feature, since_ms=since_ms, route=route))
+    policy, control = ([line for line in lines if line.arm == arm] for arm in ("policy", "control"))
+    latencies: dict[str, list[float]] = {"policy": [], "control": []}
+    wanted = Filter(feature=feature, since_ms=since_ms, route=route)
+    for record in journal.exchanges(wanted, newest_first=True, limit=LATENCIES):
+        if record.decision is not None and record.decision.arm in latencies and record.outcome == "ok":
+            latencies[record.decision.arm].append(record.latency_ms)
+    return Savings(
+        feature=feature,
+        policy=_arm(policy, latencies["policy"]),
+        control=_arm(control, latencies["control"]),
+        cost=_cost(policy, control),
+        quality=_quality(list(journal.judgements(Filter(feature=feature, since_ms=since_ms)))),
+    )
+
+
+def _arm(lines: Sequence[Spend], latencies: Sequence[float]) -> Arm:
+    priced, total, _ = _moments(lines)
+    return Arm(
+        requests=sum(line.requests for line in lines),
+        errors=sum(line.errors for line in lines),
+        unpriced=sum(line.unpriced for line in lines),
+        usd=total / priced if priced else None,
+        latency_ms=median(latencies) if latencies else None,
+    )
+
+
+def _moments(lines: Sequence[Spend]) -> tuple[int, float, float]:
+    """Return the number of priced requests, the sum of their costs and of the squares, in US dollars."""
+    priced = sum(line.requests - line.unpriced for line in lines)
+    return priced, sum(line.cost_nano for line in lines) / 1e9, sum(line.cost_nano_squared for line in lines) / 1e18
+
+
+def _cost(policy: Sequence[Spend], control: Sequence[Spend]) -> Change | None:
+    arms = []
+    for lines in (policy, control):
+        n, total, squares = _moments(lines)
+        if n < 2:
+            return None
+        mean = total / n
+        arms.append((n, mean, max(0.0, squares - n * mean * mean) / (n - 1)))
+    (n, mean, spread), (m, base, base_spread) = arms
+    return _welch(mean - base, spread / n + base_spread / m, n, m)
+
+
+def _welch(value: float, squared_error: float, policy: int, control: int) -> Change:
+    half = Z95 * math.sqrt(squared_error)
+    return Change(value, value - half, value + half, policy, control)
+
+
+def _quality(judgements: Sequence[Judgement]) -> Change | None:
+    scores: dict[str, list[float]] = {"policy": [], "control": []}
+    paired = ConfidenceSequence()
+    for judged in judgements:
+        if judged.arm not in scores or judged.score is None:
+            continue
+        if judged.grader.startswith("judge") and judged.arm == "policy":
+            paired.add(2 * judged.score - 1)
+        scores[judged.arm].append(judged.score)
+    policy, control = scores["policy"], scores["control"]
+    if paired.interval.n:
+        change = paired.interval
+        return Change(change.mean, change.low, change.high, change.n, len(control))
+    if not policy or not control:
+        return None
+    value = fmean(policy) - fmean(control)
+    wide = [[*arm, 0.0, 1.0] for arm in (policy, control)]
+    centre = fmean(wide[0]) - fmean(wide[1])
+    bounds = _welch(centre, sum(variance(arm) / len(arm) for arm in wide), len(policy), len(control))
+    return Change(value, min(value, bounds.low), max(value, bounds.high), len(policy), len(control))

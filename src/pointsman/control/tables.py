@@ -1,0 +1,275 @@
+"""Outcome tables: who answered which prompt how well, for how many tokens and dollars.
+
+Strategy: files are read as columns (Parquet, CSV, JSON Lines), checked as columns, and turned into matrices with one line a
+prompt and one column a model; a text becomes its feature vector and is forgotten. ``docs/outcome-tables.md`` documents the
+columns.
+
+Laws: a mistake names file, column, row and remedy; several grades of one model for one prompt are averaged; prompts without
+any grade are left out; texts that differ only in case and blanks belong to one group, and groups are never split.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.json as pa_json
+import pyarrow.parquet as pa_parquet
+from numpy.typing import NDArray
+
+from pointsman.core.chat import ChatRequest, Message, Text
+from pointsman.core.errors import TableError, WireError
+from pointsman.core.price import NANO_PER_USD
+from pointsman.policy import features
+from pointsman.policy.outcomes import Floats, Outcomes
+from pointsman.wire.openai_chat import request as requests
+
+NUMBERS: Final = ("score", "prompt_tokens", "completion_tokens", "cost_usd")
+READERS: Final[dict[str, Callable[[Path], Any]]] = {
+    ".parquet": pa_parquet.read_table,
+    ".csv": pa_csv.read_csv,
+    ".jsonl": pa_json.read_json,
+    ".ndjson": pa_json.read_json,
+    ".json": pa_json.read_json,
+}
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """n prompts: ``vectors`` (n, features.LENGTH) uint8, ``groups`` of equal texts, ``labels`` (tasks, or empty)."""
+
+    ids: tuple[str, ...]
+    vectors: NDArray[np.uint8]
+    groups: NDArray[np.str_]
+    labels: tuple[str, ...]
+    features: tuple[str, ...]
+    input_tokens: Floats
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def read_outcomes(paths: Sequence[Path], *, advance: Callable[[int], None] = lambda _: None) -> Outcomes:
+    """Read outcome tables into one. ``advance`` is told of each prompt whose features were computed.
+
+    Raises TableError.
+    """
+    return join([_outcomes(path, advance) for path in paths])
+
+
+def read_prompts(path: Path, *, advance: Callable[[int], None] = lambda _: None) -> Prompts:
+    """Read prompts alone: ``prompt_id`` and ``prompt`` or ``messages``, perhaps ``prompt_tokens``. Raises TableError."""
+    table = _read(path)
+    _need(path, table, "prompt_id")
+    if not table.num_rows:
+        raise TableError(f"{path}: there is no row in it; write one row per prompt")
+    return _prompts(path, table, advance)
+
+
+def join(tables: Sequence[Outcomes]) -> Outcomes:
+    """Return one table of several: all prompts, all models, NaN where a model did not answer. Equal texts stay apart."""
+    if len(tables) == 1:
+        return tables[0]
+    models = tuple(dict.fromkeys(name for table in tables for name in table.deployments))
+
+    def spread(matrix: Callable[[Outcomes], Floats]) -> Floats:
+        parts = []
+        for table in tables:
+            part = np.full((len(table), len(models)), np.nan)
+            part[:, [models.index(name) for name in table.deployments]] = matrix(table)
+            parts.append(part)
+        return np.concatenate(parts)
+
+    tasks = [name for table in tables for name in _named(table.task, table.tasks)]
+    used = [name for table in tables for name in _named(table.feature, table.features)]
+    return Outcomes(
+        deployments=models,
+        groups=np.concatenate([table.groups for table in tables]),
+        vectors=np.concatenate([table.vectors for table in tables]),
+        score=spread(lambda table: table.score),
+        cost_nano=spread(lambda table: table.cost_nano),
+        input_tokens=np.concatenate([table.input_tokens for table in tables]),
+        output_tokens=spread(lambda table: table.output_tokens),
+        **_labelled(tasks, used),
+    )
+
+
+def _named(places: NDArray[np.int64], names: Sequence[str]) -> list[str]:
+    return [names[place] if place >= 0 else "" for place in places]
+
+
+def _labelled(tasks: Sequence[str], used: Sequence[str]) -> dict[str, Any]:
+    """Return task and feature labels as Outcomes holds them: indices of names, -1 for none."""
+    task_names = tuple(sorted({name for name in tasks if name}))
+    feature_names = tuple(sorted({name for name in used if name}))
+    return {
+        "task": np.array([task_names.index(name) if name else -1 for name in tasks], dtype=np.int64),
+        "tasks": task_names,
+        "feature": np.array([feature_names.index(name) if name else -1 for name in used], dtype=np.int64),
+        "features": feature_names,
+    }
+
+
+def _outcomes(path: Path, advance: Callable[[int], None]) -> Outcomes:
+    table = _read(path)
+    for column in ("prompt_id", "model", "score"):
+        _need(path, table, column)
+    if not table.num_rows:
+        raise TableError(f"{path}: there is no row in it; write one row per prompt and model")
+    ids, models = _texts(path, table, "prompt_id"), _texts(path, table, "model")
+    numbers = {name: _numbers(path, table, name) for name in NUMBERS}
+    score = numbers["score"]
+    outside = np.flatnonzero((score < 0) | (score > 1))
+    if len(outside):
+        row = int(outside[0])
+        raise TableError(f"{path}: row {row + 1}, column score: {score[row]:g} is not in [0, 1]; scale the scores to [0, 1]")
+    names, which = np.unique(np.array(models), return_inverse=True)
+    if len(names) < 2:
+        raise TableError(f'{path}: all rows are of one model ("{names[0]}"); there is nothing to choose between')
+    keep, line = np.unique(np.array(ids), return_inverse=True)
+    shape = (len(keep), len(names))
+    prompts = _prompts_of(path, table, keep, advance)
+    stated = _mean((len(keep), 1), line, np.zeros_like(line), numbers["prompt_tokens"])[:, 0]
+    graded = _mean(shape, line, which, score)
+    outcomes = Outcomes(
+        deployments=tuple(str(name) for name in names),
+        groups=prompts.groups,
+        vectors=prompts.vectors,
+        score=graded,
+        cost_nano=_mean(shape, line, which, numbers["cost_usd"] * NANO_PER_USD),
+        input_tokens=np.where(np.isnan(stated), prompts.input_tokens, stated),
+        output_tokens=_mean(shape, line, which, numbers["completion_tokens"]),
+        **_labelled(prompts.labels, prompts.features),
+    )
+    return outcomes.rows(np.flatnonzero(np.isfinite(graded).any(axis=1)))
+
+
+def _prompts_of(path: Path, table: Any, ids: NDArray[Any], advance: Callable[[int], None]) -> Prompts:
+    """Return the prompts of a table in the order of ``ids``: its own texts, or those of the file beside it."""
+    source = path
+    if not {"prompt", "messages"} & set(table.column_names):
+        source = path.with_name(f"{path.stem}.prompts{path.suffix}")
+        if not source.exists():
+            raise TableError(
+                f"{path}: has no column prompt or messages, and there is no {source.name} beside it; add one of them"
+            )
+        table = _read(source)
+        _need(source, table, "prompt_id")
+    known = _texts(source, table, "prompt_id")
+    first = {name: place for place, name in reversed(list(enumerate(known)))}
+    missing = [name for name in ids if name not in first]
+    if missing:
+        raise TableError(
+            f'{source}: {len(missing):,} prompts of {path.name} are not in it, the first "{missing[0]}"; add them'
+        )
+    return _prompts(source, table.take(pa.array([first[name] for name in ids])), advance)
+
+
+def _prompts(path: Path, table: Any, advance: Callable[[int], None]) -> Prompts:
+    """Turn the texts of a table into feature vectors, groups and token counts."""
+    count = table.num_rows
+    wanted = [_request(path, row, value) for row, value in enumerate(_asked(path, table))]
+    vectors = np.empty((count, features.LENGTH), dtype=np.uint8)
+    tokens = np.empty(count)
+    for row, request in enumerate(wanted):
+        vectors[row] = np.frombuffer(features.vector(request), dtype=np.uint8)
+        tokens[row] = features.input_tokens(request)
+        advance(1)
+    columns = set(table.column_names)
+    groups = (
+        _texts(path, table, "dup_group")
+        if "dup_group" in columns
+        else [features.text_group(f"{one.system_text}\n{one.user_text}") for one in wanted]
+    )
+    label = next((name for name in ("task", "dataset") if name in columns), None)
+    stated = _numbers(path, table, "prompt_tokens")
+    return Prompts(
+        ids=tuple(_texts(path, table, "prompt_id")),
+        vectors=vectors,
+        groups=np.array(groups),
+        labels=tuple(_texts(path, table, label)) if label else ("",) * count,
+        features=tuple(_texts(path, table, "feature")) if "feature" in columns else ("",) * count,
+        input_tokens=np.where(np.isnan(stated), tokens, stated),
+    )
+
+
+def _asked(path: Path, table: Any) -> list[Any]:
+    for name in ("messages", "prompt"):
+        if name in table.column_names:
+            values: list[Any] = table.column(name).to_pylist()
+            return values
+    raise TableError(f"{path}: there is no column prompt or messages; add one of them")
+
+
+def _request(path: Path, row: int, value: Any) -> ChatRequest:
+    """Return a prompt as the gateway would see it. ``messages`` may be a list, or JSON text of one."""
+    if value is None:
+        raise TableError(f"{path}: row {row + 1}: the prompt is missing; fill it in or leave the row out")
+    if isinstance(value, str) and not value.lstrip().startswith("[{"):
+        return ChatRequest("", (Message("user", (Text(value),)),))
+    try:
+        messages = json.loads(value) if isinstance(value, str) else value
+        return requests.decode(msgspec.json.encode({"model": "", "messages": messages}))
+    except (ValueError, WireError, TypeError) as error:
+        if isinstance(value, str):
+            return ChatRequest("", (Message("user", (Text(value),)),))
+        raise TableError(f"{path}: row {row + 1}, column messages: {error}") from error
+
+
+def _read(path: Path) -> Any:
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise TableError(f"{path}: the name ends in none of {', '.join(READERS)}; convert it to one of these")
+    try:
+        return reader(path)
+    except FileNotFoundError as error:
+        raise TableError(f"{path}: there is no such file") from error
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise TableError(
+            f"{path}: cannot be read as {path.suffix[1:]} ({reason}); is it whole, and of that kind?"
+        ) from error
+
+
+def _need(path: Path, table: Any, column: str) -> None:
+    if column not in table.column_names:
+        raise TableError(f"{path}: there is no column {column} (it has {', '.join(table.column_names)}); add or rename one")
+
+
+def _texts(path: Path, table: Any, column: str) -> list[str]:
+    values = table.column(column).to_pylist()
+    for row, value in enumerate(values):
+        if value is None or value == "":
+            raise TableError(f"{path}: row {row + 1}, column {column} is empty; fill it in or leave the row out")
+    return [str(value) for value in values]
+
+
+def _numbers(path: Path, table: Any, column: str) -> Floats:
+    """Return a column as floats, NaN where it is null or not there."""
+    if column not in table.column_names:
+        return np.full(table.num_rows, np.nan)
+    values = table.column(column)
+    if not (pa.types.is_floating(values.type) or pa.types.is_integer(values.type) or pa.types.is_boolean(values.type)
+            or pa.types.is_null(values.type) or pa.types.is_decimal(values.type)):  # fmt: skip
+        raise TableError(f"{path}: column {column} holds {values.type}, not numbers; convert it")
+    numbers = np.array(values.cast(pa.float64()).to_numpy(), dtype=np.float64)
+    wrong = np.flatnonzero(np.isinf(numbers) | (numbers < 0))
+    if len(wrong) and column != "score":
+        row = int(wrong[0])
+        raise TableError(f"{path}: row {row + 1}, column {column}: {numbers[row]:g} cannot be; correct it or leave it empty")
+    return numbers
+
+
+def _mean(shape: tuple[int, int], line: NDArray[Any], column: NDArray[Any], values: Floats) -> Floats:
+    """Return the mean of the values of each cell, NaN where it has none."""
+    known = ~np.isnan(values)
+    cell = line[known] * shape[1] + column[known]
+    size = shape[0] * shape[1]
+    counts = np.bincount(cell, minlength=size)
+    sums = np.bincount(cell, weights=values[known], minlength=size)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan).reshape(shape)

@@ -1,0 +1,239 @@
+"""The verdict table: what the judgements of a trial allow to be said about each candidate.
+
+Strategy: rows of one exchange are paired, the candidate's grade minus the reference's; the differences go through
+``policy/guarantee`` in the order in which they came, and the costs of the same exchanges give the cost ratio. Everything is
+worked out anew from the journal, so that the table can be checked by anybody who can read the journal.
+
+Laws: one row per feature and candidate, from the newest trial that judged it; what could not be graded is counted and
+shown, never dropped in silence. The bounds on quality hold however often one looks; those on cost are plain 95 % bounds.
+A grade from a pairwise judge is a share of wins ``s`` in [0, 1]; the difference is ``2 s - 1``, wins minus losses.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from msgspec import Struct
+
+from pointsman.core.record import Judgement
+from pointsman.core.snapshot import Snapshot
+from pointsman.policy.guarantee import ConfidenceSequence, Interval, VerdictKind, needed, verdict
+from pointsman.store.interfaces import Filter, Journal
+
+Z95: Final = 1.959963984540054
+TOLERANCE: Final = 0.05
+
+
+class Ratio(Struct, frozen=True):
+    """Mean cost of the candidate over mean cost of the reference, on ``n`` exchanges that both answered; 95 % bounds."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+class Row(Struct, frozen=True):
+    """One line of the verdict table.
+
+    ``more`` is about how many further judgements would settle it (None: more than 20,000, or it is not a matter of
+    judgements) and ``more_nano`` what those would cost. ``why`` is empty unless the verdict needs a word of explanation.
+    """
+
+    feature: str
+    reference: str
+    candidate: str
+    trial: str
+    change: Interval
+    ungraded: int
+    cost: Ratio | None
+    kind: VerdictKind
+    tolerance: float
+    more: int | None = None
+    more_nano: int | None = None
+    why: str = ""
+
+    @property
+    def settled(self) -> bool:
+        """Whether further judgements would not change the verdict."""
+        return self.kind != "cannot tell"
+
+
+def cost_ratio(pairs: Sequence[tuple[int, int]]) -> Ratio | None:
+    """Return the ratio of mean costs of (candidate, reference) pairs; None for fewer than two or a reference that is free.
+
+    The bounds are normal ones on the log of the ratio, its variance by the delta method for a ratio of paired means
+    (Cochran, Sampling Techniques, 3rd edition, section 6.3).
+    """
+    n = len(pairs)
+    candidate, reference = sum(c for c, _ in pairs), sum(r for _, r in pairs)
+    if n < 2 or reference == 0:
+        return None
+    value = candidate / reference
+    if value == 0:
+        return Ratio(0.0, 0.0, 0.0, n)
+    squares = sum((c - value * r) ** 2 for c, r in pairs) / (n - 1)
+    spread = math.exp(Z95 * math.sqrt(squares / n) / (reference / n) / value)
+    return Ratio(value, value / spread, value * spread, n)
+
+
+@dataclass
+class Evidence:
+    """What has been judged of one candidate for one feature in one trial. ``pairwise``: graded by a judge of two answers."""
+
+    reference: str = ""
+    sequence: ConfidenceSequence = field(default_factory=ConfidenceSequence)
+    ungraded: int = 0
+    costs: list[tuple[int, int]] = field(default_factory=list)
+    spent_nano: int = 0
+    unpriced: int = 0
+
+    def add(self, reference: Judgement, candidate: Judgement) -> None:
+        """Take one pair into account."""
+        self.reference = reference.deployment
+        self.spent_nano += (candidate.cost_nano or 0) + candidate.grading_nano
+        if candidate.cost_nano is not None and reference.cost_nano is not None:
+            self.costs.append((candidate.cost_nano, reference.cost_nano))
+        elif candidate.score is not None:
+            self.unpriced += 1
+        change = difference(reference, candidate)
+        if change is None:
+            self.ungraded += 1
+        else:
+            self.sequence.add(change)
+
+    def row(self, feature: str, candidate: str, trial: str, tolerance: float) -> Row:
+        """Return the line of the table for an owner who accepts a loss of ``tolerance``."""
+        change, cost = self.sequence.interval, cost_ratio(self.costs)
+        cheaper = None if cost is None else True if cost.high < 1 else False if cost.low >= 1 else None
+        kind = verdict(change, tolerance, cheaper=cheaper)
+        more: int | None = None
+        more_nano: int | None = None
+        if kind == "cannot tell" and change.n and not change.drifted:
+            more = needed(self.sequence.counts, tolerance) or None
+            more_nano = round(more * self.spent_nano / change.n) if more is not None else None
+        return Row(
+            feature=feature,
+            reference=self.reference,
+            candidate=candidate,
+            trial=trial,
+            change=change,
+            ungraded=self.ungraded,
+            cost=cost,
+            kind=kind,
+            tolerance=tolerance,
+            more=more,
+            more_nano=more_nano,
+            why=self._why(kind, tolerance, cost),
+        )
+
+    def _why(self, kind: VerdictKind, tolerance: float, cost: Ratio | None) -> str:
+        change = self.sequence.interval
+        if not change.n:
+            return "nothing judged yet"
+        if change.drifted:
+            return "the answers changed during the trial: start it afresh"
+        if kind == "stay" and change.high >= -tolerance:
+            return "not cheaper"
+        if kind == "cannot tell" and change.low > -tolerance:
+            return "no price known" if cost is None and self.unpriced else "good enough, but the cost is not settled"
+        return ""
+
+
+def difference(reference: Judgement, candidate: Judgement) -> float | None:
+    """Return the candidate's grade minus the reference's, in [-1, 1]; None where one of them is ungraded.
+
+    A pairwise judge's share of wins is against the reference's one half, so its difference is doubled: wins minus losses.
+    """
+    if reference.score is None or candidate.score is None:
+        return None
+    change = candidate.score - reference.score
+    return 2 * change if candidate.grader.startswith("judge") else change
+
+
+def gather(judgements: Iterable[Judgement]) -> dict[tuple[str, str, str], Evidence]:
+    """Pair the judgements of trials, in the order given; return the evidence by (feature, candidate, trial)."""
+    evidence: dict[tuple[str, str, str], Evidence] = {}
+    references: dict[tuple[str, str], Judgement] = {}
+    waiting: dict[tuple[str, str], list[Judgement]] = {}
+    for judged in judgements:
+        pair = (judged.trial, judged.exchange)
+        if judged.arm == "reference":
+            references[pair] = judged
+            ready = waiting.pop(pair, [])
+        elif judged.arm == "candidate" and pair in references:
+            ready = [judged]
+        elif judged.arm == "candidate":
+            waiting.setdefault(pair, []).append(judged)
+            continue
+        else:
+            continue
+        for candidate in ready:
+            key = (candidate.feature, candidate.deployment, candidate.trial)
+            evidence.setdefault(key, Evidence()).add(references[pair], candidate)
+    return evidence
+
+
+def verdicts(
+    journal: Journal, tolerances: Mapping[str, float], *, feature: str | None = None, trial: str | None = None
+) -> list[Row]:
+    """Return the verdict table: one row per feature and candidate, from the newest trial that judged it, by feature.
+
+    ``tolerances`` maps features to the loss that the owner accepts; the key ``*`` holds for the others.
+    """
+    newest: dict[tuple[str, str], Row] = {}
+    for (name, candidate, source), evidence in gather(journal.judgements(Filter(feature=feature, trial=trial))).items():
+        tolerance = tolerances.get(name, tolerances.get("*", TOLERANCE))
+        newest[name, candidate] = evidence.row(name, candidate, source, tolerance)
+    return [newest[key] for key in sorted(newest)]
+
+
+def tolerances(snapshot: Snapshot, route: str) -> dict[str, float]:
+    """Return the loss that the owner accepts for each feature of a route."""
+    found = snapshot.routes.get(route)
+    return {feature: plan.tolerance for feature, plan in found.plans.items()} if found else {}
+
+
+def spell(row: Row) -> str:
+    """Return the verdict in words, as in ``cannot tell: about 700 more, $24``."""
+    if row.kind != "cannot tell":
+        return f"{row.kind}: {row.why}" if row.why else row.kind
+    if row.why:
+        return f"cannot tell: {row.why}"
+    if row.more is None:
+        return "cannot tell: more than 20,000 more"
+    money = f", {dollars(row.more_nano)}" if row.more_nano is not None else ""
+    return f"cannot tell: about {_round_up(row.more):,} more{money}"
+
+
+def points(interval: Interval) -> str:
+    """Return a change of quality in points, as in ``-0.4 [-2.1,+1.3]``; a dash where nothing was judged."""
+    if not interval.n:
+        return "-"
+    return f"{_point(interval.mean)} [{_point(interval.low)},{_point(interval.high)}]"
+
+
+def percent(ratio: Ratio | None) -> str:
+    """Return a cost ratio as a change, as in ``-71 %``."""
+    return "unknown" if ratio is None else f"{100 * (ratio.value - 1):+.0f} %"
+
+
+def dollars(nano: int) -> str:
+    """Return an amount of nano-dollars for people: two significant digits below ten dollars."""
+    usd = nano / 1e9
+    if usd >= 10:
+        return f"${usd:,.0f}"
+    if usd >= 1:
+        return f"${usd:.1f}"
+    return f"${usd:.2f}" if usd >= 0.01 or nano == 0 else "less than $0.01"
+
+
+def _point(value: float) -> str:
+    return f"{100 * value:+.0f}" if abs(value) >= 0.0995 else f"{100 * value:+.1f}"
+
+
+def _round_up(count: int) -> int:
+    """Two significant digits, upwards: 1,234 is 1,300."""
+    unit: int = 10 ** max(0, len(str(count)) - 2)
+    return -(-count // unit) * unit

@@ -1,0 +1,213 @@
+"""The documented example loads and says what it says; any mutation of it either compiles or is told as mistakes."""
+
+import re
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pointsman.control.compile import compile_snapshot
+from pointsman.control.config import Config, discovered, is_loopback, load, parse, with_reference
+from pointsman.control.publish import faults
+from pointsman.core.errors import ConfigError
+from pointsman.core.price import Price, Rates
+from pointsman.core.routing import Deployment, Grader, Objective, Provider
+from pointsman.upstream.discover import Found, FoundProvider, keyed
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "configuration.md"
+SECRET = "sk-proj-4f9Tq0aXr7"
+EXAMPLE = re.search(r"```toml\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)[1]  # type: ignore[index]
+
+
+def test_the_documented_example_says_what_the_documentation_says() -> None:
+    config = parse(EXAMPLE.encode(), "example")
+    assert (config.host, config.port, config.data) == ("127.0.0.1", 8787, ".pointsman")
+    assert config.providers["openai"] == Provider("openai", "https://api.openai.com/v1", "env:OPENAI_API_KEY")
+    assert config.providers["azure"].quirks == ("api_key_header",)
+    assert config.providers["house"].credential == "none"
+    assert config.price_lists == {"openai": "openai", "azure": "azure"}
+    price = Price(Rates(Decimal("0.05"), Decimal("0.20")))
+    assert config.deployments["house/qwen3-32b"] == Deployment(
+        "house/qwen3-32b", "house", "qwen3-32b", "qwen3-32b", price, context_tokens=32768, media=()
+    )
+    assert config.deployments["azure/our-gpt"].model_key == "gpt-5"
+    assert [own.price.since for own in config.own_prices] == ["2026-11-01"]
+    auto = config.routes["auto"]
+    assert auto.reference == "openai/gpt-5"
+    assert auto.objective == Objective("match", tolerance=0.02)
+    assert config.routes["gpt-4o"].objective == Objective("budget", usd_per_1000=3.5)
+    assert auto.features["arithmetic"].grader == Grader("numeric", "0.01", "reference")
+    assert auto.features["extraction"].tolerance == 0.03
+    support = auto.features["support"]
+    assert support.candidates == ("openai/gpt-5-mini",)
+    assert support.grader == Grader("judge", "openai/gpt-4.1")
+    assert support.trial is not None
+    assert support.trial.cap_nano == 5_000_000_000
+    assert config.routes["gpt-4o"].features["support"].candidates is None
+    assert config.models == {"qwen/qwen3-32b": "house/qwen3-32b"}
+    assert [(key.name, key.feature) for key in config.keys] == [("shop", "support")]
+    assert config.limits.total_s == 600
+
+
+def test_every_key_of_the_code_is_documented() -> None:
+    documented = set(re.findall(r"`([a-z_0-9]+)`", DOCUMENT.read_text("utf-8")))
+    known: set[str] = set()
+    for table in (
+        "gateway",
+        "providers.x",
+        "deployments.'house/x'",
+        "routes.x",
+        "features.x",
+        "keys.x",
+        "journal",
+        "limits",
+    ):
+        with pytest.raises(ConfigError) as raised:
+            parse(f"[{table}]\nqqqqqqqqqq = 1".encode(), "f")
+        listed = re.search(r"knows ([a-z_0-9, ]+)", str(raised.value))
+        assert listed, raised.value
+        known.update(listed[1].split(", "))
+    assert known - documented - {"features"} == set(), "features are documented as tables of their own"
+
+
+def test_an_empty_file_is_a_configuration_with_the_route_auto() -> None:
+    assert parse(b"", "f") == Config()
+    assert Config().routes["auto"].reference is None
+
+
+def test_a_file_with_a_byte_order_mark_and_windows_line_ends_loads() -> None:
+    assert parse(b"\xef\xbb\xbf[gateway]\r\nport = 1\r\n", "f").port == 1
+
+
+def test_a_file_that_is_not_utf8_is_told_with_its_line() -> None:
+    with pytest.raises(ConfigError, match=r"f:2: the file is not UTF-8 text; save it as UTF-8"):
+        parse(b"[gateway]\nhost = '\xff'", "f")
+
+
+def test_deep_nesting_is_a_mistake_and_no_crash() -> None:
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        parse(b"a = " + b"[" * 5000, "f")
+
+
+def test_a_known_provider_at_another_address_gets_no_key_by_itself() -> None:
+    config = parse(b'[providers.openai]\nbase_url = "http://10.0.0.1/v1/"', "f")
+    assert config.providers["openai"] == Provider("openai", "http://10.0.0.1/v1", "none")
+    assert config.price_lists == {"openai": "openai"}
+
+
+def test_prices_none_turns_the_price_list_off() -> None:
+    assert parse(b'[providers.openai]\nprices = "none"', "f").price_lists == {}
+
+
+def test_relative_paths_start_from_the_files_directory(tmp_path: Path) -> None:
+    file = tmp_path / "pointsman.toml"
+    file.write_text('[gateway]\ndata = "d"\n[providers.x]\nbase_url = "http://a"\ncredential = "file:key.txt"\n')
+    config = load(file)
+    assert config.data == str(tmp_path / "d")
+    assert config.providers["x"].credential == f"file:{tmp_path / 'key.txt'}"
+    file.write_text("[gateway]\ndata = '/absolute'\n")
+    assert load(file).data == "/absolute"
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot be read \(No such file or directory\); name another file"):
+        load(tmp_path / "none.toml")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("host", "only_here"),
+    [("127.0.0.1", True), ("127.8.8.8", True), ("localhost", True), ("::1", True), ("[::1]", True),
+     ("0.0.0.0", False), ("::", False), ("10.0.0.1", False), ("example.com", False)],  # noqa: S104 - not bound
+)  # fmt: skip
+def test_which_hosts_only_this_machine_reaches(host: str, only_here: bool) -> None:
+    assert is_loopback(host) is only_here
+
+
+def test_what_was_found_becomes_a_configuration_without_a_reference() -> None:
+    found = keyed({"OPENAI_API_KEY": SECRET, "MISTRAL_API_KEY": SECRET})
+    local = FoundProvider(Provider("ollama", "http://127.0.0.1:11434/v1"), "Ollama", "here", models=("llama3:8b",))
+    config = discovered(Found((*found.providers, local)))
+    assert list(config.providers) == ["openai", "mistral", "ollama"]
+    assert config.price_lists == {"openai": "openai", "mistral": "mistral"}
+    assert list(config.deployments) == ["ollama/llama3:8b"]
+    assert config.routes["auto"].reference is None
+    assert SECRET not in repr(config)
+
+
+@pytest.mark.parametrize("reference", ["ollama/llama3:8b", "openai/gpt-4o-2024-08-06"])
+def test_a_reference_named_in_passing_is_that_of_auto(reference: str) -> None:
+    local = FoundProvider(Provider("ollama", "http://127.0.0.1:11434/v1"), "Ollama", "here", models=("llama3:8b",))
+    found = Found((*keyed({"OPENAI_API_KEY": SECRET}).providers, local))
+    assert discovered(found, reference=reference).routes["auto"].reference == reference
+
+
+def test_a_reference_that_is_no_deployment_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"the reference 'gpt-5' is not a deployment; did you mean openai/gpt-5\?"):
+        with_reference(discovered(keyed({"OPENAI_API_KEY": SECRET})), "gpt-5")
+
+
+lines = EXAMPLE.splitlines()
+fragments = st.sampled_from(
+    [
+        "0",
+        "-1",
+        "1e400",
+        "nan",
+        "true",
+        '""',
+        '"x"',
+        "[]",
+        "{}",
+        "[[]]",
+        "{a = 1}",
+        "2026-01-01",
+        "'openai/gpt-5'",
+        "''' '''",
+    ]
+)
+
+
+@st.composite
+def mutations(draw: st.DrawFn) -> bytes:
+    """The example with a few lines removed, repeated, moved, or with another value, or with bytes changed anywhere."""
+    changed = list(lines)
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(changed) - 1))
+        match draw(st.sampled_from(["remove", "repeat", "value", "header", "key"])):
+            case "remove":
+                del changed[at]
+            case "repeat":
+                changed.insert(draw(st.integers(0, len(changed))), changed[at])
+            case "value" if "=" in changed[at]:
+                changed[at] = changed[at].split("=")[0] + "= " + draw(fragments)
+            case "header":
+                changed.insert(at, draw(st.sampled_from(["[x]", "[routes.x]", "[[prices]]", "[keys]", "[features.'*']"])))
+            case _:
+                changed[at] = draw(st.sampled_from(["x = 1", "trial = 1", "check = {}", "reference = 'a'"]))
+    data = "\n".join(changed).encode()
+    if draw(st.booleans()):
+        at = draw(st.integers(0, len(data)))
+        data = data[:at] + draw(st.binary(max_size=3)) + data[at + draw(st.integers(0, 3)) :]
+    return data
+
+
+@settings(deadline=None, max_examples=150)
+@given(mutations())
+def test_any_mutation_either_compiles_through_the_gates_or_is_told_as_mistakes(data: bytes) -> None:
+    try:
+        config = parse(data, "f")
+    except ConfigError as error:
+        head, *told = str(error).splitlines()
+        assert re.fullmatch(r"\d+ mistakes? in f:", head)
+        for mistake in told:
+            match = re.match(r"  f:(\d+): ", mistake)
+            assert match, mistake
+            assert 1 <= int(match[1]) <= data.count(b"\n") + 1
+    else:
+        compiled = compile_snapshot(config, None, today=date(2026, 11, 24), made_by="test")
+        assert list(faults(compiled.snapshot)) == []

@@ -1,0 +1,249 @@
+"""Compiling: what the file says, what is kept of the snapshot in force, and a note for each thing that is not."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from pointsman.control import plans
+from pointsman.control.compile import Compiled, compile_snapshot
+from pointsman.control.config import Config, parse
+from pointsman.control.publish import faults
+from pointsman.core import snapshot as snapshots
+from pointsman.core.routing import Plan, Trial
+from pointsman.core.snapshot import Snapshot
+
+TODAY = date(2026, 11, 24)
+FILE = """\
+[providers.openai]
+[providers.house]
+base_url = "http://127.0.0.1:8000/v1"
+[deployments."house/small"]
+price = {input = 0.1, output = 0.2}
+[deployments."house/mid"]
+[routes.auto]
+reference = "openai/gpt-5"
+candidates = ["house/small", "house/mid"]
+[features.plain]
+check = {kind = "exact"}
+[features.tried]
+check = {kind = "exact"}
+candidates = ["house/small"]
+trial = {share = 0.2, cap_usd = 5}
+"""
+
+
+def config(text: str = FILE, *changes: tuple[str, str]) -> Config:
+    for before, after in changes:
+        assert before in text
+        text = text.replace(before, after)
+    return parse(text.encode(), "f")
+
+
+def compiled(found: Config, previous: Snapshot | None = None, today: date = TODAY) -> Compiled:
+    result = compile_snapshot(found, previous, today=today, made_by="test")
+    assert list(faults(result.snapshot)) == []
+    return result
+
+
+def with_plan(snapshot: Snapshot, plan: Plan, route: str = "auto") -> Snapshot:
+    changed = replace(snapshot.routes[route], plans={**snapshot.routes[route].plans, plan.feature: plan})
+    return replace(snapshot, routes={**snapshot.routes, route: changed})
+
+
+def accepted(snapshot: Snapshot, feature: str = "plain", mode: str = "canary") -> Snapshot:
+    plan = snapshot.routes["auto"].plans.get(feature) or replace(snapshot.routes["auto"].plans["*"], feature=feature)
+    share = 0.1 if mode == "canary" else 0.95
+    kept = replace(
+        plan, mode=mode, accepted=("house/small",), acting_share=share, one_model="house/small", value_nano=7, since_ms=9
+    )
+    return with_plan(snapshot, kept)
+
+
+def test_a_new_installation_observes_and_tries_what_the_file_says() -> None:
+    snapshot, notes = compiled(config())
+    plans_ = snapshot.routes["auto"].plans
+    assert notes == ()
+    assert list(plans_) == ["*", "plain", "tried"]
+    assert plans_["*"] == Plan("*", reference="openai/gpt-5")
+    assert plans_["plain"].mode == "observe"
+    assert plans_["tried"].mode == "trial"
+    trial = plans_["tried"].trial
+    assert trial is not None
+    assert (trial.candidates, trial.share, trial.cap_nano) == (("house/small",), 0.2, 5_000_000_000)
+
+
+def test_deployments_are_those_declared_named_and_listed_with_the_price_of_the_day() -> None:
+    dated = '[[prices]]\ndeployment = "openai/gpt-4o-2024-08-06"\nsince = 2026-12-01\ninput = 1\noutput = 1\n'
+    text = FILE + dated + '[models]\nx = "openai/gpt-5-nano-2025-08-07"\n'
+    before, after = compiled(config(text)).snapshot, compiled(config(text), today=date(2026, 12, 1)).snapshot
+    assert list(before.deployments)[:3] == ["house/small", "house/mid", "openai/gpt-5"]
+    assert "openai/gpt-5-nano-2025-08-07" in before.deployments, "only named, and matched by the price list"
+    assert "openai/gpt-4.1" in before.deployments, "from the catalogue"
+    prices = [snapshot.deployments["openai/gpt-4o-2024-08-06"].price for snapshot in (before, after)]
+    assert [price and (price.rates.input, price.source[:6]) for price in prices] == [
+        (Decimal("2.5"), "genai-"),
+        (Decimal(1), "config"),
+    ]
+    assert before.deployments["house/mid"].price is None
+    assert before.deployments["openai/gpt-5"].context_tokens == 400_000
+
+
+def test_the_owners_context_and_price_win_over_the_list() -> None:
+    stated = '[deployments."openai/gpt-5"]\ncontext_tokens = 10\nprice = {input = 3, output = 4}\n'
+    found = compiled(config(FILE + stated)).snapshot.deployments["openai/gpt-5"]
+    assert found.context_tokens == 10
+    assert found.price is not None
+    assert (found.price.rates.input, found.price.source) == (Decimal(3), "config")
+
+
+def test_without_any_file_there_is_auto_without_a_reference() -> None:
+    snapshot, _ = compiled(Config())
+    assert snapshot.routes["auto"].plans == {"*": Plan("*")}
+
+
+def test_the_same_inputs_give_the_same_bytes() -> None:
+    first = compiled(config()).snapshot
+    again = compiled(config(), first).snapshot
+    assert snapshots.encode(again) == snapshots.encode(first) == snapshots.encode(compiled(config()).snapshot)
+
+
+@pytest.mark.parametrize("mode", ["canary", "auto"])
+@pytest.mark.parametrize("feature", ["plain", "tried", "only-known-from-the-act", "*"])
+def test_what_was_accepted_is_kept(mode: str, feature: str) -> None:
+    before = accepted(compiled(config()).snapshot, feature, mode)
+    after, notes = compiled(config(), before)
+    kept = after.routes["auto"].plans[feature]
+    assert notes == ()
+    assert kept == before.routes["auto"].plans[feature]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            ('reference = "openai/gpt-5"', 'reference = "openai/gpt-4o"'),
+            "its reference was openai/gpt-5 and is openai/gpt-4o",
+        ),
+        (('candidates = ["house/small", "house/mid"]', 'candidates = ["house/mid"]'), "house/small is no longer configured"),
+    ],
+)
+def test_an_acceptance_falls_with_what_it_was_about(change: tuple[str, str], reason: str) -> None:
+    before = accepted(compiled(config()).snapshot)
+    after, notes = compiled(config(FILE, change), before)
+    plan = after.routes["auto"].plans["plain"]
+    assert (plan.mode, plan.accepted, plan.one_model, plan.acting_share) == ("observe", (), None, 0.0)
+    assert notes[0] == f"feature plain on route auto goes back from canary to observe: {reason}"
+    assert [note for note in notes if "plain" in note] == [notes[0]]
+
+
+def test_an_acceptance_falls_when_the_feature_no_longer_wants_it() -> None:
+    wants = ("[features.plain]\n", '[features.plain]\ncandidates = ["openai/gpt-5-mini"]\n')
+    start = compiled(config(FILE, wants)).snapshot
+    plan = replace(start.routes["auto"].plans["plain"], mode="canary", accepted=("openai/gpt-5-mini",), acting_share=0.1)
+    before = with_plan(start, plan)
+    assert compiled(config(FILE, wants), before).snapshot.routes["auto"].plans["plain"].mode == "canary"
+    after, notes = compiled(config(), before)
+    assert after.routes["auto"].plans["plain"].mode == "observe"
+    assert "openai/gpt-5-mini is no longer configured" in notes[0]
+
+
+def test_an_acceptance_falls_with_its_deployment() -> None:
+    before = accepted(compiled(config()).snapshot)
+    rest = FILE.replace('[deployments."house/small"]\nprice = {input = 0.1, output = 0.2}\n', "").replace(
+        '"house/small", ', ""
+    )
+    after, notes = compiled(config(rest.split("[features.tried]")[0]), before)
+    assert after.routes["auto"].plans["plain"].mode == "observe"
+    assert "house/small is no longer configured" in notes[0]
+
+
+def test_a_changed_control_share_changes_auto_and_not_canary() -> None:
+    change = ('reference = "openai/gpt-5"', 'reference = "openai/gpt-5"\ncontrol_share = 0.2')
+    start = compiled(config()).snapshot
+    before = accepted(accepted(start, "plain", "auto"), "tried", "canary")
+    plans_ = compiled(config(FILE, change), before).snapshot.routes["auto"].plans
+    assert plans_["plain"].acting_share == pytest.approx(0.8)
+    assert plans_["tried"].acting_share == 0.1
+
+
+def test_a_changed_objective_is_noted_for_features_that_act() -> None:
+    change = ('reference = "openai/gpt-5"', 'reference = "openai/gpt-5"\nobjective = "best"')
+    after, notes = compiled(config(FILE, change), accepted(compiled(config()).snapshot))
+    assert after.routes["auto"].plans["plain"].mode == "canary"
+    assert notes == (
+        "feature plain on route auto still acts by the route's former objective: accept it again to act by the new one",
+    )
+
+
+def test_a_trial_that_an_act_started_goes_on_with_its_tolerance() -> None:
+    before = plans.start_trial(
+        compiled(config()).snapshot, "auto", "plain", candidates=["house/small"], cap_nano=10, tolerance=0.01
+    )
+    after, notes = compiled(config(), before)
+    assert notes == ()
+    assert after.routes["auto"].plans["plain"] == before.routes["auto"].plans["plain"]
+    assert after.routes["auto"].plans["plain"].mode == "trial"
+
+
+def test_a_trial_ends_when_its_check_changes() -> None:
+    before = plans.start_trial(compiled(config()).snapshot, "auto", "plain", candidates=["house/small"], cap_nano=10)
+    after, notes = compiled(config(FILE, ('[features.plain]\ncheck = {kind = "exact"}', "[features.plain]")), before)
+    assert after.routes["auto"].plans["plain"].trial is None
+    assert after.routes["auto"].plans["plain"].mode == "observe"
+    assert notes == (
+        "a trial of feature plain on route auto ends: its check changed, or it or what it tries is no longer configured",
+    )
+
+
+def test_a_standing_trial_goes_on_under_its_id_with_another_cap_and_ends_with_its_lines() -> None:
+    first = compiled(config()).snapshot
+    raised, notes = compiled(config(FILE, ("cap_usd = 5", "cap_usd = 9")), first)
+    before, after = (snapshot.routes["auto"].plans["tried"].trial for snapshot in (first, raised))
+    assert before is not None
+    assert after == replace(before, cap_nano=9_000_000_000)
+    assert notes == ()
+    ended, notes = compiled(config(FILE, ("trial = {share = 0.2, cap_usd = 5}\n", "")), first)
+    assert ended.routes["auto"].plans["tried"].mode == "observe"
+    assert ended.routes["auto"].plans["tried"].trial is None
+    assert len(notes) == 1
+
+
+def test_an_accepted_feature_keeps_measuring_and_no_standing_trial_begins_again() -> None:
+    start = accepted(compiled(config()).snapshot, "tried")
+    standing = start.routes["auto"].plans["tried"].trial
+    assert standing is not None
+    measuring = replace(standing, candidates=(), share=1.0)
+    for trial in (measuring, None):
+        before = with_plan(start, replace(start.routes["auto"].plans["tried"], trial=trial))
+        assert compiled(config(), before).snapshot.routes["auto"].plans["tried"].trial == trial
+
+
+def test_a_rolled_back_feature_takes_up_its_standing_trial_again() -> None:
+    before = plans.rollback(accepted(compiled(config()).snapshot, "tried"), "auto", "tried", now_ms=5)
+    plan = compiled(config(), before).snapshot.routes["auto"].plans["tried"]
+    assert (plan.mode, plan.accepted) == ("trial", ())
+    assert isinstance(plan.trial, Trial)
+
+
+def test_what_only_a_removed_route_had_is_noted() -> None:
+    second = FILE + '[routes.second]\nreference = "house/mid"\n'
+    start = compiled(config(second)).snapshot
+    far = replace(start.routes["second"].plans["*"], mode="canary", accepted=("house/small",), acting_share=0.1)
+    before = replace(with_plan(start, far, "second"), policies={"second": b"", "auto": b""})
+    after, notes = compile_snapshot(config(), before, today=TODAY, made_by="test")
+    assert "second" not in after.routes
+    assert after.policies == {"auto": b""}, "carried as it is; publishing judges it"
+    assert notes == (
+        "route second is no longer configured: what was accepted on it is dropped",
+        "the policy learned for second is dropped: nothing uses it any more",
+    )
+
+
+def test_features_known_only_from_past_acts_disappear_when_nothing_is_left_of_them() -> None:
+    before = plans.rollback(accepted(compiled(config()).snapshot, "once"), "auto", "once", now_ms=5)
+    before = with_plan(before, replace(before.routes["auto"].plans["once"], value_nano=None))
+    after, notes = compiled(config(), before)
+    assert "once" not in after.routes["auto"].plans
+    assert notes == ()

@@ -1,0 +1,201 @@
+"""Observe, trial, canary, auto and back, as values."""
+
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from pointsman.control.plans import (
+    PlanError,
+    Serving,
+    accept,
+    canary_says,
+    fisher,
+    plan_of,
+    promote,
+    rollback,
+    start_trial,
+    stop_trial,
+    trial_id,
+)
+from pointsman.control.verdict import Ratio, Row
+from pointsman.core.price import Price, Rates
+from pointsman.core.routing import Deployment, Grader, Objective, Plan, Provider, Route
+from pointsman.core.snapshot import Snapshot, decode, encode
+from pointsman.policy.guarantee import Interval, VerdictKind
+
+PRICE = Price(Rates(Decimal(1), Decimal(2)))
+NAMES = ("zoo/big", "zoo/small", "zoo/tiny", "zoo/judge")
+
+
+def snapshot(grader: Grader | None = Grader("exact"), reference: str | None = "zoo/big") -> Snapshot:  # noqa: B008
+    route = Route("auto", reference, NAMES[:3], Objective(), 0.05, {"*": Plan("*", reference=reference, grader=grader)})
+    return Snapshot(
+        providers={"zoo": Provider("zoo", "http://127.0.0.1:1/v1")},
+        deployments={name: Deployment(name, "zoo", name[4:], name[4:], price=PRICE) for name in NAMES},
+        routes={"auto": route},
+        policies={"auto": b"before"},
+    )
+
+
+def row(candidate: str = "zoo/small", kind: VerdictKind = "ready", cost: float = 0.3, reference: str = "zoo/big") -> Row:
+    change = Interval(-0.004, -0.021, 0.013, 612)
+    return Row("extraction", reference, candidate, "t", change, 0, Ratio(cost, cost, cost, 612), kind, 0.05)
+
+
+def only(name: str) -> Serving:
+    return Serving((name,), one_model=name)
+
+
+def in_canary() -> Snapshot:
+    trying = start_trial(snapshot(), "auto", "extraction", cap_nano=5_000_000_000)
+    return accept(trying, "auto", "extraction", row(), only("zoo/small"), now_ms=7)
+
+
+def test_a_trial_starts_with_the_routes_candidates() -> None:
+    after = start_trial(snapshot(), "auto", "extraction", share=0.3, cap_nano=9, tolerance=0.03)
+    plan = plan_of(after, "auto", "extraction")
+    assert plan.mode == "trial"
+    assert plan.trial is not None
+    assert (plan.trial.candidates, plan.trial.share, plan.trial.cap_nano) == (("zoo/small", "zoo/tiny"), 0.3, 9)
+    assert plan.tolerance == 0.03
+    assert plan_of(after, "auto", "another").mode == "observe"
+    assert decode(encode(after)) == after
+
+
+def test_a_trial_taken_up_again_goes_on_with_its_evidence_and_another_check_starts_afresh() -> None:
+    first = plan_of(start_trial(snapshot(), "auto", "x", cap_nano=1), "auto", "x").trial
+    again = plan_of(start_trial(snapshot(), "auto", "x", cap_nano=2, candidates=["zoo/tiny"]), "auto", "x").trial
+    assert first is not None
+    assert again is not None
+    assert first.id == again.id
+    assert first.id != trial_id("auto", "x", "zoo/big", Grader("numeric"))
+    assert first.id != trial_id("auto", "x", "zoo/small", Grader("exact"))
+    assert first.id != trial_id("auto", "x", "zoo/big", Grader("exact"), fresh="2")
+
+
+def test_the_plans_reference_may_be_the_routes() -> None:
+    before = snapshot()
+    bare = replace(before.routes["auto"], plans={"*": Plan("*", grader=Grader("exact"))})
+    after = start_trial(replace(before, routes={"auto": bare}), "auto", "x", cap_nano=1)
+    assert plan_of(after, "auto", "x").reference == "zoo/big"
+
+
+@pytest.mark.parametrize(
+    ("before", "options", "words"),
+    [
+        (snapshot(grader=None), {}, "no check is declared"),
+        (snapshot(reference=None), {}, "no reference is named"),
+        (snapshot(), {"candidates": ["zoo/big"]}, "no candidates"),
+        (snapshot(), {"candidates": ["zoo/nobody"]}, "no deployment of the configuration"),
+        (snapshot(Grader("judge", "zoo/nobody")), {}, "no deployment of the configuration"),
+        (snapshot(Grader("regex", "(")), {}, "regular expression"),
+        (snapshot(), {"share": 0.0}, "share"),
+        (snapshot(), {"tolerance": 5.0}, "tolerance"),
+    ],
+)
+def test_a_trial_that_cannot_work_is_refused(before: Snapshot, options: dict[str, object], words: str) -> None:
+    with pytest.raises(Exception, match=words):
+        start_trial(before, "auto", "extraction", cap_nano=1, **options)  # type: ignore[arg-type]
+
+
+def test_a_cap_of_money_needs_prices() -> None:
+    before = snapshot()
+    free = {**before.deployments, "zoo/tiny": replace(before.deployments["zoo/tiny"], price=None)}
+    with pytest.raises(PlanError, match="no price is known for zoo/tiny"):
+        start_trial(replace(before, deployments=free), "auto", "extraction", cap_nano=1)
+
+
+def test_an_unknown_route_names_those_there_are() -> None:
+    with pytest.raises(PlanError, match="routes: auto"):
+        plan_of(snapshot(), "automatic", "x")
+
+
+def test_stopping_a_trial_returns_to_observe() -> None:
+    trying = start_trial(snapshot(), "auto", "extraction", cap_nano=1)
+    plan = plan_of(stop_trial(trying, "auto", "extraction"), "auto", "extraction")
+    assert (plan.mode, plan.trial) == ("observe", None)
+    with pytest.raises(PlanError, match="no trial is running"):
+        stop_trial(snapshot(), "auto", "extraction")
+
+
+def test_accept_moves_to_canary_and_keeps_the_evidence_in_its_name() -> None:
+    after = in_canary()
+    plan = plan_of(after, "auto", "extraction")
+    assert (plan.mode, plan.accepted, plan.one_model) == ("canary", ("zoo/small",), "zoo/small")
+    assert (plan.acting_share, plan.since_ms) == (0.1, 7)
+    assert plan.trial is not None
+    assert (plan.trial.candidates, plan.trial.share) == ((), 1.0)
+    assert "612 judged" in after.made_by
+    assert "-70 %" in after.made_by
+    assert after.policies["auto"] == b"before"
+
+
+def test_what_is_not_ready_takes_a_reason_and_keeps_it() -> None:
+    with pytest.raises(PlanError, match="not ready"):
+        accept(snapshot(), "auto", "extraction", row(kind="stay"), only("zoo/small"), now_ms=1)
+    after = accept(snapshot(), "auto", "extraction", row(kind="stay"), only("zoo/small"), now_ms=1, despite="by hand")
+    assert "despite the verdict: by hand" in after.made_by
+
+
+def test_choosing_per_request_brings_its_policy_which_goes_with_it() -> None:
+    serving = Serving(("zoo/small", "zoo/tiny"), policy=b"learned", value_nano=5)
+    after = accept(in_canary(), "auto", "extraction", row("per request"), serving, now_ms=9)
+    plan = plan_of(after, "auto", "extraction")
+    assert (plan.accepted, plan.one_model, plan.value_nano) == (("zoo/small", "zoo/tiny"), None, 5)
+    assert plan.policy == "auto/extraction"
+    assert after.policies == {"auto": b"before", "auto/extraction": b"learned"}
+    for later in (
+        rollback(after, "auto", "extraction", now_ms=10),
+        accept(after, "auto", "extraction", row(), only("zoo/small"), now_ms=10),
+    ):
+        assert plan_of(later, "auto", "extraction").policy == ""
+        assert later.policies == {"auto": b"before"}
+
+
+def test_a_verdict_against_another_reference_is_no_evidence() -> None:
+    with pytest.raises(PlanError, match="compared with zoo/old"):
+        accept(snapshot(), "auto", "extraction", row(reference="zoo/old"), only("zoo/small"), now_ms=1)
+
+
+def test_a_deployment_that_is_gone_cannot_be_accepted() -> None:
+    with pytest.raises(PlanError, match="zoo/gone is no deployment"):
+        accept(snapshot(), "auto", "extraction", row("zoo/gone"), only("zoo/gone"), now_ms=1)
+
+
+def test_promotion_leaves_the_control_share() -> None:
+    plan = plan_of(promote(in_canary(), "auto", "extraction", now_ms=8), "auto", "extraction")
+    assert plan.mode == "auto"
+    assert plan.acting_share == pytest.approx(0.95)
+    with pytest.raises(PlanError, match="not in canary"):
+        promote(snapshot(), "auto", "extraction", now_ms=8)
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_rollback_is_back_on_the_reference_at_once(steps: int) -> None:
+    before = in_canary() if steps == 0 else promote(in_canary(), "auto", "extraction", now_ms=8)
+    plan = plan_of(rollback(before, "auto", "extraction", now_ms=10), "auto", "extraction")
+    assert (plan.mode, plan.accepted, plan.acting_share, plan.one_model, plan.trial) == ("observe", (), 0.0, None, None)
+    assert plan.reference == "zoo/big"
+    with pytest.raises(PlanError, match="nothing to roll back"):
+        rollback(snapshot(), "auto", "extraction", now_ms=1)
+
+
+@pytest.mark.parametrize(
+    ("policy", "control", "said"),
+    [
+        ((199, 0), (1800, 0), "wait"),
+        ((200, 0), (1800, 0), "promote"),
+        ((200, 2), (1800, 18), "promote"),
+        ((200, 20), (1800, 18), "more errors"),
+        ((200, 5), (0, 0), "promote"),
+    ],
+)
+def test_what_a_canarys_errors_allow(policy: tuple[int, int], control: tuple[int, int], said: str) -> None:
+    assert canary_says(policy, control) == said
+
+
+def test_fishers_exact_test_on_the_lady_tasting_tea() -> None:
+    assert fisher((4, 4), (4, 0)) == pytest.approx(1 / 70)
+    assert fisher((4, 3), (4, 1)) == pytest.approx(17 / 70)
+    assert fisher((10, 0), (10, 3)) == pytest.approx(1.0)

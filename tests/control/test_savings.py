@@ -1,0 +1,103 @@
+"""What was saved, measured against the control share, from a real journal."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from pointsman.control.savings import savings
+from pointsman.core.chat import Usage
+from pointsman.core.record import Attempt, ExchangeRecord, Judgement
+from pointsman.core.routing import Decision
+from pointsman.store.interfaces import Store
+from pointsman.store.sqlite import open_store
+
+ArmName = Literal["policy", "control"]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = open_store(tmp_path, vector_key=None)
+    yield opened
+    opened.close()
+
+
+def exchange(place: int, arm: ArmName, cost: int | None, *, failed: bool = False, latency: float = 10.0) -> ExchangeRecord:
+    name = "zoo/small" if arm == "policy" else "zoo/big"
+    decision = Decision(name, (), (name,), (1.0,), "auto", arm, "a test")
+    status = 500 if failed else 200
+    attempt = Attempt(name, "first", place, status, usage=Usage(10, 10), cost_nano=cost, total_ms=latency)
+    return ExchangeRecord(
+        f"{arm}{place:06d}", place, "auto", "support", "error" if failed else "ok", status, decision, (attempt,),
+        route="auto", latency_ms=latency,
+    )  # fmt: skip
+
+
+def judged(place: int, arm: ArmName, score: float | None, grader: str = "exact") -> Judgement:
+    return Judgement(f"{arm}{place:06d}", place, "support", "zoo/small", arm, score, grader)
+
+
+def test_costs_errors_and_latency_are_compared_by_arm(store: Store) -> None:
+    rng = random.Random(1)
+    store.journal.append([exchange(n, "policy", rng.randint(1_000, 5_000), latency=5.0) for n in range(950)])
+    store.journal.append([exchange(n, "control", rng.randint(8_000, 12_000), failed=n < 2) for n in range(50)])
+    found = savings(store.journal, "support", since_ms=0, route="auto")
+    assert (found.policy.requests, found.control.requests, found.control.errors) == (950, 50, 2)
+    assert (found.policy.latency_ms, found.control.latency_ms) == (5.0, 10.0)
+    assert found.cost is not None
+    assert found.cost.low < -7e-6 < found.cost.high
+    assert found.cost.high - found.cost.low < 1e-6
+    assert found.saved_usd == pytest.approx(-found.cost.value * 950)
+    assert found.quality is None
+
+
+def test_what_was_not_measured_is_none(store: Store) -> None:
+    found = savings(store.journal, "support", since_ms=0)
+    assert (found.cost, found.quality, found.saved_usd, found.policy.usd, found.policy.latency_ms) == (None,) * 5
+    store.journal.append([exchange(n, "policy", None) for n in range(5)])
+    store.journal.append([exchange(n, "control", 5) for n in range(5)])
+    found = savings(store.journal, "support", since_ms=0)
+    assert (found.cost, found.policy.requests, found.policy.unpriced) == (None, 5, 5)
+
+
+def test_only_what_came_since_counts(store: Store) -> None:
+    store.journal.append([exchange(n, arm, 5) for n in range(10) for arm in ("policy", "control")])
+    assert savings(store.journal, "support", since_ms=6).policy.requests == 4
+    assert savings(store.journal, "another", since_ms=0).policy.requests == 0
+
+
+def test_graded_answers_give_the_change_of_quality(store: Store) -> None:
+    store.journal.judge([judged(n, "policy", float(n % 10 != 0)) for n in range(900)])
+    store.journal.judge([judged(n, "control", float(n % 10 != 0)) for n in range(50)])
+    store.journal.judge([judged(n, "control", None) for n in range(50, 60)])
+    change = savings(store.journal, "support", since_ms=0).quality
+    assert change is not None
+    assert change.value == pytest.approx(0.0)
+    assert -0.15 < change.low < -0.05
+    assert 0.05 < change.high < 0.15
+    assert (change.policy, change.control) == (900, 50)
+
+
+def test_the_interval_covers_the_truth_even_for_a_small_control_share(store: Store) -> None:
+    rng, covered, place = random.Random(2), 0, 0
+    for _ in range(120):
+        since = place
+        rows = [judged(place + n, "policy", float(rng.random() < 0.9)) for n in range(300)]
+        rows += [judged(place + n, "control", float(rng.random() < 0.95)) for n in range(20)]
+        store.journal.judge(rows)
+        place += 300
+        change = savings(store.journal, "support", since_ms=since).quality
+        assert change is not None
+        covered += change.low <= -0.05 <= change.high
+    assert covered >= 0.9 * 120
+
+
+def test_a_judges_pairs_are_wins_minus_losses(store: Store) -> None:
+    store.journal.judge([judged(n, "policy", 0.5, "judge:zoo/judge") for n in range(200)])
+    store.journal.judge([judged(n, "control", 0.5, "judge:zoo/judge") for n in range(10)])
+    change = savings(store.journal, "support", since_ms=0).quality
+    assert change is not None
+    assert change.value == 0.0
+    assert -0.06 < change.low < 0 < change.high < 0.06

@@ -1,0 +1,166 @@
+"""From judgements to the verdict table."""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from pointsman.control.verdict import (
+    Evidence,
+    Ratio,
+    Row,
+    cost_ratio,
+    difference,
+    dollars,
+    gather,
+    percent,
+    points,
+    spell,
+)
+from pointsman.core.record import Judgement
+from pointsman.policy.guarantee import Interval, VerdictKind
+
+NO_CHANGE = Interval(0.0, -0.01, 0.01, 500)
+
+
+def pairs(
+    n: int, *, worse: float = 0.0, better: float = 0.0, cost: int | None = 30, grader: str = "exact", trial: str = "t",
+    candidate: str = "zoo/small", seed: int = 1, was_cost: int = 100,
+) -> Iterator[Judgement]:  # fmt: skip
+    rng = random.Random(seed)
+    for place in range(n):
+        u = rng.random()
+        was, now = (1.0, 0.0) if u < worse else (0.0, 1.0) if u < worse + better else (1.0, 1.0)
+        name = f"{trial}-{place}"
+        yield Judgement(name, place, "extraction", "zoo/big", "reference", was, grader, trial, cost_nano=was_cost)
+        yield Judgement(name, place, "extraction", candidate, "candidate", now, grader, trial, cost_nano=cost)
+
+
+def only(judgements: Iterator[Judgement] | list[Judgement], tolerance: float = 0.05) -> Row:
+    ((feature, candidate, trial), evidence), = gather(judgements).items()  # fmt: skip
+    return evidence.row(feature, candidate, trial, tolerance)
+
+
+def test_as_good_and_cheaper_is_ready() -> None:
+    row = only(pairs(600, worse=0.02, better=0.02))
+    assert (row.kind, spell(row)) == ("ready", "ready")
+    assert (row.reference, row.candidate, row.change.n, row.ungraded) == ("zoo/big", "zoo/small", 600, 0)
+    assert row.change.low < row.change.mean < row.change.high
+    assert row.cost == Ratio(0.3, 0.3, 0.3, 600)
+
+
+def test_clearly_worse_is_stay() -> None:
+    assert spell(only(pairs(400, worse=0.2))) == "stay"
+
+
+def test_as_good_but_dearer_is_stay_and_says_why() -> None:
+    assert spell(only(pairs(600, cost=130))) == "stay: not cheaper"
+
+
+def test_too_few_cannot_tell_and_says_how_many_more_and_for_how_much() -> None:
+    row = only(pairs(60, worse=0.05, better=0.05, cost=20_000_000, was_cost=90_000_000))
+    assert row.kind == "cannot tell"
+    assert row.more is not None
+    assert row.more_nano == row.more * 20_000_000
+    row = only(pairs(60, worse=0.05, better=0.05, cost=50))
+    assert spell(row).startswith("cannot tell: about ")
+    assert spell(row).endswith(" more, less than $0.01")
+
+
+def test_on_the_line_more_than_twenty_thousand() -> None:
+    judged = list(pairs(400, worse=0.0, better=0.0))
+    judged = [
+        Judgement(**{f: getattr(j, f) for f in j.__struct_fields__} | {"score": 0.0})
+        if j.arm == "candidate" and j.at_ms % 20 == 0
+        else j
+        for j in judged
+    ]
+    row = only(judged)
+    assert row.change.mean == pytest.approx(-0.05)
+    assert (row.more, spell(row)) == (None, "cannot tell: more than 20,000 more")
+
+
+def test_without_a_price_nothing_is_called_ready() -> None:
+    row = only(pairs(600, cost=None))
+    assert spell(row) == "cannot tell: no price known"
+
+
+def test_ungraded_pairs_are_counted_and_do_not_move_the_interval() -> None:
+    judged = list(pairs(10))
+    judged.append(Judgement("u", 99, "extraction", "zoo/big", "reference", 1.0, "exact", "t", cost_nano=100))
+    judged.append(Judgement("u", 99, "extraction", "zoo/small", "candidate", None, "exact", "t", cost_nano=30))
+    row = only(judged)
+    assert (row.change.n, row.ungraded) == (10, 1)
+
+
+def test_nothing_judged_yet() -> None:
+    row = Evidence().row("f", "c", "t", 0.05)
+    assert spell(row) == "cannot tell: nothing judged yet"
+    assert (points(row.change), percent(row.cost)) == ("-", "unknown")
+
+
+def test_an_answer_pairs_with_its_own_reference_in_whatever_order_they_come() -> None:
+    judged = list(pairs(50, worse=0.1))
+    swapped = [row for two in zip(judged[1::2], judged[::2], strict=True) for row in two]
+    assert gather(judged)["extraction", "zoo/small", "t"] == gather(swapped)["extraction", "zoo/small", "t"] or (
+        only(judged) == only(swapped)
+    )
+
+
+def test_a_candidate_without_its_reference_is_no_pair() -> None:
+    assert gather([row for row in pairs(5) if row.arm == "candidate"]) == {}
+    assert gather([Judgement("x", 1, "f", "zoo/small", "policy", 1.0, "exact")]) == {}
+
+
+def test_trials_are_kept_apart() -> None:
+    assert len(gather([*pairs(5, trial="a"), *pairs(5, trial="b"), *pairs(5, trial="b", candidate="zoo/tiny")])) == 3
+
+
+@pytest.mark.parametrize(("share", "change"), [(0.0, -1.0), (0.25, -0.5), (0.5, 0.0), (1.0, 1.0)])
+def test_a_judges_share_of_wins_is_wins_minus_losses(share: float, change: float) -> None:
+    reference = Judgement("x", 1, "f", "a", "reference", 0.5, "judge:zoo/judge")
+    candidate = Judgement("x", 1, "f", "b", "candidate", share, "judge:zoo/judge")
+    assert difference(reference, candidate) == change
+
+
+def test_the_cost_ratio_covers_its_truth_about_as_often_as_it_says() -> None:
+    rng, covered = random.Random(5), 0
+    for _ in range(300):
+        costs = []
+        for _ in range(80):
+            size = rng.lognormvariate(0, 0.8)  # long requests are dear for both
+            costs.append((round(300_000 * size * rng.uniform(0.5, 1.5)), round(1_000_000 * size * rng.uniform(0.5, 1.5))))
+        ratio = cost_ratio(costs)
+        assert ratio is not None
+        covered += ratio.low <= 0.3 <= ratio.high
+    assert 0.90 <= covered / 300 <= 0.985
+
+
+@pytest.mark.parametrize("costs", [[], [(1, 2)], [(1, 0), (2, 0)]])
+def test_no_ratio_without_enough_to_divide(costs: list[tuple[int, int]]) -> None:
+    assert cost_ratio(costs) is None
+
+
+def test_a_free_candidate_costs_nothing() -> None:
+    assert cost_ratio([(0, 5), (0, 7)]) == Ratio(0.0, 0.0, 0.0, 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "nano", "said"),
+    [
+        ("cannot tell", 693, 24_100_000_000, "cannot tell: about 700 more, $24"),
+        ("cannot tell", 1_234, 2_400_000_000, "cannot tell: about 1,300 more, $2.4"),
+        ("cannot tell", 7, 40_000_000, "cannot tell: about 7 more, $0.04"),
+        ("stay", None, None, "stay"),
+    ],
+)
+def test_the_words_of_the_table(kind: VerdictKind, more: int | None, nano: int | None, said: str) -> None:
+    row = Row("f", "a", "b", "t", NO_CHANGE, 0, Ratio(0.29, 0.2, 0.4, 9), kind, 0.05, more, nano)
+    assert spell(row) == said
+    assert percent(row.cost) == "-71 %"
+
+
+def test_points_are_short() -> None:
+    assert points(Interval(-0.004, -0.021, 0.013, 612)) == "-0.4 [-2.1,+1.3]"
+    assert points(Interval(-0.091, -0.131, -0.052, 300)) == "-9.1 [-13,-5.2]"
+    assert [dollars(nano) for nano in (0, 1, 50_000_000, 24_000_000_000)] == ["$0.00", "less than $0.01", "$0.05", "$24"]
