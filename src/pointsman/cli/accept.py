@@ -1,0 +1,54 @@
+"""``pointsman accept``: let what passed its trial serve, first a little (canary), then all but the control share (auto)."""
+
+import time
+
+import click
+from rich.console import Console
+
+from pointsman.cli.verdict_table import savings_table, verdict_table
+from pointsman.control.findings import findings, propose
+from pointsman.control.plans import accept, plan_of, promote
+from pointsman.control.savings import savings
+from pointsman.control.tailor import PER_REQUEST
+from pointsman.serve.workspace import Workspace, workspace_option
+
+
+@click.command("accept")
+@workspace_option
+@click.argument("feature")
+@click.option("--candidate", help="What to accept: a deployment, or per-request [default: the best that is ready].")
+@click.option(
+    "--despite-verdict", "despite", metavar="REASON", help="Accept although the verdict is not ready; kept on record."
+)
+@click.option("--route", default="auto", show_default=True, help="The route whose plan is meant.")
+def command(workspace: Workspace, feature: str, candidate: str | None, despite: str | None, route: str) -> None:
+    """Let ready candidates serve FEATURE: 10 % of its requests first, and when run again all but the control share."""
+    console = Console()
+    now_ms = int(time.time() * 1000)
+    before = plan_of(workspace.snapshot(), route, feature)
+    if before.mode in ("canary", "auto") and candidate is None:
+        console.print(savings_table(savings(workspace.store.journal, feature, since_ms=before.since_ms, route=route)))
+        if before.mode == "canary":
+            workspace.publish(lambda now: promote(now, route, feature, now_ms=now_ms), made_by=f"pointsman accept {feature}")
+        share = 100 * plan_of(workspace.snapshot(), route, feature).acting_share
+        console.print(
+            f"{feature} is in auto: {share:.0f} % of its requests are decided, the rest stays on {before.reference} "
+            f"to measure against. Undo at once with: pointsman rollback {feature}"
+        )
+        return
+    found = findings(workspace.store.journal, workspace.snapshot(), route, feature)
+    console.print(verdict_table(found.rows))
+    wanted = PER_REQUEST if candidate in ("per-request", PER_REQUEST) else candidate
+    proposal = propose(found, feature, wanted, despite=despite)
+    workspace.publish(
+        lambda now: accept(now, route, feature, proposal.row, proposal.serving, now_ms=now_ms, despite=despite),
+        made_by=f"pointsman accept {feature}",
+    )
+    console.print(f"Accepted for {feature}: {proposal.row.candidate} ({proposal.why}).")
+    after = plan_of(workspace.snapshot(), route, feature)
+    console.print(
+        f"{feature} is in canary: {100 * after.acting_share:.0f} % of its requests may go to {', '.join(after.accepted)}, "
+        f"the rest stays on {after.reference}.\n"
+        f"After 200 such requests without more errors it moves to auto by itself; at once with: pointsman accept {feature}\n"
+        f"Undo at once with: pointsman rollback {feature}"
+    )

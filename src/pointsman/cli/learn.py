@@ -1,0 +1,116 @@
+"""``pointsman learn``: a policy from outcome tables."""
+
+import datetime as dt
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+from pointsman.cli.figures import money, paper
+from pointsman.control.compile import all_deployments, compile_snapshot
+from pointsman.control.learn import Taught, act_on, learn, named, on_its_own
+from pointsman.control.tables import read_outcomes
+from pointsman.core import snapshot as snapshots
+from pointsman.core.errors import TableError
+from pointsman.core.routing import Objective
+from pointsman.policy.outcomes import Outcomes
+from pointsman.serve.workspace import Workspace, workspace_option
+
+
+@click.command("learn")
+@workspace_option
+@click.argument("tables", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--route", default="auto", show_default=True, help="The route that the policy is for.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write a snapshot file and publish nothing.")
+def command(workspace: Workspace, tables: tuple[Path, ...], route: str, out: Path | None) -> None:
+    """Learn from outcome TABLES which model answers what well enough for least, and publish it.
+
+    A running gateway takes it up within a second. See docs/outcome-tables.md.
+    """
+    config = workspace.config
+    rules = config.routes.get(route)
+    if rules is None and (workspace.config_path is not None or not out):
+        raise TableError(
+            f"there is no route {route}: add [routes.{route}] to the configuration; there are {', '.join(config.routes)}"
+        )
+    objective = rules.objective if rules else Objective()
+    known = all_deployments(config, dt.datetime.now(dt.UTC).date())
+    outcomes, unmapped = named(_read(tables), config.models, known)
+    console = paper()
+    if unmapped:
+        console.print(f"no deployment is known for {len(unmapped)} models of the table: {', '.join(unmapped)}")
+        console.print('map them in the configuration, for example: [models] "name in the table" = "provider/model"')
+    if out is None:
+        outcomes = _callable(outcomes, unmapped)
+    reference = rules.reference if rules else None
+    if out is not None and reference is not None and reference not in outcomes.deployments:
+        console.print(f"the reference {reference} is not in the table: comparing with its best single model instead")
+        reference = None
+    with Console().status("learning"):
+        taught = learn(outcomes, objective, reference=reference, known=known)
+    show(console, taught)
+    if out is not None:
+        snapshot = on_its_own(route, taught, known, objective)
+        data = snapshots.encode(snapshot)
+        _write(out, data)
+        console.print(f"wrote {out}, snapshot {snapshots.snapshot_hash(data)}")
+        return
+    if workspace.published() is None:
+        today = dt.datetime.now(dt.UTC).date()
+        workspace.publish(
+            lambda now: compile_snapshot(config, now, today=today, made_by="configuration").snapshot, made_by="learn"
+        )
+    now_ms = int(time.time() * 1000)
+    published = workspace.publish(
+        lambda now: act_on(now, route, taught, now_ms=now_ms), made_by=f"pointsman learn --route {route}"
+    )
+    console.print(
+        f"published snapshot {published.hash}: route {route} is in auto; a running gateway takes it up within a second"
+    )
+
+
+def show(console: Console, taught: Taught) -> None:
+    """Say what was learned, in an owner's words."""
+    trade, rows = taught.trade, taught.lesson.policy.learned_from
+    low, mean, high = trade.gain
+    console.print(f"learned from {rows:,} prompts, {len(taught.deployments)} models; compared with {taught.reference}")
+    quality, cost = trade.choosing
+    price = "" if cost != cost else f", {money(round(1000 * cost))} per 1,000 requests"  # noqa: PLR0124 - NaN: unknown
+    console.print(f"choosing per request, on prompts held out in turn: quality {100 * quality:.1f} %{price}")
+    if trade.one_model is not None:
+        console.print(f"one model suffices here: {trade.one_model}. Choosing per request was not shown to beat it.")
+    elif trade.value_nano is not None:
+        console.print(
+            f"it beats {trade.fixed} alone by {money(round(1000 * mean))} per 1,000 requests "
+            f"[{money(round(1000 * low))}, {money(round(1000 * high))}]"
+        )
+
+
+def _read(tables: tuple[Path, ...]) -> Outcomes:
+    with Progress(TextColumn("reading prompts"), TextColumn("{task.completed:,.0f}"), TimeElapsedColumn()) as bar:
+        line = bar.add_task("", total=None)
+        return read_outcomes(tables, advance=lambda count: bar.advance(line, count))
+
+
+def _callable(outcomes: Outcomes, unmapped: tuple[str, ...]) -> Outcomes:
+    """Return the columns that can be called. Raises TableError when there is nothing to choose between."""
+    kept = [place for place, name in enumerate(outcomes.deployments) if name not in unmapped]
+    if len(kept) < 2:
+        raise TableError(
+            "fewer than two models of the table are deployments of the configuration: map them under [models], "
+            "or write a snapshot to look at with --out"
+        )
+    return outcomes.columns(kept)
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise TableError(f"{path} cannot be written ({error.strerror}); name another place with --out") from error

@@ -1,0 +1,81 @@
+"""``pointsman predict``: what a snapshot expects of every deployment for every prompt of a file."""
+
+from pathlib import Path
+
+import click
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pa_parquet
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+from pointsman.cli.figures import paper
+from pointsman.control.tables import Prompts, read_prompts
+from pointsman.core import snapshot as snapshots
+from pointsman.core.errors import SnapshotError, TableError
+from pointsman.core.price import NANO_PER_USD
+from pointsman.core.snapshot import Snapshot
+from pointsman.policy import model
+
+
+@click.command("predict")
+@click.argument("prompts", type=click.Path(path_type=Path))
+@click.option(
+    "--snapshot", required=True, type=click.Path(path_type=Path), help="A file that `pointsman learn --out` wrote."
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The Parquet file to write.")
+@click.option("--route", default="auto", show_default=True, help="The route whose policy predicts.")
+def command(prompts: Path, snapshot: Path, out: Path, route: str) -> None:
+    """Predict quality and cost of every deployment for each row of PROMPTS (columns prompt_id, and prompt or messages).
+
+    Writes prompt_id, deployment, quality in [0, 1], quality_sd (its standard error), cost_usd (expected cost of the call).
+    """
+    current = load(snapshot)
+    data = current.policies.get(route)
+    if not data:
+        raise SnapshotError(
+            f"{snapshot}: there is no learned policy for the route {route}; it has {', '.join(current.policies) or 'none'}"
+        )
+    with Progress(TextColumn("reading prompts"), TextColumn("{task.completed:,.0f}"), TimeElapsedColumn()) as bar:
+        line = bar.add_task("", total=None)
+        asked = read_prompts(prompts, advance=lambda count: bar.advance(line, count))
+    table = predictions(current, model.decode(data), asked)
+    try:
+        pa_parquet.write_table(table, out)
+    except OSError as error:
+        raise TableError(f"{out} cannot be written ({error.strerror}); name another place with --out") from error
+    paper().print(f"wrote {out}: {table.num_rows:,} rows, {len(asked):,} prompts")
+
+
+def predictions(current: Snapshot, policy: model.Policy, asked: Prompts) -> pa.Table:
+    """Return one row per prompt and deployment, prompt by prompt."""
+    names = [name for name in policy.deployments if name in current.deployments]
+    columns = [policy.deployments.index(name) for name in names]
+    found = model.estimate(policy, asked.vectors, asked.features)
+    cost = np.stack(
+        [
+            model.expected_cost(found, column, asked.input_tokens, current.deployments[name]) / NANO_PER_USD
+            for name, column in zip(names, columns, strict=True)
+        ],
+        axis=1,
+    )
+    return pa.table(
+        {
+            "prompt_id": np.repeat(np.array(asked.ids, dtype=object), len(names)),
+            "deployment": np.tile(np.array(names, dtype=object), len(asked)),
+            "quality": found.quality[:, columns].astype(np.float64).ravel(),
+            "quality_sd": found.quality_sd[:, columns].astype(np.float64).ravel(),
+            "cost_usd": pa.array(cost.ravel(), from_pandas=True),
+        }
+    )
+
+
+def load(path: Path) -> Snapshot:
+    """Return the snapshot in a file. Raises SnapshotError, with the file's name."""
+    try:
+        return snapshots.decode(path.read_bytes())
+    except OSError as error:
+        raise SnapshotError(
+            f"{path} cannot be read ({error.strerror}); name a file that `pointsman learn --out` wrote"
+        ) from error
+    except SnapshotError as error:
+        raise SnapshotError(f"{path}: {error}") from error

@@ -1,0 +1,172 @@
+"""The control process: trials, promotions and the configuration file, beside the gateway and at low priority.
+
+Strategy: ``pointsman up`` starts it as a child and writes samples to its standard input. It publishes snapshots, which the
+gateway takes up by itself; nothing else goes back. When its standard input ends, the gateway has stopped: it finishes what
+it has begun and ends too.
+
+Laws: it never stops the gateway (a mistake in the configuration is printed and the last good snapshot stays); a trial's
+cap holds across restarts, for the money is counted in the store.
+"""
+
+import asyncio
+import datetime as dt
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from pointsman.control import config as configuration
+from pointsman.control import plans
+from pointsman.control.calls import Calls
+from pointsman.control.compile import compile_snapshot
+from pointsman.control.publish import publish
+from pointsman.control.trial import Trials
+from pointsman.core import snapshot as snapshots
+from pointsman.core.errors import PointsmanError
+from pointsman.core.snapshot import Snapshot
+from pointsman.serve.samples import samples
+from pointsman.serve.workspace import Workspace
+from pointsman.store.interfaces import Filter, Store
+from pointsman.upstream.credentials import credential_for
+from pointsman.upstream.transport import HttpTransport
+
+NICENESS = 10
+LOOK_EVERY_S = 1.0
+
+
+class Current:
+    """The snapshot in force, decoded again only when another one was published."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._number = -1
+        self._snapshot = Snapshot()
+
+    def __call__(self) -> Snapshot:
+        """Return the snapshot in force. Raises StoreError, SnapshotError."""
+        number = self._store.snapshots.current_number()
+        if number != self._number:
+            published = self._store.snapshots.current()
+            if published is not None:
+                self._snapshot = snapshots.decode(published.data)
+                self._number = published.number
+        return self._snapshot
+
+
+class ConfigFile:
+    """A configuration file that is compiled and published whenever it changes.
+
+    The first look compiles it too, since it may have changed while this process was starting; what changes nothing is not
+    published.
+    """
+
+    def __init__(self, path: Path | None, store: Store) -> None:
+        self._path = path
+        self._store = store
+        self._seen: tuple[int, int] | None = None
+
+    def _stamp(self) -> tuple[int, int] | None:
+        try:
+            status = self._path.stat() if self._path else None
+        except OSError:
+            return None
+        return (status.st_mtime_ns, status.st_size) if status else None
+
+    def look(self) -> None:
+        """Publish the file's content when it has changed. Raises ConfigError, StoreError; the old snapshot stays then."""
+        stamp = self._stamp()
+        if self._path is None or stamp is None or stamp == self._seen:
+            return
+        self._seen = stamp
+        config = configuration.load(self._path)
+        today = dt.datetime.now(dt.UTC).date()
+        made_by = f"configuration {self._path.name} changed"
+        number = self._store.snapshots.current_number()
+        published = publish(
+            self._store,
+            lambda previous: compile_snapshot(config, previous, today=today, made_by=made_by).snapshot,
+            made_by=made_by,
+            now_ms=_now_ms(),
+        )
+        if published.number != number:
+            say(f"took up {self._path.name}")
+
+
+def promote_ready(store: Store, current: Snapshot) -> None:
+    """Move every canary that has served long enough without more errors than its control to auto."""
+    for route in current.routes.values():
+        for plan in route.plans.values():
+            if plan.mode != "canary":
+                continue
+            arms = {"policy": (0, 0), "control": (0, 0)}
+            for line in store.journal.spend(Filter(feature=plan.feature, route=route.name, since_ms=plan.since_ms)):
+                if line.arm in arms:
+                    requests, errors = arms[line.arm]
+                    arms[line.arm] = (requests + line.requests, errors + line.errors)
+            if plans.canary_says(arms["policy"], arms["control"]) == "promote":
+                made_by = f"{plan.feature} promoted from canary to auto after {arms['policy'][0]} requests"
+                publish(store, _promotion(route.name, plan.feature), made_by=made_by, now_ms=_now_ms())
+                say(made_by)
+
+
+def _promotion(route: str, feature: str) -> Callable[[Snapshot], Snapshot]:
+    return lambda snapshot: plans.promote(snapshot, route, feature, now_ms=_now_ms())
+
+
+async def run(workspace: Workspace) -> None:
+    """Work until standard input ends."""
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
+    transport = HttpTransport()
+    current = Current(workspace.store)
+    trials = Trials(workspace.store, Calls(transport, credential_for), current=current, now_ms=_now_ms, report=say)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tending = tasks.create_task(_tend(workspace, current))
+            await trials.run(samples(reader))
+            tending.cancel()
+    finally:
+        await transport.close()
+
+
+async def _tend(workspace: Workspace, current: Current) -> None:
+    file = ConfigFile(workspace.config_path, workspace.store)
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        try:
+            file.look()
+            promote_ready(workspace.store, current())
+        except PointsmanError as error:
+            say(str(error))
+
+
+def say(sentence: str) -> None:
+    """Tell the operator, on standard error."""
+    click.echo(f"pointsman control: {sentence}", err=True)
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+@click.command()
+@click.option("--config", type=click.Path(path_type=Path))
+@click.option("--data", type=click.Path(path_type=Path), required=True)
+def main(config: Path | None, data: Path) -> None:
+    """Run the control process (started by ``pointsman up``, not by hand)."""
+    os.nice(NICENESS)
+    # Ctrl-C reaches the whole process group: the gateway ends first, then our standard input does.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    workspace = Workspace(config, data)
+    try:
+        asyncio.run(run(workspace))
+    finally:
+        workspace.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""learn, predict, route and evaluate as a user runs them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pa_parquet
+import pytest
+from click.testing import CliRunner, Result
+
+from pointsman.cli import commands
+from pointsman.control.plans import plan_of
+from pointsman.core.errors import PointsmanError
+from pointsman.serve.workspace import Workspace
+from tests.policy.test_teach import NAMES, table
+
+CONFIG = """
+[gateway]
+data = "data"
+[providers.p]
+base_url = "http://127.0.0.1:9/v1"
+credential = "none"
+[deployments."p/big"]
+price = {input = 10, output = 40}
+[deployments."p/sums"]
+price = {input = 1, output = 4}
+[deployments."p/words"]
+price = {input = 1, output = 4}
+[routes.auto]
+reference = "p/big"
+candidates = ["p/sums", "p/words"]
+objective = "match"
+tolerance = 3
+[models]
+big = "p/big"
+sums = "p/sums"
+words = "p/words"
+"""
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(commands, words)
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The table of the policy tests as a file, its texts made anew from the same two kinds."""
+    rows = table()
+    path = tmp_path_factory.mktemp("tables") / "t.parquet"
+    lines = []
+    for place in range(len(rows)):
+        kind = "add the numbers" if rows.score[place, 1] > rows.score[place, 2] else "write a letter about"
+        for column, name in enumerate(NAMES):
+            lines.append(
+                {"prompt_id": str(place), "prompt": f"{kind} {place}", "model": name[2:], "score": rows.score[place, column],
+                 "prompt_tokens": 20, "completion_tokens": 30, "cost_usd": 0.001}
+            )  # fmt: skip
+    pa_parquet.write_table(pa.Table.from_pylist(lines), path)
+    return path
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "pointsman.toml"
+    path.write_text(CONFIG, "utf-8")
+    return path
+
+
+def test_without_any_configuration_a_snapshot_is_written_and_predicts(
+    outcomes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    learned = run("learn", str(outcomes), "--route", "auto", "--out", "it.snapshot")
+    assert learned.exit_code == 0, learned.output
+    assert "no deployment is known for 3 models of the table: big, sums, words" in learned.output
+    prompts = tmp_path / "p.jsonl"
+    prompts.write_text(
+        '{"prompt_id": "a", "prompt": "add the numbers 7"}\n{"prompt_id": "b", "prompt": "write a letter about 8"}\n'
+    )
+    predicted = run("predict", str(prompts), "--snapshot", "it.snapshot", "--out", "o.parquet")
+    assert predicted.exit_code == 0, predicted.output
+    found = pa_parquet.read_table("o.parquet")
+    assert found.column_names == ["prompt_id", "deployment", "quality", "quality_sd", "cost_usd"]
+    rows = {(row["prompt_id"], row["deployment"]): row for row in found.to_pylist()}
+    assert len(rows) == 6
+    assert rows["a", "sums"]["quality"] > rows["a", "words"]["quality"] + 0.2
+    assert rows["b", "words"]["quality"] > rows["b", "sums"]["quality"] + 0.2
+    assert rows["a", "big"]["cost_usd"] == pytest.approx(0.001, rel=0.05)
+    explained = run("route", "add the numbers 7", "--snapshot", "it.snapshot")
+    assert explained.exit_code == 0, explained.output
+    assert "chance" in explained.output
+    assert not (tmp_path / ".pointsman").exists()
+
+
+def test_learning_publishes_and_the_route_acts_with_its_control_share(outcomes: Path, config: Path) -> None:
+    learned = run("learn", str(outcomes), "--route", "auto", "--config", str(config))
+    assert learned.exit_code == 0, learned.output
+    workspace = Workspace(config)
+    plan = plan_of(workspace.snapshot(), "auto", "anything")
+    workspace.close()
+    assert (plan.mode, plan.accepted, plan.acting_share) == ("auto", ("p/sums", "p/words"), 0.95)
+    explained = run("route", "add the numbers 7", "--config", str(config))
+    assert "> " in explained.output
+    assert "p/sums: good enough for less" in explained.output
+
+
+def test_evaluate_compares_with_simpler_ways(outcomes: Path, tmp_path: Path, config: Path) -> None:
+    done = run("evaluate", str(outcomes), "--seeds", "2", "--json", "--out", str(tmp_path / "out"), "--config", str(config))
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.output)
+    ways = {way["way"]: way for way in found["ways"]}
+    assert set(ways) == {
+        "best single",
+        "best per label",
+        "cheapest",
+        "random",
+        "nearest neighbours",
+        "auto",
+        "best possible",
+    }
+    assert ways["best single"]["change"] == [0, 0, 0]
+    assert ways["best possible"]["quality"] >= max(way["quality"] for way in ways.values())
+    assert (tmp_path / "out" / "cost_and_quality.png").stat().st_size > 10_000
+    shown = run("evaluate", str(outcomes), "--seeds", "1", "--config", str(config))
+    assert "best possible (out of reach)" in shown.output
+
+
+MISTAKES = {
+    ("learn", "none.parquet", "--out", "x"): "no such file",
+    ("predict", "none.parquet", "--snapshot", "none.snapshot", "--out", "x"): "cannot be read",
+    ("route", "hello", "--snapshot", "none.snapshot"): "cannot be read",
+    ("evaluate", "none.csv"): "no such file",
+}
+
+
+@pytest.mark.parametrize("words", MISTAKES)
+def test_mistakes_say_what_to_do(words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(*words)
+    assert result.exit_code == 1
+    assert isinstance(result.exception, PointsmanError)
+    assert MISTAKES[words] in str(result.exception)
+
+
+def test_a_snapshot_cut_in_half_is_refused(outcomes: Path, tmp_path: Path) -> None:
+    whole, half = tmp_path / "whole", tmp_path / "half"
+    assert run("learn", str(outcomes), "--out", str(whole)).exit_code == 0
+    half.write_bytes(whole.read_bytes()[:-100])
+    result = run("route", "hello", "--snapshot", str(half))
+    assert "damaged or cut short" in str(result.exception)
+
+
+def test_help_is_quick_and_every_command_has_one() -> None:
+    done = subprocess.run([sys.executable, "-m", "pointsman", "--help"], capture_output=True, text=True, check=True)
+    for name in (
+        "up",
+        "demo",
+        "check",
+        "report",
+        "import",
+        "trial",
+        "accept",
+        "rollback",
+        "learn",
+        "evaluate",
+        "predict",
+        "route",
+    ):
+        assert f"  {name} " in done.stdout
