@@ -15,7 +15,6 @@ from pathlib import Path
 import msgspec
 import openai
 import pytest
-import uvicorn
 
 from pointsman.core import snapshot as snapshots
 from pointsman.core.price import Price, Rates
@@ -28,6 +27,7 @@ from pointsman.gateway.health import Breakers
 from pointsman.gateway.ids import Ids
 from pointsman.gateway.journal import JournalWriter
 from pointsman.gateway.live import Live
+from pointsman.gateway.server.listener import Server
 from pointsman.store.interfaces import Filter, Store
 from pointsman.store.sqlite import open_store
 from pointsman.upstream.credentials import credential_for
@@ -119,7 +119,7 @@ class Rig:
     gateway: Gateway
     equipment: Equipment
     samples: list[Sample]
-    server: uvicorn.Server
+    server: Server
     clients: list[openai.AsyncOpenAI] = field(default_factory=list)
 
     def client(self, *, key: str = "any", timeout: float = PATIENCE_S, retries: int = 0) -> openai.AsyncOpenAI:
@@ -267,17 +267,13 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     equipment = Equipment(transport, journal, offer, Breakers(), Ids(), draw=lambda: 0.5)
     gateway = Gateway(live, equipment)
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(gateway, lifespan="off", ws="none", access_log=False, log_level="warning", http="httptools")
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0.005)
+    server = Server(gateway, gateway.limits)
+    await server.start(listener)
     rig = Rig(listener.getsockname()[1], store, live, gateway, equipment, samples, server)
     yield rig
     for client in rig.clients:
         await client.close()
-    server.should_exit = True
-    await serving
+    await server.stop(PATIENCE_S)
     await transport.close()
     assert journal.close() == 0
     store.close()

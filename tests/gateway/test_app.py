@@ -167,8 +167,12 @@ async def test_a_graceful_shutdown_lets_a_stream_finish(rig: Rig, upstream_at: S
         model="auto", messages=[{"role": "user", "content": "x"}], stream=True
     )
     assert (await anext(stream)).choices[0].delta.content == "a"
-    rig.server.should_exit = True
-    asyncio.get_running_loop().call_later(0.3, stopping.set)  # by then the server has begun to shut down
+    shutdown = asyncio.create_task(rig.server.stop(5))
+    await asyncio.sleep(0)  # it takes nothing more, and waits for the stream
+    with pytest.raises(OSError, match=r"Connect call failed"):
+        await asyncio.open_connection("127.0.0.1", rig.port)
+    stopping.set()
     rest = [chunk.choices[0].delta.content async for chunk in stream]
     assert rest[0] == "b"
+    await shutdown
     assert (await rig.records())[0].outcome == "ok"

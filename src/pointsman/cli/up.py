@@ -37,7 +37,6 @@ Found no provider key in the environment and no model server on this machine.
 def command(workspace: Workspace, host: str | None, port: int | None, reference: str | None) -> None:
     """Serve. Without a configuration, with whatever keys and model servers are found."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     if workspace.config_path is not None:
         config = workspace.config if reference is None else with_reference(workspace.config, reference)
         made_by = f"configuration {workspace.config_path}"

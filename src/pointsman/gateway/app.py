@@ -1,4 +1,4 @@
-"""The gateway as a raw ASGI 3 application: paths, methods, and the floor under every error.
+"""The gateway as an application of ``server``: paths, methods, and the floor under every error.
 
     POST /v1/chat/completions    one exchange (see ``exchange``)
     GET  /v1/models              routes and deployments, as OpenAI lists models; /v1/models/NAME shows one
@@ -8,20 +8,16 @@
 Laws: ``answer.refuse`` is the only way to an error reply; overload is said at once, never queued.
 """
 
-from collections.abc import MutableMapping
-from typing import Any
-
 import msgspec
 
 from pointsman.core.errors import GatewayError, WireError
-from pointsman.gateway.admission import admit, read_body
-from pointsman.gateway.answer import Send, answer, refuse
+from pointsman.core.snapshot import Limits
+from pointsman.gateway.admission import admit
+from pointsman.gateway.answer import refuse
 from pointsman.gateway.exchange import Equipment, Exchange
 from pointsman.gateway.heads import JSON
 from pointsman.gateway.live import Current, Live
-from pointsman.gateway.watch import ClientGone, Receive
-
-Scope = MutableMapping[str, Any]
+from pointsman.gateway.server.message import Client, Incoming
 
 _CHAT = "/v1/chat/completions"
 _MODELS = "/v1/models"
@@ -38,65 +34,64 @@ class Gateway:
         self._equipment = equipment
         self.under_way = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one ASGI connection. Only HTTP is spoken: start the server without lifespan and without web sockets."""
-        if scope["type"] != "http":
-            raise NotImplementedError(f"the gateway does not speak {scope['type']!r}")
-        path, method = scope["path"], scope["method"]
-        try:
-            if path == _CHAT and method == "POST":
-                await self._chat(scope, receive, send)
-            else:
-                await self._look(path, method, scope, send)
-        except GatewayError as error:
-            await refuse(send, error)
-        except WireError as error:
-            await refuse(send, GatewayError(400, "invalid_request", str(error), param=error.param))
-        except ClientGone:
-            return
+    def limits(self) -> Limits:
+        """Return the bounds in force now."""
+        return self._live.current.snapshot.limits if self._live.current else Limits()
 
-    async def _chat(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, incoming: Incoming, client: Client) -> None:
+        """Answer one request."""
+        try:
+            if incoming.path == _CHAT and incoming.method == "POST":
+                await self._chat(incoming, client)
+            else:
+                self._look(incoming, client)
+        except GatewayError as error:
+            refuse(client, error)
+        except WireError as error:
+            refuse(client, GatewayError(400, "invalid_request", str(error), param=error.param))
+
+    async def _chat(self, incoming: Incoming, client: Client) -> None:
         current = self._current()
-        limits = current.snapshot.limits
-        if self.under_way >= limits.concurrent:
-            reason = f"this gateway is serving {limits.concurrent} requests already"
+        concurrent = current.snapshot.limits.concurrent
+        if self.under_way >= concurrent:
+            reason = f"this gateway is serving {concurrent} requests already"
             raise GatewayError(503, "overloaded", reason, retry_after=_OVERLOAD_RETRY_S)
         self.under_way += 1
         try:
-            headers: dict[bytes, bytes] = dict(scope["headers"])
-            key = admit(current.keys, headers)
-            body = await read_body(receive, headers, limits)
-            await Exchange(self._equipment, current, headers, key, body).serve(receive, send)
+            key = admit(current.keys, incoming.headers)
+            await Exchange(self._equipment, current, incoming, key).serve(client)
         finally:
             self.under_way -= 1
 
-    async def _look(self, path: str, method: str, scope: Scope, send: Send) -> None:
+    def _look(self, incoming: Incoming, client: Client) -> None:
         """Answer everything that is not a chat."""
-        known = _METHODS.get("/v1/models" if path.startswith(_MODELS + "/") else path)
+        path, method = incoming.path, incoming.method
+        known = _METHODS.get(_MODELS if path.startswith(_MODELS + "/") else path)
         if known is None:
             paths = ", ".join(f"{verb} {name}" for name, verb in _METHODS.items())
             raise GatewayError(404, "not_found", f"there is nothing at {path!r}: this gateway answers {paths}")
         if method != known:
             raise GatewayError(405, "method_not_allowed", f"{path} takes {known}, not {method}")
         if path == "/healthz":
-            await answer(send, 200, b'{"status":"alive"}', [JSON])
+            client.answer(200, [JSON], b'{"status":"alive"}')
         elif path == "/readyz":
-            await self._ready(send)
+            client.answer(200 if self._live.current else 503, [JSON], self._readiness())
         else:
             current = self._current()
-            admit(current.keys, dict(scope["headers"]))
-            await answer(send, 200, _models(current, path), [JSON])
+            admit(current.keys, incoming.headers)
+            client.answer(200, [JSON], _models(current, path))
 
-    async def _ready(self, send: Send) -> None:
+    def _readiness(self) -> bytes:
         current = self._live.current
-        state = {
-            "status": "ready" if current else "no snapshot",
-            "snapshot": current.hash if current else None,
-            "problem": self._live.problem,
-            "under_way": self.under_way,
-            "journal": self._equipment.journal.state,
-        }
-        await answer(send, 200 if current else 503, _encode(state), [JSON])
+        return _encode(
+            {
+                "status": "ready" if current else "no snapshot",
+                "snapshot": current.hash if current else None,
+                "problem": self._live.problem,
+                "under_way": self.under_way,
+                "journal": self._equipment.journal.state,
+            }
+        )
 
     def _current(self) -> Current:
         current = self._live.current

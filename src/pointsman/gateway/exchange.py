@@ -10,6 +10,7 @@ Laws:
 - Where every call failed, the client gets what the last one brought: the provider's own status and words.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,14 +25,14 @@ from pointsman.core.record import Cause, ExchangeRecord, Sample
 from pointsman.core.routing import Context, Decision, Needs
 from pointsman.core.snapshot import ClientKey
 from pointsman.gateway import heads, sampling
-from pointsman.gateway.answer import Send, answer, refuse
+from pointsman.gateway.answer import refuse
 from pointsman.gateway.attempt import ERROR_BYTES, Call, Failure, failed, refused
 from pointsman.gateway.health import Breakers
 from pointsman.gateway.ids import Ids
 from pointsman.gateway.journal import JournalWriter
 from pointsman.gateway.live import Current
 from pointsman.gateway.relay import Relay
-from pointsman.gateway.watch import ClientGone, Receive, Watch
+from pointsman.gateway.server.message import Client, Headers, Incoming
 from pointsman.policy import decide, features
 from pointsman.policy.decide import State
 from pointsman.upstream.interfaces import Reply, Request, Transport
@@ -39,7 +40,6 @@ from pointsman.wire.openai_chat import errors
 from pointsman.wire.openai_chat import reply as replies
 from pointsman.wire.openai_chat import request as requests
 
-Headers = dict[bytes, bytes]
 Outcome = Literal["ok", "error", "client_gone", "cut"]
 CLIENT_GONE = 499  # nginx's status for it; no client ever sees it
 
@@ -65,16 +65,16 @@ class Equipment:
 class Exchange:
     """One request under way. ``serve`` is its whole life."""
 
-    def __init__(self, equipment: Equipment, current: Current, headers: Headers, key: ClientKey | None, body: bytes) -> None:
+    def __init__(self, equipment: Equipment, current: Current, incoming: Incoming, key: ClientKey | None) -> None:
         self._with = equipment
         self._current = current
-        self._headers = headers
+        self._headers = headers = incoming.headers
         self._key = key
-        self._body = body
+        self._body = incoming.body
         self._started = equipment.clock()
         self._at_ms = equipment.now_ms()
         self._id = equipment.ids.next(self._at_ms)
-        self._request = requests.decode(body)
+        self._request = requests.decode(incoming.body)
         self._feature = heads.feature_of(headers, self._request, key)
         self._route = ""
         self._vector = b""
@@ -86,18 +86,18 @@ class Exchange:
         self._first_content: float | None = None
         self._answer: replies.Answer | None = None
 
-    async def serve(self, receive: Receive, send: Send) -> None:
-        """Answer the client, then keep the record. Raises nothing that the client caused."""
+    async def serve(self, client: Client) -> None:
+        """Answer the client, then keep the record. Raises nothing that the client caused but its own cancellation."""
         try:
-            decision = self._decide()
-            with Watch(receive) as watch:
-                await self._converse(decision, send, watch)
-        except ClientGone:
-            self._outcome = "client_gone"
-            self._status = self._status if self._first_content is not None else CLIENT_GONE
+            await self._converse(self._decide(), client)
+        except asyncio.CancelledError:
+            if client.gone:
+                self._outcome = "client_gone"
+                self._status = self._status if self._first_content is not None else CLIENT_GONE
+            raise
         except GatewayError as error:
             self._status = error.status
-            await refuse(send, error, [(b"x-pointsman-exchange", self._id.encode())])
+            refuse(client, error, [(b"x-pointsman-exchange", self._id.encode())])
         finally:
             self._keep()
 
@@ -130,29 +130,28 @@ class Exchange:
 
     # Calling.
 
-    async def _converse(self, decision: Decision, send: Send, watch: Watch) -> None:
-        failure = await self._ask(decision, send, watch)
+    async def _converse(self, decision: Decision, client: Client) -> None:
+        failure = await self._ask(decision, client)
         if failure is None:
             return
         call = self._calls[-1]
         if not failure.body:
             raise failure.error(call.deployment.name)
         self._status = failure.status
-        watch.release()
-        await answer(send, failure.status, failure.body, self._head(call, heads.to_client_with_error(failure.headers)))
+        client.answer(failure.status, self._head(call, heads.to_client_with_error(failure.headers)), failure.body)
 
-    async def _ask(self, decision: Decision, send: Send, watch: Watch) -> Failure | None:
+    async def _ask(self, decision: Decision, client: Client) -> Failure | None:
         """Ask the chosen deployment, then its fallbacks, until one answers or the fault is the request's own."""
         failure: Failure | None = None
         for name in (decision.chosen, *decision.fallbacks):
-            failure = await self._attempt(name, "fallback" if self._calls else "first", send, watch)
+            failure = await self._attempt(name, "fallback" if self._calls else "first", client)
             if failure is not None and failure.again and self._time_left():
-                failure = await self._attempt(name, "retry", send, watch)
+                failure = await self._attempt(name, "retry", client)
             if failure is None or not failure.elsewhere or not self._time_left():
                 break
         return failure
 
-    async def _attempt(self, name: str, cause: Cause, send: Send, watch: Watch) -> Failure | None:
+    async def _attempt(self, name: str, cause: Cause, client: Client) -> Failure | None:
         """Make one call and, where it brings an answer, answer the client with it."""
         clock, breakers = self._with.clock, self._with.breakers
         call = Call(self._current.deployment(name), cause, clock(), self._with.now_ms())
@@ -165,9 +164,9 @@ class Exchange:
                 body = await reply.read(ERROR_BYTES)
                 failure = refused(reply.status, body, reply.headers, call.deployment.provider)
             elif self._request.stream and _is_stream(reply):
-                failure = await self._relay(call, reply, send, watch)
+                failure = await self._relay(call, reply, client)
             else:
-                failure = await self._whole(call, reply, send, watch)
+                failure = await self._whole(call, reply, client)
         except UpstreamError as error:
             failure = failed(error)
         except WireError as error:
@@ -203,7 +202,7 @@ class Exchange:
 
     # Answering.
 
-    async def _whole(self, call: Call, reply: Reply, send: Send, watch: Watch) -> Failure | None:
+    async def _whole(self, call: Call, reply: Reply, client: Client) -> Failure | None:
         body = await reply.read(self._current.snapshot.limits.body_bytes)
         try:
             said = replies.decode(body) if self._trial is not None else replies.count(body)
@@ -214,13 +213,12 @@ class Exchange:
             return refused(status, body, reply.headers, call.deployment.provider)
         self._understand(call, said)
         call.error = ""
-        watch.release()
         self._first_content = self._with.clock()
         self._outcome, self._status = "ok", 200
-        await answer(send, 200, body, self._head(call, heads.to_client(reply.headers)))
+        client.answer(200, self._head(call, heads.to_client(reply.headers)), body)
         return None
 
-    async def _relay(self, call: Call, reply: Reply, send: Send, watch: Watch) -> Failure | None:
+    async def _relay(self, call: Call, reply: Reply, client: Client) -> Failure | None:
         """Pass a stream on, frame by frame. What breaks before its first content is a failure, after it an error event."""
         drop_usage = not self._request.include_usage and self._current.ways[call.deployment.provider].asks_usage
         relay = Relay(call.deployment.name, drop_usage=drop_usage, texts=self._trial is not None)
@@ -228,8 +226,8 @@ class Exchange:
             async for chunk in reply.chunks():
                 data = relay.take(chunk)
                 if data:
-                    await self._begin(call, reply, send)
-                    await send({"type": "http.response.body", "body": data, "more_body": True})
+                    self._begin(call, reply, client)
+                    await client.send(data)
                 elif relay.error is not None and not relay.began:
                     status = errors.reported(relay.error) or 502
                     return refused(status, relay.error, reply.headers, call.deployment.provider)
@@ -242,23 +240,21 @@ class Exchange:
             self._understand(call, relay.answer)
         if not relay.began:
             return Failure(relay.broken, kind="protocol")
-        await self._begin(call, reply, send)
+        self._begin(call, reply, client)
         self._outcome, call.error = ("cut", relay.broken) if relay.broken else ("ok", "")
         if not relay.whole_text:
             self._trial = None
-        watch.release()
-        await send({"type": "http.response.body", "body": last, "more_body": False})
+        client.finish(last)
         return None
 
-    async def _begin(self, call: Call, reply: Reply, send: Send) -> None:
-        """Send the head of a stream, once."""
+    def _begin(self, call: Call, reply: Reply, client: Client) -> None:
+        """Begin the reply with the head of a stream, once."""
         if self._first_content is None:
             self._first_content = self._with.clock()
             self._status = 200
-            head = self._head(call, heads.to_client(reply.headers))
-            await send({"type": "http.response.start", "status": 200, "headers": head})
+            client.start(200, self._head(call, heads.to_client(reply.headers)))
 
-    def _head(self, call: Call, theirs: heads.Headers) -> heads.Headers:
+    def _head(self, call: Call, theirs: Headers) -> Headers:
         assert self._decision is not None  # noqa: S101 - nothing is called before
         return theirs + heads.ours(self._id, self._feature, self._decision, call.deployment.name)
 

@@ -9,8 +9,7 @@ from urllib.parse import quote, unquote_to_bytes
 from pointsman.core.chat import ChatRequest
 from pointsman.core.routing import Decision
 from pointsman.core.snapshot import ClientKey
-
-Headers = list[tuple[bytes, bytes]]
+from pointsman.gateway.server.message import Headers
 
 JSON = (b"content-type", b"application/json")
 _TO_PROVIDER = (b"openai-beta", b"idempotency-key")

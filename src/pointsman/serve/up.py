@@ -1,6 +1,6 @@
 """A running gateway: the data plane in this process, the control process beside it.
 
-Strategy: publish what the configuration says (keeping what was accepted and learned), bind the socket, then let uvicorn
+Strategy: publish what the configuration says (keeping what was accepted and learned), bind the socket, then
 serve while one task follows newly published snapshots and another keeps the control process alive.
 
 Laws: nothing serves before a good snapshot is in use; the socket is bound before anything is announced; on a signal no new
@@ -14,11 +14,9 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import uvicorn
 
 from pointsman.control.compile import compile_snapshot
 from pointsman.control.config import Config, is_loopback
@@ -31,15 +29,14 @@ from pointsman.gateway.health import Breakers
 from pointsman.gateway.ids import Ids
 from pointsman.gateway.journal import JournalWriter
 from pointsman.gateway.live import Live
+from pointsman.gateway.server.listener import BACKLOG, Server
 from pointsman.serve.child import ControlProcess
 from pointsman.serve.samples import SampleQueue
 from pointsman.store.interfaces import Store
 from pointsman.upstream.credentials import credential_for
 from pointsman.upstream.transport import HttpTransport
 
-BACKLOG = 2048
-GRACE_S = 30
-KEEP_ALIVE_S = 75
+GRACE_S = 30.0
 
 log = logging.getLogger("pointsman")
 
@@ -104,33 +101,24 @@ def base_url(listener: socket.socket) -> str:
 
 
 async def serve(installation: Installation, listener: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM; a second one does not wait for the streams under way."""
     async with _gateway(installation) as gateway:
-        settings = uvicorn.Config(
-            gateway,
-            lifespan="off",
-            ws="none",
-            http="httptools",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=GRACE_S,
-        )
-        server = _Server(settings)
-        loop = asyncio.get_running_loop()
+        server = Server(gateway, gateway.limits)
+        asked, hurried = asyncio.Event(), asyncio.Event()
+
+        def stop() -> None:
+            (hurried if asked.is_set() else asked).set()
+
         for signum in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(signum, server.handle_exit, signum, None)
-        await server.serve(sockets=[listener])
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, but the signals are ours: it would raise them again when it is done, before the journal is written out."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+            asyncio.get_running_loop().add_signal_handler(signum, stop)
+        await server.start(listener)
+        await asked.wait()
+        stopping = asyncio.create_task(server.stop(GRACE_S))
+        hurrying = asyncio.create_task(hurried.wait())
+        await asyncio.wait((stopping, hurrying), return_when=asyncio.FIRST_COMPLETED)
+        hurrying.cancel()
+        stopping.cancel()
+        await server.stop(0)
 
 
 @contextlib.asynccontextmanager

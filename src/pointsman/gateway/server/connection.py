@@ -1,0 +1,278 @@
+"""One client's socket: whose turn it is, and how long anybody may take.
+
+    state     what is awaited                       its time            when it is over
+    unused    the first byte of a request           keep_alive_s        close
+    head      the rest of a head                    HEAD_S              408, close
+    body      the next piece; the last piece        idle_s; total_s     408, close
+    busy      the application's task                its own             -
+    closing   the client's goodbye                  LINGER_S            close
+
+While busy, what the client sends meanwhile (pipelining, RFC 9112, section 9.3.2) is read and waits its turn, up to
+``QUEUED`` requests; then the socket is not read until there is room.
+
+Laws:
+- One request, one reply, in order. What cannot be read is answered once its turn comes, and then the connection ends.
+- Who hangs up is ``gone``, and the task is cancelled in the same turn of the event loop.
+- A task that ends without a whole reply closes the connection: half an answer never passes for a whole one.
+- One timer. Every state only moves the deadline; the timer, when it rings too early, is wound up again.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Final, cast
+
+from pointsman.core.errors import GatewayError
+from pointsman.core.snapshot import Limits
+from pointsman.gateway.answer import refuse
+from pointsman.gateway.server import head
+from pointsman.gateway.server.message import Application, Headers, Incoming
+from pointsman.gateway.server.reader import Received, RequestReader
+
+QUEUED: Final = 8
+HEAD_S: Final = 30.0
+LINGER_S: Final = 2.0
+_NEVER: Final = float("inf")
+
+logger = logging.getLogger("pointsman.gateway")
+
+
+class Connection(asyncio.Protocol):
+    """One connection; the ``Client`` of each of its requests in turn.
+
+    ``limits`` returns those in force. ``joined`` and ``left`` are called once each: when the client has connected (False:
+    there are too many), and when the socket is gone and no task is left.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        limits: Callable[[], Limits],
+        clock: head.Clock,
+        keep_alive_s: float,
+        joined: Callable[["Connection"], bool],
+        left: Callable[["Connection"], None],
+    ) -> None:
+        self.gone = False
+        self._application = application
+        self._clock = clock
+        self._keep_alive_s = keep_alive_s
+        self._joined = joined
+        self._left = left
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._reader = RequestReader(limits)
+        self._begun_at = 0.0
+        self._deaf = False
+        self._queue: deque[Received | GatewayError] = deque()
+        # The reply under way.
+        self._task: asyncio.Task[None] | None = None
+        self._running = False
+        self._last = False
+        self._chunks = True
+        self._started = self._finished = False
+        self._opening = b""
+        # Back-pressure on both sides, and the clock.
+        self._held = False
+        self._paused = False
+        self._room: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = _NEVER
+        self._deadline = _NEVER
+
+    # What the server calls.
+
+    def end(self) -> None:
+        """Take no further request: close now, or once the reply under way is sent."""
+        self._deaf = self._last = True
+        self._queue.clear()
+        if self._task is None and self._transport is not None:
+            self._transport.close()
+
+    def cut(self) -> None:
+        """Close now, whatever is under way."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has connected."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one by duck typing only
+        if self._joined(self):
+            self._watch(self._loop.time() + self._keep_alive_s)
+        else:
+            self._queue.append(GatewayError(503, "overloaded", "too many connections are open", retry_after=1.0))
+            self._next()
+
+    def data_received(self, data: bytes) -> None:
+        """One read of the socket."""
+        if self._deaf:
+            return
+        self._queue.extend(self._reader.feed(data))
+        if self._reader.problem is not None:
+            self._queue.append(self._reader.problem)
+            self._deaf = True
+        if self._task is not None:
+            if len(self._queue) >= QUEUED and self._transport is not None and not self._held:
+                self._held = True
+                self._transport.pause_reading()
+        elif self._queue:
+            self._next()
+        else:
+            self._await_request()
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        """The socket is gone."""
+        self.gone = self._deaf = True
+        self._transport = None
+        self._queue.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+        self.resume_writing()
+        if self._task is not None and not self._finished:
+            self._task.cancel()
+        if not self._running:  # a task that is cancelled before its first step never takes one
+            self._task = None
+            self._left(self)
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than the provider writes."""
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        """The client has caught up, or is gone."""
+        self._paused = False
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+
+    # What the application calls: see ``message.Client``.
+
+    def answer(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send a whole reply in one write."""
+        self._started = self._finished = True
+        headers.append((b"content-length", b"%d" % len(body)))
+        self._write(self._head(status, headers) + body)
+
+    def start(self, status: int, headers: Headers) -> None:
+        """Begin a reply."""
+        self._started = True
+        if self._chunks:
+            headers.append(head.CHUNKED)
+        self._opening = self._head(status, headers)
+
+    async def send(self, piece: bytes) -> None:
+        """Send a piece of the body."""
+        self._write(self._opened(head.chunk(piece) if self._chunks else piece))
+        if self._paused:
+            self._room = self._loop.create_future()
+            await self._room
+
+    def finish(self, piece: bytes = b"") -> None:
+        """Send the last piece."""
+        self._finished = True
+        self._write(self._opened(head.chunk(piece) + head.LAST_CHUNK if self._chunks else piece))
+
+    def _head(self, status: int, headers: Headers) -> bytes:
+        if self._last:
+            headers.append(head.CLOSE)
+        return head.rendered(status, headers, self._clock.line())
+
+    def _opened(self, data: bytes) -> bytes:
+        if self._opening:
+            data, self._opening = self._opening + data, b""
+        return data
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None and data:
+            self._transport.write(data)
+
+    # One request after the other.
+
+    def _next(self) -> None:
+        """Answer what is first in line."""
+        found = self._queue.popleft()
+        self._started = self._finished = False
+        if isinstance(found, GatewayError):
+            self._last = self._deaf = True
+            refuse(self, found)
+            self._linger()
+            return
+        self._last, self._chunks = self._last or found.last, found.chunks
+        self._watch(_NEVER)
+        self._task = self._loop.create_task(self._serve(found.incoming))
+
+    async def _serve(self, incoming: Incoming) -> None:
+        self._running = True
+        try:
+            await self._application(incoming, self)
+        except asyncio.CancelledError:
+            pass  # the client is gone, or the process ends
+        except Exception:
+            logger.exception("%s %s was not answered", incoming.method, incoming.path)
+            if not self._started:
+                refuse(self, GatewayError(500, "internal_error", "the gateway made a mistake: its log says which"))
+        self._task, self._running = None, False
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """A task has ended."""
+        transport = self._transport
+        if transport is None:
+            self._left(self)
+        elif not self._finished:
+            transport.abort()
+        elif self._last:
+            transport.close()
+        elif self._queue:
+            self._next()
+        else:
+            if self._held:
+                self._held = False
+                transport.resume_reading()
+            self._await_request()
+
+    def _await_request(self) -> None:
+        """Wait for a request, or for the rest of one."""
+        reader, now = self._reader, self._loop.time()
+        if not reader.begun:
+            self._begun_at = 0.0
+            self._watch(now + self._keep_alive_s)
+            return
+        self._begun_at = self._begun_at or now
+        if not reader.in_body:
+            self._watch(self._begun_at + HEAD_S)
+            return
+        if reader.expects:
+            reader.expects = False
+            self._write(head.CONTINUE)
+        self._watch(min(now + reader.limits.idle_s, self._begun_at + reader.limits.total_s))
+
+    def _linger(self) -> None:
+        """Close once the client has had time to read why: closing with bytes unread would destroy what was written."""
+        self._watch(self._loop.time() + LINGER_S)
+        if self._transport is not None and self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    # The clock.
+
+    def _watch(self, deadline: float) -> None:
+        """Move the deadline. The timer itself moves only when it would ring too late."""
+        self._deadline = deadline
+        if deadline < self._rings_at:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._rings_at = deadline
+            self._timer = self._loop.call_at(deadline, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._rings_at = _NEVER
+        if self._loop.time() < self._deadline:
+            self._watch(self._deadline)
+        elif self._reader.begun and not self._deaf:
+            self._queue.append(GatewayError(408, "request_timeout", "the rest of the request did not arrive in time"))
+            self._next()
+        else:
+            self.cut()

@@ -1,0 +1,42 @@
+"""The head of a reply, and the framing of its body, as bytes (RFC 9112, sections 4 and 7.1)."""
+
+import time
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Final
+
+from pointsman.gateway.server.message import Headers
+
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+CHUNKED: Final = (b"transfer-encoding", b"chunked")
+CLOSE: Final = (b"connection", b"close")
+LAST_CHUNK: Final = b"0\r\n\r\n"
+
+_STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+
+
+class Clock:
+    """The ``date`` header (RFC 9110, section 6.6.1), made anew at most once a second."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._line = b""
+
+    def line(self) -> bytes:
+        """Return the header's line for now."""
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self._line = f"date: {formatdate(second, usegmt=True)}\r\n".encode()
+        return self._line
+
+
+def rendered(status: int, headers: Headers, date: bytes) -> bytes:
+    """Return status line and headers, up to and including the blank line."""
+    line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+    return b"".join([line, date, *[b"%b: %b\r\n" % field for field in headers], b"\r\n"])
+
+
+def chunk(piece: bytes) -> bytes:
+    """Return a piece of the body as a chunk; an empty piece as nothing, because an empty chunk ends the body."""
+    return b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""

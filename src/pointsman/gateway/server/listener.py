@@ -1,0 +1,81 @@
+"""Accepts connections on a socket, and ends gracefully.
+
+Laws: no more connections than a bound, the next one is told so; once stopped, no request is taken, those under way get
+their time, and what is left after it is cut; ``stop`` returns when no task is left.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from pointsman.core.snapshot import Limits
+from pointsman.gateway.server.connection import Connection
+from pointsman.gateway.server.head import Clock
+from pointsman.gateway.server.message import Application
+
+BACKLOG: Final = 2048
+CONNECTIONS: Final = 16_384
+KEEP_ALIVE_S: Final = 75.0
+
+
+class Server:
+    """An HTTP server for one application. Lives in one event loop.
+
+    ``limits`` returns those in force. ``keep_alive_s`` is how long an unused connection stays, in seconds: longer than the
+    minute after which common load balancers close theirs, so that the race of both sides is theirs to lose.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        limits: Callable[[], Limits],
+        *,
+        connections: int = CONNECTIONS,
+        keep_alive_s: float = KEEP_ALIVE_S,
+    ) -> None:
+        self._application = application
+        self._limits = limits
+        self._most = connections
+        self._keep_alive_s = keep_alive_s
+        self._clock = Clock()
+        self._connections: set[Connection] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._server: asyncio.Server | None = None
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._connections)
+
+    async def start(self, listener: socket.socket) -> None:
+        """Serve what connects to a bound socket, which is taken over."""
+        self._server = await asyncio.get_running_loop().create_server(self._connection, sock=listener, backlog=BACKLOG)
+
+    async def stop(self, grace_s: float) -> None:
+        """Take nothing more; let what is under way end within ``grace_s`` seconds, then cut it. Idempotent."""
+        if self._server is not None:
+            self._server.close()
+        for connection in tuple(self._connections):
+            connection.end()
+        try:
+            async with asyncio.timeout(grace_s):
+                await self._empty.wait()
+        except TimeoutError:
+            for connection in tuple(self._connections):
+                connection.cut()
+            await self._empty.wait()
+
+    def _connection(self) -> Connection:
+        return Connection(self._application, self._limits, self._clock, self._keep_alive_s, self._joined, self._left)
+
+    def _joined(self, connection: Connection) -> bool:
+        self._connections.add(connection)
+        self._empty.clear()
+        return len(self._connections) <= self._most
+
+    def _left(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        if not self._connections:
+            self._empty.set()

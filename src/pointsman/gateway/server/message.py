@@ -1,0 +1,47 @@
+"""One request, and the way back to who sent it: all that the gateway sees of HTTP."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from msgspec import Struct
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Incoming(Struct, frozen=True):
+    """A whole request. ``path`` is decoded and without its query; header names are lower case, the last of a name counts."""
+
+    method: str
+    path: str
+    headers: dict[bytes, bytes]
+    body: bytes
+
+    def __repr__(self) -> str:
+        """Show no header and no body: one holds a key, the other what a user wrote."""
+        return f"Incoming({self.method} {self.path}, {len(self.headers)} headers, {len(self.body)} bytes)"
+
+
+class Client(Protocol):
+    """Who sent a request, for as long as it is answered.
+
+    Who hangs up is ``gone``, and the task that answers is cancelled at that moment. Header values hold no line end.
+    """
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client has hung up."""
+
+    def answer(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send a whole reply. Waits for nothing; ``headers`` is taken over."""
+
+    def start(self, status: int, headers: Headers) -> None:
+        """Begin a reply whose length is not known yet. Its head goes out with the first piece; ``headers`` is taken over."""
+
+    async def send(self, piece: bytes) -> None:
+        """Send a piece of the body; wait while the client reads too slowly."""
+
+    def finish(self, piece: bytes = b"") -> None:
+        """Send the last piece. Waits for nothing."""
+
+
+Application = Callable[[Incoming, Client], Awaitable[None]]

@@ -1,0 +1,187 @@
+"""Bytes in, whole requests out: one connection's requests as it sends them. No I/O.
+
+Laws:
+- Everything is bounded: the head, its headers, the body, and what arrives without being either (endless chunk extensions
+  and trailers).
+- A body that is too long is counted and let go, not kept; it is read on for a while, because a client that is cut off while
+  it writes sees a broken connection, and never the answer that says why.
+- Framing is strict: the parser refuses what could be read in two ways (two lengths, a length and chunks, stray line ends;
+  RFC 9112, section 11.2); one ``host`` is asked for (section 3.2), and no second key is taken.
+- What cannot be read is a ``problem``, after which nothing more is read; requests that were whole before it stand.
+"""
+
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import httptools
+from msgspec import Struct
+
+from pointsman.core.errors import GatewayError
+from pointsman.core.snapshot import Limits
+from pointsman.gateway.server.message import Incoming
+
+HEAD_LIMIT: Final = 64 * 1024
+"""Bytes of a head, as in common servers, and of anything else that is not body."""
+
+HEADER_COUNT_LIMIT: Final = 256
+
+LET_GO: Final = 64 * 1024 * 1024
+"""Bytes beyond the limit of a body that are still read, so that the client hears why it is refused."""
+
+_ONCE: Final = frozenset((b"host", b"authorization", b"content-length", b"transfer-encoding", b"content-encoding"))
+
+
+class Received(Struct, frozen=True):
+    """A request; ``last``: none may follow it on this connection; ``chunks``: its sender understands chunked replies."""
+
+    incoming: Incoming
+    last: bool
+    chunks: bool
+
+
+class RequestReader:
+    """Reads the requests of one connection. ``limits`` returns those in force, asked once for each request.
+
+    ``begun`` is true while a request has arrived in part, ``in_body`` while its head is whole. ``expects`` is true while its
+    sender waits to be told to go on (RFC 9110, section 10.1.1).
+    """
+
+    def __init__(self, limits: Callable[[], Limits]) -> None:
+        self._limits_now = limits
+        self._parser = httptools.HttpRequestParser(self)
+        self._done: list[Received] = []
+        self._moved = False
+        self._dry = 0
+        self._over = False
+        self.limits = Limits()
+        self.problem: GatewayError | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._url = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._count = 0
+        self._head_size = 0
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self.begun = self.in_body = self.expects = False
+
+    def feed(self, data: bytes) -> list[Received]:
+        """Return the requests that these bytes complete, in order. Look at ``problem`` afterwards."""
+        if self._over:
+            return []
+        done: list[Received] = []
+        self._done = done
+        self._moved = False
+        self.begun = True
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # Nobody here speaks anything else: the request is answered as it is, and what follows it is not read.
+            self._over = True
+            if not done:
+                self.problem = _bad("nothing but HTTP/1.1 is spoken here")
+                return done
+            done[-1] = Received(done[-1].incoming, last=True, chunks=done[-1].chunks)
+        except httptools.HttpParserError as error:
+            self._over = True
+            self.problem = self.problem or _bad(f"this cannot be read as HTTP/1.1: {error}")
+        self._dry = 0 if self._moved else self._dry + len(data)
+        if self._dry > HEAD_LIMIT and self.problem is None:
+            self._over = True
+            self.problem = _head_too_large()
+        return done
+
+    # What the parser calls, inside feed_data.
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the request's target."""
+        self._url += url
+        self.begun = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header; or a trailer, which is passed over."""
+        if self.in_body:
+            return
+        name = name.lower()
+        if name in self._headers and name in _ONCE:
+            raise self._refused(_bad(f"the header {name.decode('latin-1')!r} stands twice"))
+        self._headers[name] = value
+        self._count += 1
+        self._head_size += len(name) + len(value)
+
+    def on_headers_complete(self) -> None:
+        """The head is whole: see whether the body may come."""
+        if self._count > HEADER_COUNT_LIMIT or self._head_size + len(self._url) > HEAD_LIMIT:
+            raise self._refused(_head_too_large())
+        if b"host" not in self._headers and self._parser.get_http_version() != "1.0":
+            raise self._refused(_bad("the header 'host' is missing"))
+        self._moved = True
+        self.in_body = True
+        self.limits = limits = self._limits_now()
+        declared = self._headers.get(b"content-length", b"")
+        length = int(declared) if declared.isdigit() else 0
+        self.expects = b"expect" in self._headers
+        if length > limits.body_bytes and (self.expects or length > limits.body_bytes + LET_GO):
+            raise self._refused(_body_too_large(limits))
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body, chunk framing removed."""
+        self._moved = True
+        self.expects = False
+        self._size += len(body)
+        if self._size <= self.limits.body_bytes:
+            self._pieces.append(body)
+            return
+        self._pieces.clear()
+        if self._size > self.limits.body_bytes + LET_GO:
+            raise self._refused(_body_too_large(self.limits))
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        if self._size > self.limits.body_bytes:
+            raise self._refused(_body_too_large(self.limits))
+        self._moved = True
+        parser, pieces = self._parser, self._pieces
+        chunks = parser.get_http_version() != "1.0"
+        last = not parser.should_keep_alive() or not chunks
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        incoming = Incoming(parser.get_method().decode("latin-1"), _path(self._url), self._headers, body)
+        self._done.append(Received(incoming, last, chunks))
+        self._over = self._over or last
+        self._begin()
+
+    def _refused(self, problem: GatewayError) -> httptools.HttpParserError:
+        self.problem = self.problem or problem
+        return httptools.HttpParserError(problem.message)
+
+
+def _path(url: bytes) -> str:
+    """Return the decoded path of a request's target, in origin or in absolute form (RFC 9112, section 3.2)."""
+    text = url.decode("latin-1")
+    if not text.startswith("/"):
+        try:
+            text = urlsplit(text).path or "/"
+        except ValueError:
+            return text
+    text = text.partition("?")[0]
+    return unquote(text) if "%" in text else text
+
+
+def _bad(message: str) -> GatewayError:
+    return GatewayError(400, "invalid_request", message)
+
+
+def _head_too_large() -> GatewayError:
+    return GatewayError(
+        431,
+        "request_header_fields_too_large",
+        f"the head is larger than {HEAD_LIMIT} bytes or {HEADER_COUNT_LIMIT} headers",
+    )
+
+
+def _body_too_large(limits: Limits) -> GatewayError:
+    return GatewayError(
+        413, "request_too_large", f"the request is larger than the {limits.body_bytes} bytes that this gateway takes"
+    )
