@@ -85,8 +85,9 @@ class RequestReader:
                 return done
             done[-1] = Received(done[-1].incoming, last=True, chunks=done[-1].chunks)
         except httptools.HttpParserError as error:
+            if not self._over:  # what follows a last request does not matter
+                self.problem = self.problem or _bad(f"this cannot be read as HTTP/1.1: {error}")
             self._over = True
-            self.problem = self.problem or _bad(f"this cannot be read as HTTP/1.1: {error}")
         self._dry = 0 if self._moved else self._dry + len(data)
         if self._dry > HEAD_LIMIT and self.problem is None:
             self._over = True
@@ -107,7 +108,7 @@ class RequestReader:
         name = name.lower()
         if name in self._headers and name in _ONCE:
             raise self._refused(_bad(f"the header {name.decode('latin-1')!r} stands twice"))
-        self._headers[name] = value
+        self._headers[name] = value.rstrip(b" \t")
         self._count += 1
         self._head_size += len(name) + len(value)
 
@@ -140,6 +141,8 @@ class RequestReader:
 
     def on_message_complete(self) -> None:
         """The request is whole."""
+        if self._over:
+            return
         if self._size > self.limits.body_bytes:
             raise self._refused(_body_too_large(self.limits))
         self._moved = True
@@ -153,7 +156,8 @@ class RequestReader:
         self._begin()
 
     def _refused(self, problem: GatewayError) -> httptools.HttpParserError:
-        self.problem = self.problem or problem
+        if not self._over:
+            self.problem = self.problem or problem
         return httptools.HttpParserError(problem.message)
 
 

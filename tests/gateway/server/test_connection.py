@@ -1,0 +1,344 @@
+"""A server on a real socket: whose turn it is, how long anybody may take, and how a connection ends."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable
+from email.utils import parsedate_to_datetime
+
+import pytest
+
+from pointsman.core.snapshot import Limits
+from pointsman.gateway.server import connection as module
+from pointsman.gateway.server.listener import Server
+from pointsman.gateway.server.message import Application, Client, Incoming
+
+PATIENCE_S = 5.0
+GET = b"GET /%d HTTP/1.1\r\nhost: a\r\n\r\n"
+
+
+async def echo(incoming: Incoming, client: Client) -> None:
+    """Answer with the path and the body."""
+    client.answer(200, [(b"x-path", incoming.path.encode())], incoming.body)
+
+
+class Caller:
+    """A raw client."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    def send(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    async def head(self) -> tuple[int, dict[bytes, bytes]]:
+        async with asyncio.timeout(PATIENCE_S):
+            lines = (await self.reader.readuntil(b"\r\n\r\n")).split(b"\r\n")
+        fields = [line.split(b": ", 1) for line in lines[1:] if line]
+        return int(lines[0].split()[1]), {name: value for name, value in fields}  # noqa: C416 - a pair each
+
+    async def whole(self) -> tuple[int, dict[bytes, bytes], bytes]:
+        status, headers = await self.head()
+        return status, headers, await self.reader.readexactly(int(headers[b"content-length"]))
+
+    async def rest(self) -> bytes:
+        """Everything until the server closes; a reset counts as that."""
+        async with asyncio.timeout(PATIENCE_S):
+            with contextlib.suppress(ConnectionError):
+                return await self.reader.read()
+            return b""
+
+
+class Host:
+    """Starts servers and clients, and ends them all."""
+
+    def __init__(self) -> None:
+        self._ports: dict[Server, int] = {}
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def serve(
+        self, application: Application, limits: Limits | None = None, *, connections: int = 100, keep_alive_s: float = 60.0
+    ) -> Server:
+        server = Server(application, lambda: limits or Limits(), connections=connections, keep_alive_s=keep_alive_s)
+        listener = socket.create_server(("127.0.0.1", 0))
+        self._ports[server] = listener.getsockname()[1]
+        await server.start(listener)
+        return server
+
+    async def call(self, server: Server) -> Caller:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._ports[server])
+        self._writers.append(writer)
+        return Caller(reader, writer)
+
+    async def close(self) -> None:
+        for writer in self._writers:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+        for server in self._ports:
+            await server.stop(0)
+
+
+@pytest.fixture
+async def host() -> AsyncIterator[Host]:
+    host = Host()
+    yield host
+    await host.close()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():  # noqa: ASYNC110 - plain counters
+            await asyncio.sleep(0.002)
+
+
+async def test_one_connection_serves_many_requests(host: Host) -> None:
+    server = await host.serve(echo)
+    caller = await host.call(server)
+    for number in range(5):
+        caller.send(b"POST /%d HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi" % number)
+        status, headers, body = await caller.whole()
+        assert (status, headers[b"x-path"], body) == (200, b"/%d" % number, b"hi")
+        assert b"connection" not in headers
+        assert parsedate_to_datetime(headers[b"date"].decode()).tzinfo is not None
+    assert server.connections == 1
+
+
+async def test_pipelined_requests_are_answered_in_order_one_at_a_time(host: Host) -> None:
+    under_way, most = 0, 0
+
+    async def slow(incoming: Incoming, client: Client) -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0)
+        under_way -= 1
+        await echo(incoming, client)
+
+    caller = await host.call(await host.serve(slow))
+    caller.send(b"".join(GET % number for number in range(40)))
+    assert [(await caller.whole())[1][b"x-path"] for _ in range(40)] == [b"/%d" % number for number in range(40)]
+    assert most == 1
+
+
+async def test_who_sends_more_than_can_wait_is_not_read(host: Host) -> None:
+    go = asyncio.Event()
+
+    async def waiting(incoming: Incoming, client: Client) -> None:
+        await go.wait()
+        await echo(incoming, client)
+
+    caller = await host.call(await host.serve(waiting))
+    request = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\n" + b"x" * 1_000_000
+    sending = asyncio.create_task(_drained(caller, request * 64))
+    done, _ = await asyncio.wait((sending,), timeout=0.5)
+    assert not done  # 64 MB are neither read nor kept
+    go.set()
+    for _ in range(64):
+        assert (await caller.whole())[0] == 200
+    await sending
+
+
+async def _drained(caller: Caller, data: bytes) -> None:
+    caller.send(data)
+    await caller.writer.drain()
+
+
+async def test_a_bad_request_after_a_good_one_is_answered_in_its_turn_and_ends_the_connection(host: Host) -> None:
+    caller = await host.call(await host.serve(echo))
+    caller.send(GET % 1 + b"nonsense\r\n\r\n")
+    assert (await caller.whole())[0] == 200
+    status, headers, body = await caller.whole()
+    assert (status, headers[b"connection"]) == (400, b"close")
+    assert b"invalid_request_error" in body
+    assert await caller.rest() == b""
+
+
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+async def test_a_stream_is_chunked_unless_the_client_cannot_read_that(host: Host, version: bytes) -> None:
+    async def stream(_incoming: Incoming, client: Client) -> None:
+        client.start(200, [(b"content-type", b"text/event-stream")])
+        await client.send(b"one")
+        await client.send(b"")
+        client.finish(b"two")
+
+    caller = await host.call(await host.serve(stream))
+    caller.send(b"GET / HTTP/" + version + b"\r\nhost: a\r\n\r\n")
+    _, headers = await caller.head()
+    if version == b"1.1":
+        assert headers[b"transfer-encoding"] == b"chunked"
+        assert await caller.reader.readexactly(21) == b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n"
+    else:
+        assert b"transfer-encoding" not in headers
+        assert headers[b"connection"] == b"close"
+        assert await caller.rest() == b"onetwo"
+
+
+async def test_who_asks_to_go_on_is_told(host: Host) -> None:
+    caller = await host.call(await host.serve(echo))
+    caller.send(b"POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n")
+    assert await caller.reader.readexactly(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    caller.send(b"hi")
+    assert (await caller.whole())[2] == b"hi"
+
+
+async def test_a_client_that_leaves_cancels_its_task_and_no_other(host: Host) -> None:
+    began, cancelled, go = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def wait(incoming: Incoming, client: Client) -> None:
+        if incoming.path == "/2":
+            await go.wait()
+            return await echo(incoming, client)
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            assert client.gone
+            cancelled.set()
+            raise
+
+    server = await host.serve(wait)
+    leaving, staying = await host.call(server), await host.call(server)
+    leaving.send(GET % 1)
+    staying.send(GET % 2)
+    await began.wait()
+    leaving.writer.close()
+    async with asyncio.timeout(0.1):
+        await cancelled.wait()
+    go.set()
+    assert (await staying.whole())[0] == 200
+    await until(lambda: server.connections == 1)
+
+
+async def test_a_client_that_leaves_before_its_task_began_is_forgotten(host: Host) -> None:
+    server = await host.serve(echo)
+    made = server._connection()
+    near, far = socket.socketpair()
+    _, connection = await asyncio.get_running_loop().connect_accepted_socket(lambda: made, near)
+    connection.data_received(GET % 1)
+    connection.connection_lost(None)  # in the same turn of the loop
+    assert server.connections == 0
+    far.close()
+    await server.stop(PATIENCE_S)
+
+
+async def test_a_mistake_of_the_application_is_a_500_without_its_words(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+    async def broken(_incoming: Incoming, _client: Client) -> None:
+        raise ZeroDivisionError("private")
+
+    caller = await host.call(await host.serve(broken))
+    with caplog.at_level(logging.ERROR, "pointsman.gateway"):
+        caller.send(GET % 1 + GET % 2)
+        for _ in range(2):  # the connection goes on
+            status, _, body = await caller.whole()
+            assert status == 500
+            assert b"private" not in body
+    assert "GET /1 was not answered" in caplog.text
+
+
+@pytest.mark.parametrize("raises", [True, False])
+async def test_half_an_answer_never_passes_for_a_whole_one(host: Host, raises: bool) -> None:
+    async def half(_incoming: Incoming, client: Client) -> None:
+        client.start(200, [])
+        await client.send(b"half")
+        if raises:
+            raise ZeroDivisionError
+
+    caller = await host.call(await host.serve(half))
+    caller.send(GET % 1)
+    assert b"0\r\n\r\n" not in await caller.rest()
+
+
+async def test_no_answer_at_all_closes_the_connection(host: Host) -> None:
+    async def silent(_incoming: Incoming, _client: Client) -> None:
+        return
+
+    caller = await host.call(await host.serve(silent))
+    caller.send(GET % 1)
+    assert await caller.rest() == b""
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"", None),
+        (b"GET / HT", 408),
+        (b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n", 408),
+        (b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nhalf", 408),
+    ],
+)
+async def test_who_is_too_slow_is_told_and_who_says_nothing_is_not(
+    host: Host, monkeypatch: pytest.MonkeyPatch, sent: bytes, status: int | None
+) -> None:
+    monkeypatch.setattr(module, "HEAD_S", 0.05)
+    caller = await host.call(await host.serve(echo, Limits(idle_s=0.05), keep_alive_s=0.05))
+    caller.send(sent)
+    if status is not None:
+        assert (await caller.whole())[0] == status
+    assert await caller.rest() == b""
+
+
+async def test_a_body_that_drips_ends_with_its_total_time(host: Host) -> None:
+    caller = await host.call(await host.serve(echo, Limits(idle_s=10, total_s=0.2)))
+    caller.send(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\n")
+
+    async def drip() -> None:
+        while True:
+            caller.send(b"x")
+            await asyncio.sleep(0.01)
+
+    dripping = asyncio.create_task(drip())
+    assert (await caller.whole())[0] == 408
+    dripping.cancel()
+
+
+async def test_too_many_connections_are_told_so(host: Host) -> None:
+    server = await host.serve(echo, connections=1)
+    first, second = await host.call(server), await host.call(server)
+    status, headers, _ = await second.whole()
+    assert (status, headers[b"retry-after"], headers[b"connection"]) == (503, b"1", b"close")
+    first.send(GET % 1)
+    assert (await first.whole())[0] == 200
+
+
+async def test_stopping_closes_what_is_unused_and_waits_for_what_is_under_way(host: Host) -> None:
+    began, go = asyncio.Event(), asyncio.Event()
+
+    async def wait(incoming: Incoming, client: Client) -> None:
+        began.set()
+        await go.wait()
+        await echo(incoming, client)
+
+    server = await host.serve(wait)
+    unused, busy, half = await host.call(server), await host.call(server), await host.call(server)
+    busy.send(GET % 1 + GET % 2)
+    half.send(b"GET / HT")
+    await began.wait()
+    await until(lambda: server.connections == 3)
+    stopping = asyncio.create_task(server.stop(PATIENCE_S))
+    assert await unused.rest() == b""
+    assert await half.rest() == b""
+    assert not stopping.done()
+    go.set()
+    status, headers, _ = await busy.whole()
+    assert (status, headers[b"connection"]) == (200, b"close")
+    assert await busy.rest() == b""  # the second request is not begun
+    await stopping
+    assert server.connections == 0
+
+
+async def test_stopping_cuts_what_does_not_end_in_time(host: Host) -> None:
+    began = asyncio.Event()
+
+    async def forever(_incoming: Incoming, _client: Client) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    server = await host.serve(forever)
+    caller = await host.call(server)
+    caller.send(GET % 1)
+    await began.wait()
+    await server.stop(0.05)
+    assert server.connections == 0
+    assert await caller.rest() == b""

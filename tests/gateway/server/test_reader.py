@@ -1,0 +1,206 @@
+"""Requests out of bytes: the same however they are cut, bounded, and never read in two ways."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pointsman.core.snapshot import Limits
+from pointsman.gateway.server import reader as module
+from pointsman.gateway.server.message import Incoming
+from pointsman.gateway.server.reader import HEAD_LIMIT, LET_GO, Received, RequestReader
+
+SMALL = Limits(body_bytes=100)
+POST = b"POST /v1/chat/completions?x=1 HTTP/1.1\r\nHost: a\r\nX-Two:  b c \r\nContent-Length: 5\r\n\r\nhello"
+GET = b"GET /v1/models HTTP/1.1\r\nhost: a\r\n\r\n"
+CHUNKED = (
+    b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3;x=y\r\nhel\r\n2\r\nlo\r\n0\r\nx-trailer: t\r\n\r\n"
+)
+
+
+def read(*pieces: bytes, limits: Limits = SMALL) -> tuple[list[Received], RequestReader]:
+    reader = RequestReader(lambda: limits)
+    return [received for piece in pieces for received in reader.feed(piece)], reader
+
+
+def problem(*pieces: bytes, limits: Limits = SMALL) -> tuple[int, str]:
+    received, reader = read(*pieces, limits=limits)
+    assert received == []
+    assert reader.problem is not None
+    return reader.problem.status, reader.problem.message
+
+
+def test_a_request() -> None:
+    [received], reader = read(POST)
+    headers = {b"host": b"a", b"x-two": b"b c", b"content-length": b"5"}
+    assert received == Received(Incoming("POST", "/v1/chat/completions", headers, b"hello"), last=False, chunks=True)
+    assert (reader.problem, reader.begun, reader.in_body) == (None, False, False)
+
+
+def test_its_repr_shows_neither_key_nor_words() -> None:
+    [received], _ = read(POST.replace(b"X-Two:  b c ", b"Authorization: Bearer secret"))
+    assert "secret" not in repr(received)
+    assert "hello" not in repr(received)
+
+
+@pytest.mark.parametrize("stream", [POST + GET + POST, CHUNKED + GET])
+def test_cut_anywhere_it_is_the_same(stream: bytes) -> None:
+    whole, _ = read(stream)
+    for cut in range(1, len(stream)):
+        assert read(stream[:cut], stream[cut:])[0] == whole, cut
+    assert read(*[stream[place : place + 1] for place in range(len(stream))])[0] == whole
+
+
+def test_chunks_are_joined_and_trailers_passed_over() -> None:
+    [received], _ = read(CHUNKED)
+    assert received.incoming.body == b"hello"
+    assert b"x-trailer" not in received.incoming.headers
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        (b"/a%20b/%2e%2e/c?d", "/a b/../c"),
+        (b"/%E4%BD%A0", "/你"),
+        (b"http://host:8/v1/models?x", "/v1/models"),
+        (b"http://host", "/"),
+        (b"*", "*"),
+    ],
+)
+def test_the_path_is_decoded(target: bytes, path: str) -> None:
+    [received], _ = read(b"OPTIONS " + target + b" HTTP/1.1\r\nhost: a\r\n\r\n")
+    assert received.incoming.path == path
+
+
+@pytest.mark.parametrize(
+    ("head", "last", "chunks"),
+    [
+        (b"GET / HTTP/1.1\r\nhost: a\r\n\r\n", False, True),
+        (b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n", True, True),
+        (b"GET / HTTP/1.0\r\n\r\n", True, False),
+        (b"GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n", True, False),
+    ],
+)
+def test_whether_another_may_follow(head: bytes, last: bool, chunks: bool) -> None:
+    received, reader = read(head + GET)
+    assert (received[0].last, received[0].chunks) == (last, chunks)
+    assert len(received) == (1 if last else 2)
+    assert reader.problem is None
+
+
+def test_an_offered_upgrade_is_passed_over() -> None:
+    upgrade = b"connection: upgrade\r\nupgrade: h2c\r\n"
+    for request in (GET, POST):
+        received, reader = read(request.replace(b"\r\n\r\n", b"\r\n" + upgrade + b"\r\n") + b"PRI * HTTP/2.0")
+        assert [one.last for one in received] == [True]
+        assert reader.problem is None
+
+
+SMUGGLED = {
+    "a length and chunks": b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunks and a length": b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\ncontent-length: 3\r\n\r\n0\r\n\r\n",
+    "two lengths": b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabcd",
+    "the same length twice": b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ncontent-length: 3\r\n\r\nabc",
+    "a list of lengths": b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3, 3\r\n\r\nabc",
+    "a signed length": b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: +3\r\n\r\nabc",
+    "a length in hexadecimal": b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 0x3\r\n\r\nabc",
+    "chunked twice": b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\ntransfer-encoding: identity\r\n\r\n",
+    "an encoding after chunked": b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
+    "a blank before the colon": b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length : 3\r\n\r\nabc",
+    "a folded header": b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length:\r\n 3\r\n\r\nabc",
+    "a bare CR in a header": b"GET / HTTP/1.1\r\nhost: a\r\nx: b\rc: d\r\n\r\n",
+    "a NUL in a header": b"GET / HTTP/1.1\r\nhost: a\r\nx: b\x00c\r\n\r\n",
+    "a blank in the target": b"GET /a b HTTP/1.1\r\nhost: a\r\n\r\n",
+    "two hosts": b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n",
+    "no host": b"GET / HTTP/1.1\r\n\r\n",
+    "two keys": b"GET / HTTP/1.1\r\nhost: a\r\nauthorization: Bearer x\r\nAuthorization: Bearer y\r\n\r\n",
+    "another version": b"GET / HTTP/3.7\r\nhost: a\r\n\r\n",
+    "no version": b"GET /\r\n\r\n",
+    "no HTTP": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    "a chunk size that is none": b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+    "a chunk longer than it says": b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("request_", SMUGGLED.values(), ids=SMUGGLED.keys())
+def test_what_could_be_read_in_two_ways_is_refused_however_it_is_cut(request_: bytes) -> None:
+    assert problem(request_ + GET)[0] == 400
+    assert problem(*[bytes([byte]) for byte in request_ + GET])[0] == 400
+
+
+def test_requests_before_a_bad_one_stand_and_nothing_is_read_after_it() -> None:
+    reader = RequestReader(lambda: SMALL)
+    assert len(reader.feed(GET + b"nonsense\r\n\r\n")) == 1
+    assert reader.problem is not None
+    assert reader.feed(GET) == []
+
+
+def test_a_body_of_just_the_limit_passes_and_one_byte_more_is_413() -> None:
+    def post(size: int) -> bytes:
+        return b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % size + b"x" * size
+
+    [received], _ = read(post(100))
+    assert len(received.incoming.body) == 100
+    assert problem(post(101))[0] == 413
+
+
+def test_a_body_beyond_all_bounds_is_413_before_it_arrives() -> None:
+    head = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n"
+    assert problem(head % (100 + LET_GO + 1))[0] == 413
+    _, reader = read(head % (100 + LET_GO))
+    assert reader.problem is None
+
+
+def test_chunks_beyond_all_bounds_are_413_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LET_GO", 1000)
+    head = b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
+    assert problem(head, *[b"64\r\n" + b"x" * 100 + b"\r\n"] * 12)[0] == 413
+
+
+def test_who_asks_before_sending_is_answered_at_once() -> None:
+    head = b"POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: %d\r\n\r\n"
+    _, reader = read(head % 100)
+    assert (reader.expects, reader.problem) == (True, None)
+    reader.feed(b"x")
+    assert not reader.expects
+    assert problem(head % 101)[0] == 413
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b"GET / HTTP/1.1\r\nhost: a\r\n", *[b"x-%d: %s\r\n" % (number, b"y" * 1000) for number in range(70)], b"\r\n"],
+        [b"GET / HTTP/1.1\r\nhost: a\r\n", *[b"x-%d: y\r\n" % number for number in range(300)], b"\r\n"],
+        [b"GET / HTTP/1.1\r\nhost: a\r\nx: ", *[b"y" * 1000] * 70],
+        [b"GET /", *[b"y" * 1000] * 70],
+        [b"GET /" + b"y" * HEAD_LIMIT + b" HTTP/1.1\r\nhost: a\r\n\r\n"],
+        [b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1;", *[b"y" * 1000] * 70],
+        [b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx: ", *[b"y" * 1000] * 70],
+    ],
+    ids=["long headers", "many headers", "endless header", "endless target", "long target", "extensions", "trailers"],
+)
+def test_what_is_no_body_is_bounded(pieces: list[bytes]) -> None:
+    assert problem(*pieces)[0] == 431
+
+
+def test_blank_lines_between_requests_are_no_request() -> None:
+    received, reader = read(b"\r\n\r\n" + GET + b"\r\n" + GET)
+    assert len(received) == 2
+    assert reader.problem is None
+
+
+@given(st.lists(st.binary(max_size=200), max_size=8))
+def test_no_bytes_escape_as_anything_but_a_problem(pieces: list[bytes]) -> None:
+    received, _ = read(*pieces)
+    assert all(isinstance(one.incoming.body, bytes) for one in received)
+
+
+@given(st.binary(max_size=400), st.integers(1, 400), st.integers(0, 30))
+def test_any_body_comes_out_as_it_went_in(body: bytes, size: int, cut: int) -> None:
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in _pieces(body, size))
+    stream = b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+    [received], _ = read(stream[:cut], stream[cut:], limits=Limits())
+    assert received.incoming.body == body
+
+
+def _pieces(body: bytes, size: int) -> list[bytes]:
+    return [body[place : place + size] for place in range(0, len(body), size)]
