@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from pointsman.control.verdict import Z95
 from pointsman.core.record import Judgement
-from pointsman.policy.guarantee import ConfidenceSequence
+from pointsman.policy.guarantee import confidence
 from pointsman.store.interfaces import Filter, Journal, Spend
 
 LATENCIES: Final = 5000
@@ -114,16 +114,16 @@ def _welch(value: float, squared_error: float, policy: int, control: int) -> Cha
 
 def _quality(judgements: Sequence[Judgement]) -> Change | None:
     scores: dict[str, list[float]] = {"policy": [], "control": []}
-    paired = ConfidenceSequence()
+    wins_minus_losses: list[float] = []
     for judged in judgements:
         if judged.arm not in scores or judged.score is None:
             continue
         if judged.grader.startswith("judge") and judged.arm == "policy":
-            paired.add(2 * judged.score - 1)
+            wins_minus_losses.append(2 * judged.score - 1)
         scores[judged.arm].append(judged.score)
     policy, control = scores["policy"], scores["control"]
-    if paired.interval.n:
-        change = paired.interval
+    if wins_minus_losses:
+        change = confidence(wins_minus_losses)
         return Change(change.mean, change.low, change.high, change.n, len(control))
     if not policy or not control:
         return None

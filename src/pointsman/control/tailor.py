@@ -21,7 +21,7 @@ from pointsman.control.verdict import Evidence, Row, cost_ratio, difference
 from pointsman.core.record import Judgement
 from pointsman.core.routing import Context, Deployment, Needs
 from pointsman.policy import model, objective
-from pointsman.policy.guarantee import ALPHA, ConfidenceSequence
+from pointsman.policy.guarantee import ALPHA
 from pointsman.policy.model import Policy
 
 FIRST: Final = 150
@@ -116,17 +116,17 @@ class Tailor:
         return found
 
     def _test(self, learned: Learned, start: int, later: Sequence[Case], level: float) -> Tailored:
-        evidence = Evidence(reference=self.reference.name, sequence=ConfidenceSequence(level))
+        evidence = Evidence(reference=self.reference.name)
         choices: Counter[str] = Counter()
         costs: list[tuple[int, Mapping[str, int]]] = []
         for case in later:
             chosen = self._choose(learned, case)
             choices[chosen] += 1
-            evidence.sequence.add(case.change[chosen])
+            evidence.changes.append(case.change[chosen])
             evidence.costs.append((case.cost_nano[chosen], case.cost_nano[self.reference.name]))
             evidence.spent_nano += sum(case.cost_nano[one.name] for one in self.candidates)
             costs.append((case.cost_nano[chosen], case.cost_nano))
-        row = evidence.row(self.feature, PER_REQUEST, self.trial, self.tolerance)
+        row = evidence.row(self.feature, PER_REQUEST, self.trial, self.tolerance, level)
         return Tailored(learned, row, start, choices, tuple(costs))
 
     def _choose(self, learned: Learned, case: Case) -> str:

@@ -10,6 +10,7 @@ A grade from a pairwise judge is a share of wins ``s`` in [0, 1]; the difference
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,7 +19,7 @@ from msgspec import Struct
 
 from pointsman.core.record import Judgement
 from pointsman.core.snapshot import Snapshot
-from pointsman.policy.guarantee import ConfidenceSequence, Interval, VerdictKind, needed, verdict
+from pointsman.policy.guarantee import ALPHA, ConfidenceSequence, Interval, VerdictKind, needed, verdict
 from pointsman.store.interfaces import Filter, Journal
 
 Z95: Final = 1.959963984540054
@@ -80,10 +81,10 @@ def cost_ratio(pairs: Sequence[tuple[int, int]]) -> Ratio | None:
 
 @dataclass
 class Evidence:
-    """What has been judged of one candidate for one feature in one trial. ``pairwise``: graded by a judge of two answers."""
+    """What has been judged of one candidate for one feature in one trial. ``changes`` are the differences, in order."""
 
     reference: str = ""
-    sequence: ConfidenceSequence = field(default_factory=ConfidenceSequence)
+    changes: list[float] = field(default_factory=list)
     ungraded: int = 0
     costs: list[tuple[int, int]] = field(default_factory=list)
     spent_nano: int = 0
@@ -101,17 +102,19 @@ class Evidence:
         if change is None:
             self.ungraded += 1
         else:
-            self.sequence.add(change)
+            self.changes.append(change)
 
-    def row(self, feature: str, candidate: str, trial: str, tolerance: float) -> Row:
+    def row(self, feature: str, candidate: str, trial: str, tolerance: float, alpha: float = ALPHA) -> Row:
         """Return the line of the table for an owner who accepts a loss of ``tolerance``."""
-        change, cost = self.sequence.interval, cost_ratio(self.costs)
+        sequence = ConfidenceSequence(alpha)
+        sequence.extend(self.changes)
+        change, cost = sequence.interval, cost_ratio(self.costs)
         cheaper = None if cost is None else True if cost.high < 1 else False if cost.low >= 1 else None
         kind = verdict(change, tolerance, cheaper=cheaper)
         more: int | None = None
         more_nano: int | None = None
-        if kind == "cannot tell" and change.n and not change.drifted:
-            more = needed(self.sequence.counts, tolerance) or None
+        if kind == "cannot tell" and change.n and not change.contradicts(tolerance):
+            more = needed(sequence.counts, tolerance, alpha) or None
             more_nano = round(more * self.spent_nano / change.n) if more is not None else None
         return Row(
             feature=feature,
@@ -125,18 +128,18 @@ class Evidence:
             tolerance=tolerance,
             more=more,
             more_nano=more_nano,
-            why=self._why(kind, tolerance, cost),
+            why=self._why(kind, change, tolerance, cost),
         )
 
-    def _why(self, kind: VerdictKind, tolerance: float, cost: Ratio | None) -> str:
-        change = self.sequence.interval
+    def _why(self, kind: VerdictKind, change: Interval, tolerance: float, cost: Ratio | None) -> str:
         if not change.n:
             return "nothing judged yet"
-        if change.drifted:
-            return "the answers changed during the trial: start it afresh"
-        if kind == "stay" and change.high >= -tolerance:
-            return "not cheaper"
-        if kind == "cannot tell" and change.low > -tolerance:
+        low, high = change.ruled_out()
+        if kind == "stay":
+            return "" if high < -tolerance and not change.contradicts(tolerance) else "not cheaper"
+        if change.contradicts(tolerance):
+            return "later answers contradict earlier ones: start it afresh"
+        if kind == "cannot tell" and low > -tolerance:
             return "no price known" if cost is None and self.unpriced else "good enough, but the cost is not settled"
         return ""
 
@@ -154,7 +157,7 @@ def difference(reference: Judgement, candidate: Judgement) -> float | None:
 
 def gather(judgements: Iterable[Judgement]) -> dict[tuple[str, str, str], Evidence]:
     """Pair the judgements of trials, in the order given; return the evidence by (feature, candidate, trial)."""
-    evidence: dict[tuple[str, str, str], Evidence] = {}
+    evidence: defaultdict[tuple[str, str, str], Evidence] = defaultdict(Evidence)
     references: dict[tuple[str, str], Judgement] = {}
     waiting: dict[tuple[str, str], list[Judgement]] = {}
     for judged in judgements:
@@ -170,8 +173,7 @@ def gather(judgements: Iterable[Judgement]) -> dict[tuple[str, str, str], Eviden
         else:
             continue
         for candidate in ready:
-            key = (candidate.feature, candidate.deployment, candidate.trial)
-            evidence.setdefault(key, Evidence()).add(references[pair], candidate)
+            evidence[candidate.feature, candidate.deployment, candidate.trial].add(references[pair], candidate)
     return evidence
 
 

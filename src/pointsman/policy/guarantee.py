@@ -11,14 +11,21 @@ The bettor puts a share ``c`` of its capital on a stock that returns ``(1 + d) /
 fixed geometric grid of shares at the start: a mixture, as in universal portfolios (Cover and Ordentlich 1996; Orabona and
 Jun 2021, arXiv:2110.14099). In simulation it was as sharp as adaptive bets where most differences are 0, and far better
 where those are at their worst. And it has three properties that adaptive bets lack: capital falls with ``m``, so one root
-is the bound; it depends on counts of values, not on their order; and how it will grow can be worked out (``needed``).
+is the bound, also of a whole stretch of looks; it depends on counts of values, not on their order; and how it will grow
+can be worked out (``needed``).
 
 Laws: valid for every sample size and every time of looking, for independent or merely mean-stationary differences in
 [-1, 1]; bounds never move apart again (running intersection); flipping every sign flips the interval exactly.
+
+When the bounds cross: the two sides err apart, each with chance ``alpha / 2`` at most, so that in up to ``alpha`` of all
+runs the lower bound comes to lie above the upper one, and much more often when the answers change on the way. What one side
+has ruled out stays ruled out at its own level: with both bounds on the same side of the tolerance there is a verdict.
+Only where they contradict one another about the tolerance itself does it stay open. For showing, the interval is then that
+of all differences so far, without what earlier looks ruled out; it always contains their mean.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, Literal
 
 import numpy as np
@@ -31,103 +38,119 @@ ALPHA: Final = 0.05
 NEEDED_CAP: Final = 20_000
 _SHARES: Final = np.geomspace(0.025, 0.95, 12)
 _PRECISION: Final = 1e-4
+_STRETCH: Final = 4096  # looks worked out together: bounds memory, and makes no difference to the result
 
 
 class Interval(Struct, frozen=True):
     """The mean of ``n`` differences and bounds that hold at all times at once; all in [-1, 1], 0.01 is one point.
 
-    Before the first difference the mean is 0 and the bounds are -1 and 1.
+    Before the first difference the mean is 0 and the bounds are -1 and 1. ``crossed`` is None but where the lower and the
+    upper bound, in this order, have passed one another; ``low`` and ``high`` are then those of the last look alone.
     """
 
     mean: float
     low: float
     high: float
     n: int
+    crossed: tuple[float, float] | None = None
 
-    @property
-    def drifted(self) -> bool:
-        """Whether every mean is ruled out: the differences did not come from one unchanging mean."""
-        return self.low > self.high
+    def ruled_out(self) -> tuple[float, float]:
+        """Return below what and above what the true mean was found not to lie, by all looks so far."""
+        return self.crossed or (self.low, self.high)
+
+    def contradicts(self, tolerance: float) -> bool:
+        """Whether the mean was found to lie above ``-tolerance`` at one time, and below it at another."""
+        low, high = self.ruled_out()
+        return high < -tolerance < low
 
 
 class ConfidenceSequence:
-    """Differences so far and the bounds on their mean, at level ``1 - alpha`` (both sides together).
-
-    ``add`` takes some ten microseconds, and a millisecond when a bound moves while thousands of distinct values occurred.
-    """
+    """Differences so far and the bounds on their mean, at level ``1 - alpha`` (both sides together)."""
 
     def __init__(self, alpha: float = ALPHA) -> None:
-        self._counts: dict[float, int] = {}
-        self._n = 0
-        self._sum = 0.0
-        self._below = _Bound(1.0, alpha / 2)
-        self._above = _Bound(-1.0, alpha / 2)
+        self._values: NDArray[np.float64] = np.empty(0)
+        self._times: NDArray[np.float64] = np.empty(0)
+        self._below = _Bound(alpha / 2)  # of d
+        self._above = _Bound(alpha / 2)  # of -d
 
     @property
     def interval(self) -> Interval:
         """What is known now."""
-        return Interval(self._sum / self._n if self._n else 0.0, self._below.low, -self._above.low, self._n)
+        n = int(self._times.sum())
+        mean = float(self._values @ self._times) / n if n else 0.0
+        low, high = self._below.low, -self._above.low
+        if low <= high:
+            return Interval(mean, low, high, n)
+        alone = self._below.alone(self._values, self._times), self._above.alone(-self._values, self._times)
+        return Interval(mean, alone[0], -alone[1], n, crossed=(low, high))
 
     @property
     def counts(self) -> dict[float, int]:
         """How often each difference occurred."""
-        return dict(self._counts)
+        return dict(zip(self._values.tolist(), map(int, self._times), strict=True))
 
     def add(self, difference: float) -> Interval:
         """Take one more difference in [-1, 1] into account and return what is known then. Raises ValueError outside."""
-        if not -1.0 <= difference <= 1.0:
-            raise ValueError(f"a paired difference lies in [-1, 1], not {difference}")
-        self._counts[difference] = self._counts.get(difference, 0) + 1
-        self._n += 1
-        self._sum += difference
-        self._below.add(difference, self._counts)
-        self._above.add(difference, self._counts)
+        self.extend((difference,))
         return self.interval
+
+    def extend(self, differences: Iterable[float]) -> None:
+        """Take differences in [-1, 1] into account, with a look after each, all in one go. Raises ValueError outside."""
+        given = np.array([*differences], dtype=np.float64)
+        outside = given[~(np.abs(given) <= 1.0)]
+        if len(outside):
+            raise ValueError(f"a paired difference lies in [-1, 1], not {outside[0]}")
+        for start in range(0, len(given), _STRETCH):
+            stretch = given[start : start + _STRETCH]
+            self._below.extend(self._values, self._times, stretch)
+            self._above.extend(-self._values, self._times, -stretch)
+            both = np.concatenate([self._values, stretch])
+            times = np.concatenate([self._times, np.ones(len(stretch))])
+            self._values, places = np.unique(both, return_inverse=True)
+            self._times = np.bincount(places, times).astype(np.float64)
 
 
 class _Bound:
-    """The lower bound on the mean of ``sign * d``: ``low`` is ruled out, ``edge``, just above it, is not yet.
+    """The lower bound on a mean: ``low`` is ruled out, or -1."""
 
-    The log capital against ``edge`` is kept for every share, so that most differences cost one short sum.
-    """
-
-    def __init__(self, sign: float, level: float) -> None:
+    def __init__(self, level: float) -> None:
         self.low = -1.0
-        self._sign = sign
         self._goal = -math.log(level)
-        self._edge = -1.0 + _PRECISION
-        self._logs = np.zeros(len(_SHARES))
-        self._steps: dict[float, NDArray[np.float64]] = {}
 
-    def add(self, difference: float, counts: dict[float, int]) -> None:
-        """Take into account one more difference, which ``counts`` contain already."""
-        step = self._steps.get(difference)
-        if step is None:
-            step = self._steps[difference] = growth(np.array([self._sign * difference]), self._edge)[:, 0]
-        self._logs += step
-        if self._logs.max() < self._goal or log_mean_exp(self._logs) < self._goal:
-            return
-        values, times = self._sign * np.fromiter(counts, np.float64), np.fromiter(counts.values(), np.float64)
-        inside, mean, stride = self._edge, float(values @ times / times.sum()), _PRECISION
-        outside = min(inside + stride, mean)
-        while log_capital(values, times, outside) >= self._goal:  # bounds mostly move by little: try that first
-            inside, stride = outside, 2 * stride
-            outside = min(inside + stride, mean)
-        while outside - inside > _PRECISION:
-            middle = (inside + outside) / 2
-            if log_capital(values, times, middle) >= self._goal:
-                inside = middle
-            else:
-                outside = middle
-        self.low, self._edge = inside, outside
-        self._logs, self._steps = growth(values, outside) @ times, {}
+    def extend(self, values: NDArray[np.float64], times: NDArray[np.float64], stretch: NDArray[np.float64]) -> None:
+        """Take into account the looks after each difference of a stretch; ``values`` were seen so many ``times`` before."""
+
+        def ruled_out(mean: float) -> bool:
+            before = growth(values, mean) @ times
+            return peak(before[:, None] + np.cumsum(growth(stretch, mean), axis=1)) >= self._goal
+
+        self.low = _last(ruled_out, self.low)
+
+    def alone(self, values: NDArray[np.float64], times: NDArray[np.float64]) -> float:
+        """Return the bound that these differences give at one look."""
+        return _last(lambda mean: log_capital(values, times, mean) >= self._goal, -1.0)
+
+
+def _last(ruled_out: Callable[[float], bool], start: float) -> float:
+    """Return the last mean that is ruled out, ``start`` if none above it is, to ``_PRECISION``."""
+    inside, stride = start, _PRECISION
+    outside = min(inside + stride, 1.0)
+    while outside < 1.0 and ruled_out(outside):  # bounds mostly move by little: try that first
+        inside, stride = outside, 2 * stride
+        outside = min(inside + stride, 1.0)
+    while outside - inside > _PRECISION:
+        middle = (inside + outside) / 2
+        if ruled_out(middle):
+            inside = middle
+        else:
+            outside = middle
+    return inside
 
 
 def confidence(differences: Iterable[float], alpha: float = ALPHA) -> Interval:
     """Return the interval after looking at each difference in turn."""
     sequence = ConfidenceSequence(alpha)
-    for difference in differences:
-        sequence.add(difference)
+    sequence.extend(differences)
     return sequence.interval
 
 
@@ -135,13 +158,20 @@ def verdict(interval: Interval, tolerance: float, *, cheaper: bool | None = True
     """Say what an interval means for an owner who accepts a loss of up to ``tolerance`` (0.05 is five points).
 
     ``ready``: the loss is certainly smaller, and the candidate is cheaper. ``stay``: it is certainly larger, or the
-    candidate is not cheaper (``cheaper`` False). ``cannot tell`` otherwise, also while the cost is not settled (None).
+    candidate is not cheaper (``cheaper`` False). ``cannot tell`` otherwise, also while the cost is not settled (None), and
+    where one look found the loss certainly smaller and another certainly larger.
+
+    Were the loss ``tolerance`` or more, the chance that the lower bound ever passes ``-tolerance`` would be ``alpha / 2`` at
+    most, whatever the upper bound does: so a verdict does not ask whether the two have crossed.
     """
-    if interval.drifted:
-        return "cannot tell"
-    if interval.high < -tolerance or cheaper is False:
+    if cheaper is False:
         return "stay"
-    return "ready" if interval.low > -tolerance and cheaper else "cannot tell"
+    low, high = interval.ruled_out()
+    if interval.contradicts(tolerance):
+        return "cannot tell"
+    if high < -tolerance:
+        return "stay"
+    return "ready" if low > -tolerance and cheaper else "cannot tell"
 
 
 def needed(counts: dict[float, int], tolerance: float, alpha: float = ALPHA) -> int | None:
@@ -178,8 +208,13 @@ def growth(values: NDArray[np.float64], mean: float) -> NDArray[np.float64]:
 
 def log_mean_exp(logs: NDArray[np.float64]) -> float:
     """Return the log of the mean of ``exp(logs)``: what all shares of the capital come to together."""
-    top = float(logs.max())
-    return top + math.log(float(np.exp(logs - top).sum()) / len(logs))
+    return peak(logs[:, None])
+
+
+def peak(paths: NDArray[np.float64]) -> float:
+    """Return the most that the whole capital ever comes to, as a log, from the paths of its shares: shares by looks."""
+    top = paths.max(axis=0)
+    return float((top + np.log(np.exp(paths - top).mean(axis=0))).max())
 
 
 def _first(

@@ -5,6 +5,7 @@ wording      sentences with slots, by which a task is both written and read
 arithmetic · units · sorting · dates · strings · logic · tracing (with its interpreter) · extraction
 """
 
+from functools import lru_cache
 from random import Random
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ FAMILIES: Final[dict[str, Family[Any]]] = {
     for family in (Arithmetic(), Units(), Sorting(), Dates(), Strings(), Logic(), Tracing(), Extraction())
 }
 READABLE: Final = 20_000  # characters: a longer text holds no task of ours, and is not searched for one
+_REMEMBERED: Final = 512  # texts: a trial asks all models and the judge about the same text, some twenty times in a row
 
 
 def generate(family: str, language: Language, difficulty: float, rng: Random) -> Task:
@@ -30,6 +32,7 @@ def generate(family: str, language: Language, difficulty: float, rng: Random) ->
     return FAMILIES[family].generate(difficulty, language, rng)
 
 
+@lru_cache(_REMEMBERED)
 def solve(text: str) -> Solution | None:
     """Return the solution of the task that a text states, None where no family recognises it."""
     if len(text) > READABLE:
