@@ -5,13 +5,16 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import openai
 import pytest
 
+from pointsman.core.record import ExchangeRecord
 from pointsman.serve.workspace import Workspace
+from pointsman.store.interfaces import Filter
 from pointsman.upstream.simulated.server import serving
 from pointsman.upstream.simulated.setup import config_toml
 from pointsman.upstream.simulated.zoo import Zoo
@@ -56,6 +59,20 @@ class Up:
     @property
     def workspace(self) -> Workspace:
         return Workspace(self.config)
+
+    def recorded(self, *exchanges: str, timeout: float = 10) -> list[ExchangeRecord]:
+        """Return the records of exchanges, once they are on the disk."""
+        until = time.monotonic() + timeout
+        workspace = self.workspace
+        try:
+            while True:
+                journal = workspace.store.journal
+                found = [record for one in exchanges for record in journal.exchanges(Filter(exchange=one))]
+                if len(found) == len(exchanges) or time.monotonic() > until:
+                    return found
+                time.sleep(0.02)
+        finally:
+            workspace.close()
 
     def stop(self, sign: signal.Signals = signal.SIGTERM) -> int:
         if self.process.poll() is None:
