@@ -11,7 +11,10 @@ vector of another version is never read; length is constant; head and tail stand
 """
 
 import hashlib
-from typing import Final
+import math
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +30,8 @@ LENGTH: Final = 1 + FLAGS + (USER_DIMS + SYSTEM_DIMS) // 2
 
 _HEAD: Final = 6000
 _TAIL: Final = 3000
-_MASK: Final = (1 << 64) - 1
+_TOGETHER: Final = 16_384  # characters that are worked on at once
+_TABLE: Final = 4 * (_TOGETHER + 2 * (_HEAD + _TAIL))
 _BASE: Final = 0x9E3779B97F4A7C15
 _MIX: Final = np.uint64(0xD6E8FEB86659FD93)
 _PAIR: Final = 0.5
@@ -37,6 +41,10 @@ _TOKENS_PER_MESSAGE: Final = 4
 _TOKENS_PER_TOOL: Final = 64
 _TOKENS_PER_MEDIA: Final = 512
 _OTHER: Final = 128
+_KINDS: Final = _OTHER + 2  # of characters: ASCII by itself, others, wide ones
+_LINE_END: Final = 10
+_ASKED: Final = 10
+_LEAST: Final = 1e-9
 _CLASSES: Final = (
     "0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz",
     "\n", " ", "\t", "?", "!", ",", ".", ":", ";", "()", "[]", "{}", "<>", "=", "$", "\\", "^", "_", "+", "-", "*", "/",
@@ -45,32 +53,66 @@ _CLASSES: Final = (
 
 
 def _powers(base: int, count: int) -> NDArray[np.uint64]:
-    values = [1]
-    for _ in range(count - 1):
-        values.append(values[-1] * base & _MASK)
-    return np.array(values, dtype=np.uint64)
+    """Return the powers of a base modulo 2^64, from the 0th."""
+    values = np.full(count, base, dtype=np.uint64)
+    values[0] = 1
+    return np.multiply.accumulate(values)
 
 
 def _class_matrix() -> NDArray[np.float64]:
-    matrix = np.zeros((_OTHER + 1, len(_CLASSES) + 1))
+    matrix = np.zeros((_KINDS, len(_CLASSES) + 1))
     for column, characters in enumerate(_CLASSES):
         matrix[[ord(c) for c in characters], column] = 1.0
-    matrix[_OTHER, -1] = 1.0
+    matrix[_OTHER:, -1] = 1.0
     return matrix
 
 
-_UP: Final = _powers(_BASE, _HEAD + _TAIL + 2)
-_DOWN: Final = _powers(pow(_BASE, -1, 1 << 64), _HEAD + _TAIL + 2)
+_UP: Final = _powers(_BASE, _TABLE)
+_DOWN: Final = _powers(pow(_BASE, -1, 1 << 64), _TABLE)
 _CLASS_OF: Final = _class_matrix()
 _UNPACKED: Final = np.array([(byte >> 4, byte & 15) for byte in range(256)], dtype=np.float32) - np.float32(8)
 
 
 def vector(request: ChatRequest) -> bytes:
     """Return the feature vector of a request: ``LENGTH`` bytes, the first one ``VERSION``."""
-    user, system = _clipped(request.user_text), _clipped(request.system_text)
-    sketches = np.concatenate((_sketch(user, USER_DIMS), _sketch(system, SYSTEM_DIMS)))
-    packed = (sketches[0::2] << 4) | sketches[1::2]
-    return bytes((VERSION,)) + _flags(request, user).tobytes() + packed.tobytes()
+    return vectors((request,))[0]
+
+
+def vectors(requests: Sequence[ChatRequest]) -> list[bytes]:
+    """Return the feature vector of each request. Many at once cost a fraction of one at a time."""
+    found: list[bytes] = []
+    waiting: list[_Read] = []
+    size = 0
+    for request in requests:
+        user, system = request.user_text, request.system_text
+        waiting.append(_Read(request, _clipped(user), _clipped(system), len(user), len(system)))
+        size += len(user) + len(system)
+        if size >= _TOGETHER:
+            found += _vectors(waiting)
+            waiting, size = [], 0
+    return found + _vectors(waiting) if waiting else found
+
+
+class _Read(NamedTuple):
+    """A request with its texts, clipped, and how long they were before."""
+
+    request: ChatRequest
+    user: str
+    system: str
+    user_length: int
+    system_length: int
+
+
+def _vectors(read: Sequence[_Read]) -> list[bytes]:
+    rows = np.empty((len(read), LENGTH), dtype=np.uint8)
+    rows[:, 0] = VERSION
+    rows[:, 1 : 1 + FLAGS] = _flags(read)
+    packed = rows[:, 1 + FLAGS :]
+    users, systems = [one.user for one in read], [one.system for one in read]
+    for texts, dims, place in ((users, USER_DIMS, 0), (systems, SYSTEM_DIMS, USER_DIMS // 2)):
+        sketches = _sketches(texts, dims)
+        packed[:, place : place + dims // 2] = (sketches[:, 0::2] << 4) | sketches[:, 1::2]
+    return [row.tobytes() for row in rows]
 
 
 def readable(data: bytes) -> bool:
@@ -110,40 +152,48 @@ def _clipped(text: str) -> str:
     return text if len(text) <= _HEAD + _TAIL else text[:_HEAD] + "\n" + text[1 - _TAIL :]
 
 
-def _codes(text: str) -> NDArray[np.uint32]:
-    return np.frombuffer(text.encode("utf-32-le", errors="replace"), dtype=np.uint32)
+def _codes(texts: Sequence[str]) -> tuple[NDArray[np.uint32], list[int]]:
+    """Return the code points of texts one after the other, each followed by a line end, and how long each now is."""
+    joined = "\n".join((*texts, ""))
+    codes = np.frombuffer(joined.encode("utf-32-le", errors="replace"), dtype=np.uint32)
+    return codes, [len(text) + 1 for text in texts]
 
 
-def _sketch(text: str, dims: int) -> NDArray[np.uint8]:
-    """Return the signed sketch of words and word pairs, sublinear in counts: entries 1 to 15, 8 being nothing."""
-    words = _word_hashes(text)
-    if not len(words):
-        return np.full(dims, 8, dtype=np.uint8)
-    hashes = np.concatenate((words, (words[:-1] * np.uint64(3) ^ words[1:]) * _MIX))
+def _sketches(texts: Sequence[str], dims: int) -> NDArray[np.uint8]:
+    """Return the signed sketch of each text's words and word pairs, sublinear in counts: 1 to 15, 8 being nothing."""
+    if not any(texts):
+        return np.full((len(texts), dims), 8, dtype=np.uint8)
+    words, rows = _word_hashes([text.lower() for text in texts])
+    near = rows[:-1] == rows[1:]
+    pairs = ((words[:-1] * np.uint64(3) ^ words[1:]) * _MIX)[near]
+    hashes = np.concatenate((words, pairs))
     hashes ^= hashes >> np.uint64(29)
     hashes *= _MIX
     amounts = 1.0 - 2.0 * (hashes >> np.uint64(63))
     amounts[len(words) :] *= _PAIR
-    slots = (hashes >> np.uint64(20)) % np.uint64(dims)
-    sums = np.bincount(slots.astype(np.int64), weights=amounts, minlength=dims)
+    slots = ((hashes >> np.uint64(20)) % np.uint64(dims)).astype(np.int64)
+    slots += np.concatenate((rows, rows[:-1][near])) * dims
+    sums = np.bincount(slots, weights=amounts, minlength=len(texts) * dims).reshape(len(texts), dims)
     damped = np.sqrt(np.abs(sums))
-    top = damped.max()
-    if top == 0.0:
-        return np.full(dims, 8, dtype=np.uint8)
-    return np.asarray(np.rint(np.copysign(damped, sums) * (_LARGEST / top)) + 8.0).astype(np.uint8)
+    damped *= _LARGEST / np.maximum(damped.max(axis=1, keepdims=True), _LEAST)
+    np.copysign(damped, sums, out=damped)
+    np.rint(damped, out=damped)
+    damped += 8.0
+    return damped.astype(np.uint8)
 
 
-def _word_hashes(text: str) -> NDArray[np.uint64]:
-    """Return a 64-bit hash of each word in order. Digits count as one and the same; wide characters stand alone."""
-    codes = _codes(text.lower())
+def _word_hashes(texts: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Return a 64-bit hash of each word in order, and the text that it is in.
+
+    Digits count as one and the same; wide characters stand alone.
+    """
+    codes, lengths = _codes(texts)
     digits = (codes >= 48) & (codes <= 57)
     wide = codes >= _WIDE
     inside = ((codes >= 97) & (codes <= 122)) | digits | (codes >= 0xAA)
     starting = inside.copy()
     starting[1:] &= ~inside[:-1] | wide[1:] | wide[:-1]
     starts = np.flatnonzero(starting)
-    if not len(starts):
-        return np.zeros(0, dtype=np.uint64)
     letters = np.where(digits, np.uint32(48), codes) * inside
     sums = np.zeros(len(codes) + 1, dtype=np.uint64)
     np.cumsum(letters * _UP[: len(codes)], out=sums[1:])
@@ -152,27 +202,41 @@ def _word_hashes(text: str) -> NDArray[np.uint64]:
     found[-1:] = sums[-1:] - found[-1:]
     found *= _DOWN[starts] * _MIX
     found ^= found >> np.uint64(32)
-    return found
+    ends = np.array([*accumulate(lengths)])
+    return found, ends.searchsorted(starts, side="right")
 
 
-def _flags(request: ChatRequest, user: str) -> NDArray[np.uint8]:
-    """Return structural measures, each in [0, 1] as 0 to 255: what the request asks for, lengths, shares of characters."""
-    codes = _codes(user)
-    counts = np.bincount(np.minimum(codes, _OTHER), minlength=_OTHER + 1)
-    length = np.log2(1 + len(request.user_text)) / 20
-    asked = (
+def _flags(read: Sequence[_Read]) -> NDArray[np.uint8]:
+    """Return structural measures, each in [0, 1] as 0 to 255: what is asked for, lengths, shares of characters."""
+    codes, lengths = _codes([one.user for one in read])
+    kinds = np.minimum(codes, _OTHER).astype(np.int64)
+    kinds += codes >= _WIDE
+    kinds += np.arange(0, len(read) * _KINDS, _KINDS).repeat(lengths)
+    counts = np.bincount(kinds, minlength=len(read) * _KINDS).reshape(len(read), _KINDS).astype(np.float64)
+    counts[:, _LINE_END] -= 1.0  # the one that was put after each text
+    sizes = np.array([[max(length - 1, 1)] for length in lengths], dtype=np.float64)
+    lines, wide = counts[:, _LINE_END].tolist(), (counts[:, -1:] / sizes)[:, 0].tolist()
+    out = np.zeros((len(read), FLAGS))
+    out[:, :_ASKED] = [_asked(*each) for each in zip(read, lines, wide, strict=True)]
+    # Whole numbers, so that the sums are exact whatever order a matrix product adds them in.
+    out[:, _ASKED : _ASKED + len(_CLASSES) + 1] = np.sqrt(counts @ _CLASS_OF / sizes)
+    out *= 255.0
+    np.rint(np.minimum(out, 255.0, out=out), out=out)
+    return out.astype(np.uint8)
+
+
+def _asked(read: _Read, lines: float, wide: float) -> tuple[float, ...]:
+    """Return what a request asks for and how long it is: ``_ASKED`` numbers, most of them within [0, 1]."""
+    request, length = read.request, math.log2(1 + read.user_length) / 20
+    return (
         length,
         length * length,
-        np.log2(1 + len(request.system_text)) / 20,
-        np.log2(1 + len(request.messages)) / 8,
-        np.log2(1 + counts[10]) / 10,
+        math.log2(1 + read.system_length) / 20,
+        math.log2(1 + len(request.messages)) / 8,
+        math.log2(1 + lines) / 10,
         min(request.tools, 8) / 8,
         float(request.json_schema),
         float(bool(request.media)),
-        0.0 if request.max_output_tokens is None else np.log2(2 + request.max_output_tokens) / 20,
-        float(np.count_nonzero(codes >= _WIDE)) / max(len(codes), 1),
+        0.0 if request.max_output_tokens is None else math.log2(2 + max(request.max_output_tokens, 0)) / 20,
+        wide,
     )
-    out = np.zeros(FLAGS)
-    out[: len(asked)] = asked
-    out[len(asked) : len(asked) + len(_CLASSES) + 1] = np.sqrt(counts @ _CLASS_OF / max(len(codes), 1))
-    return np.rint(np.minimum(out, 1.0) * 255.0).astype(np.uint8)
