@@ -13,6 +13,7 @@ import datetime as dt
 import logging
 import signal
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ from pointsman.upstream.credentials import credential_for
 from pointsman.upstream.transport import HttpTransport
 
 GRACE_S = 30.0
+SWITCH_S = 0.0005
+"""How long the journal's thread may keep the interpreter from the event loop. Python's own 5 ms were the 99th percentile."""
 
 log = logging.getLogger("pointsman")
 
@@ -102,6 +105,7 @@ def base_url(listener: socket.socket) -> str:
 
 async def serve(installation: Installation, listener: socket.socket) -> None:
     """Serve until SIGINT or SIGTERM; a second one does not wait for the streams under way."""
+    sys.setswitchinterval(SWITCH_S)
     async with _gateway(installation) as gateway:
         server = Server(gateway, gateway.limits)
         asked, hurried = asyncio.Event(), asyncio.Event()

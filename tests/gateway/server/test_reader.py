@@ -87,12 +87,19 @@ def test_whether_another_may_follow(head: bytes, last: bool, chunks: bool) -> No
     assert reader.problem is None
 
 
-def test_an_offered_upgrade_is_passed_over() -> None:
-    upgrade = b"connection: upgrade\r\nupgrade: h2c\r\n"
-    for request in (GET, POST):
-        received, reader = read(request.replace(b"\r\n\r\n", b"\r\n" + upgrade + b"\r\n") + b"PRI * HTTP/2.0")
-        assert [one.last for one in received] == [True]
-        assert reader.problem is None
+@pytest.mark.parametrize("request_", [GET, POST, CHUNKED])
+def test_an_offered_upgrade_is_passed_over_however_it_is_cut(request_: bytes) -> None:
+    offer = b"\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\n\r\n"
+    stream = request_.replace(b"\r\n\r\n", offer, 1) + GET
+    plain = [received.incoming.body for received in read(request_ + GET)[0]]
+    for cut in range(1, len(stream)):
+        received, reader = read(stream[:cut], stream[cut:])
+        assert [one.incoming.body for one in received] == plain, cut
+        assert (reader.problem, [one.last for one in received]) == (None, [False, False])
+
+
+def test_a_tunnel_is_refused() -> None:
+    assert problem(b"CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n")[0] == 400
 
 
 SMUGGLED = {

@@ -76,14 +76,7 @@ class RequestReader:
         self._moved = False
         self.begun = True
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # Nobody here speaks anything else: the request is answered as it is, and what follows it is not read.
-            self._over = True
-            if not done:
-                self.problem = _bad("nothing but HTTP/1.1 is spoken here")
-                return done
-            done[-1] = Received(done[-1].incoming, last=True, chunks=done[-1].chunks)
+            self._parse(data)
         except httptools.HttpParserError as error:
             if not self._over:  # what follows a last request does not matter
                 self.problem = self.problem or _bad(f"this cannot be read as HTTP/1.1: {error}")
@@ -93,6 +86,20 @@ class RequestReader:
             self._over = True
             self.problem = _head_too_large()
         return done
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            # Some clients offer HTTP/2 with every first request. The parser stops there, body or not; nobody here speaks
+            # anything else, so the request is read again as if nothing had been offered (RFC 9110, section 7.8).
+            if self._parser.get_method() == b"CONNECT":
+                raise self._refused(_bad("this is no proxy")) from None
+            head = [b"%b %b HTTP/1.1\r\n" % (self._parser.get_method(), self._url)]
+            head += [b"%b: %b\r\n" % field for field in self._headers.items() if field[0] != b"upgrade"]
+            self._begin()
+            self._parser = httptools.HttpRequestParser(self)
+            self._parse(b"".join((*head, b"\r\n", data[offer.args[0] :])))
 
     # What the parser calls, inside feed_data.
 
@@ -141,7 +148,7 @@ class RequestReader:
 
     def on_message_complete(self) -> None:
         """The request is whole."""
-        if self._over:
+        if self._over or self._parser.should_upgrade():
             return
         if self._size > self.limits.body_bytes:
             raise self._refused(_body_too_large(self.limits))
@@ -152,7 +159,7 @@ class RequestReader:
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         incoming = Incoming(parser.get_method().decode("latin-1"), _path(self._url), self._headers, body)
         self._done.append(Received(incoming, last, chunks))
-        self._over = self._over or last
+        self._over = last
         self._begin()
 
     def _refused(self, problem: GatewayError) -> httptools.HttpParserError:
