@@ -185,6 +185,7 @@ def _start(bench: Bench, stack: contextlib.ExitStack) -> list[Target]:
     file.write_text(_configuration(upstream))
     command = (sys.executable, "-m", "pointsman", "up", "-c", file, "--port", str(gateway))
     pointsman = stack.enter_context(bench.running(bench.proxy_core, *command, port=gateway))
+    _until(lambda: _answers(f"http://127.0.0.1:{gateway}/readyz"), "the gateway is ready")
     _act_on_evidence(bench.directory, gateway)
     return [
         Target("direct", upstream, "model-0", None),
@@ -388,6 +389,11 @@ def _free_port() -> int:
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _answers(url: str) -> bool:
+    with urllib.request.urlopen(url) as reply:  # noqa: S310 - our own address
+        return bool(reply.status == 200)
 
 
 def _until(holds: Any, what: str, process: "subprocess.Popen[bytes] | None" = None, log: Path | None = None) -> None:
