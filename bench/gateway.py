@@ -24,7 +24,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -402,7 +401,7 @@ def _until(holds: Any, what: str, process: "subprocess.Popen[bytes] | None" = No
     while time.monotonic() < deadline:
         if process is not None and process.poll() is not None:
             break
-        with contextlib.suppress(urllib.error.URLError):
+        with contextlib.suppress(OSError):  # not yet
             if holds():
                 return
         time.sleep(0.05)

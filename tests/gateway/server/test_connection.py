@@ -293,6 +293,17 @@ async def test_a_body_that_drips_ends_with_its_total_time(host: Host) -> None:
     dripping.cancel()
 
 
+async def test_each_request_has_its_own_time(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HEAD_S", 0.3)
+    caller = await host.call(await host.serve(echo))
+    for number in range(3):
+        half = GET % number
+        caller.send(half[:9])
+        await asyncio.sleep(0.15)
+        caller.send(half[9:])
+        assert (await caller.whole())[0] == 200
+
+
 async def test_too_many_connections_are_told_so(host: Host) -> None:
     server = await host.serve(echo, connections=1)
     first, second = await host.call(server), await host.call(server)
@@ -342,3 +353,45 @@ async def test_stopping_cuts_what_does_not_end_in_time(host: Host) -> None:
     await server.stop(0.05)
     assert server.connections == 0
     assert await caller.rest() == b""
+
+
+async def test_who_reads_nothing_more_of_a_stream_is_cut_off(host: Host) -> None:
+    cancelled = asyncio.Event()
+
+    async def endless(_incoming: Incoming, client: Client) -> None:
+        client.start(200, [])
+        try:
+            while True:
+                await client.send(b"x" * 100_000)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    server = await host.serve(endless, Limits(idle_s=0.1))
+    caller = await host.call(server)
+    caller.send(GET % 1)
+    async with asyncio.timeout(PATIENCE_S):
+        await cancelled.wait()
+    await until(lambda: server.connections == 0)
+
+
+async def test_who_reads_slowly_is_not(host: Host) -> None:
+    sent = 0
+
+    async def long(_incoming: Incoming, client: Client) -> None:
+        nonlocal sent
+        client.start(200, [])
+        for _ in range(100):
+            await client.send(b"x" * 100_000)
+            sent += 1
+        client.finish()
+
+    caller = await host.call(await host.serve(long, Limits(idle_s=0.2)))
+    caller.send(GET % 1)
+    await caller.head()
+    read = 0
+    async with asyncio.timeout(PATIENCE_S * 4):
+        while read < 100 * 100_000:
+            read += len(await caller.reader.read(500_000))
+            await asyncio.sleep(0.02)
+    assert sent == 100

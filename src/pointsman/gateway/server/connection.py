@@ -5,6 +5,7 @@
     head      the rest of a head                    HEAD_S              408, close
     body      the next piece; the last piece        idle_s; total_s     408, close
     busy      the application's task                its own             -
+    stalled   a client that reads nothing more      idle_s              close
     closing   the client's goodbye                  LINGER_S            close
 
 While busy, what the client sends meanwhile (pipelining, RFC 9112, section 9.3.2) is read and waits its turn, up to
@@ -76,6 +77,7 @@ class Connection(asyncio.Protocol):
         # Back-pressure on both sides, and the clock.
         self._held = False
         self._paused = False
+        self._unread = 0
         self._room: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._rings_at = _NEVER
@@ -130,7 +132,8 @@ class Connection(asyncio.Protocol):
         self._queue.clear()
         if self._timer is not None:
             self._timer.cancel()
-        self.resume_writing()
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
         if self._task is not None and not self._finished:
             self._task.cancel()
         if not self._running:  # a task that is cancelled before its first step never takes one
@@ -140,10 +143,15 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client reads more slowly than the provider writes."""
         self._paused = True
+        if self._transport is not None:
+            self._unread = self._transport.get_write_buffer_size()
+        self._watch(self._loop.time() + self._reader.limits.idle_s)
 
     def resume_writing(self) -> None:
-        """The client has caught up, or is gone."""
+        """The client has caught up."""
         self._paused = False
+        if self._task is not None:
+            self._watch(_NEVER)
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
 
@@ -193,6 +201,7 @@ class Connection(asyncio.Protocol):
     def _next(self) -> None:
         """Answer what is first in line."""
         found = self._queue.popleft()
+        self._begun_at = 0.0
         self._started = self._finished = False
         if isinstance(found, GatewayError):
             self._last = self._deaf = True
@@ -269,9 +278,13 @@ class Connection(asyncio.Protocol):
     def _ring(self) -> None:
         self._timer = None
         self._rings_at = _NEVER
-        if self._loop.time() < self._deadline:
+        now, left = self._loop.time(), self._transport.get_write_buffer_size() if self._transport is not None else 0
+        if now < self._deadline:
             self._watch(self._deadline)
-        elif self._reader.begun and not self._deaf:
+        elif self._paused and left < self._unread:
+            self._unread = left
+            self._watch(now + self._reader.limits.idle_s)
+        elif self._reader.begun and self._task is None and not self._deaf:
             self._queue.append(GatewayError(408, "request_timeout", "the rest of the request did not arrive in time"))
             self._next()
         else:
