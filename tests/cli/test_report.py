@@ -61,7 +61,17 @@ def words_of(result: Result) -> str:
     return " ".join(result.output.split())
 
 
+def test_a_place_without_an_installation_is_said_and_left_empty(workspace: Workspace) -> None:
+    for command in ("report", "journal"):
+        result = run(workspace, command)
+        assert result.exit_code == 1
+        assert f"nothing is recorded in {workspace.data} yet" in str(result.exception)
+        assert "`pointsman import FILE`" in str(result.exception)
+    assert not workspace.data.exists()
+
+
 def test_an_empty_report_says_what_to_do(workspace: Workspace) -> None:
+    publish(workspace)
     assert "pointsman import FILE" in words_of(run(workspace, "report"))
     assert "No exchanges are recorded" in words_of(run(workspace, "journal"))
 
@@ -73,7 +83,7 @@ def test_the_report_in_words(workspace: Workspace) -> None:
         [*(record(number) for number in range(9)), record(9, outcome="error", status=503, attempts=(failed,))]
     )
     shown = words_of(run(workspace, "report"))
-    assert "support z/big 10 1 (10 %) 9,000 25 % 900 $0.0270 120 ms 120 ms" in shown
+    assert "support z/big 10 1 (10 %) $0.0270 120 ms 120 ms 9,000 25 % 900" in shown
     assert "support $0.0270 z/small $0.001260 -95 % quality unknown" in shown
     assert "Without a known cost" not in shown
 
@@ -82,7 +92,7 @@ def test_the_report_says_what_has_no_cost(workspace: Workspace) -> None:
     free = Attempt("z/odd [x]", "first", AT, 200, usage=Usage(10, 1))
     workspace.store.journal.append([record(1), record(2, attempts=(free,))])
     shown = words_of(run(workspace, "report"))
-    assert "support z/odd [x] 1 0 10 0 % 1 unknown" in shown
+    assert "support z/odd [x] 1 0 unknown 120 ms 120 ms 10 0 % 1" in shown
     assert "Without a known cost (+?): 1." in shown
     assert "run `pointsman up` once" in shown
 
@@ -116,6 +126,25 @@ def test_the_journal_lists_the_newest_first(workspace: Workspace) -> None:
     assert "support canary z/big held on the reference 1,000 + 100 $0.003000 120 ms ok" in shown
 
 
+def test_nothing_is_lost_on_80_columns(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every figure is there, whole, beside the names of its feature and its model."""
+    monkeypatch.setenv("COLUMNS", "80")
+    publish(workspace)
+    workspace.store.journal.append([record(1)])
+    for words in (("report",), ("journal",), ("journal", "--id", f"{1:024x}")):
+        result = run(workspace, *words)
+        assert max(len(line) for line in result.output.splitlines()) <= 80
+    shown = words_of(run(workspace, "report"))
+    for part in ("support z/big 1 0 $0.003000", "1,000 25 % 100", "support $0.003000 z/small $0.000140 -95 %"):
+        assert part in shown
+    assert "quality unknown" in shown
+    listed = words_of(run(workspace, "journal"))
+    assert f"{1:024x} ok support, canary: z/big (held on the reference) 1,000 + 100 tokens, $0.003000, 120 ms" in listed
+    attempts = words_of(run(workspace, "journal", "--id", f"{1:024x}"))
+    for part in ("1 z/big first 200 40 ms 120 ms stop", "1 z/big first 1,000 250 100 $0.003000"):
+        assert part in attempts
+
+
 def test_the_journal_as_json_lines_without_vectors(workspace: Workspace) -> None:
     workspace.store.journal.append([record(1), record(2, feature="coding")])
     result = run(workspace, "journal", "--json", "--feature", "coding")
@@ -136,7 +165,7 @@ def test_one_exchange_whole(workspace: Workspace) -> None:
         "z/small 5.0 %",
         "left out: z/tiny: context too short",
         "1 z/big first 503 overloaded",
-        "2 z/small fallback 200 5 ms 9 ms 1,000 0 90 $0.001500 stop",
+        "2 z/small fallback 200 5 ms 9 ms stop 1,000 0 90 $0.001500",
         "z/small candidate 0.50 exact close",
         "feature vector 4 bytes",
     ):
@@ -144,6 +173,7 @@ def test_one_exchange_whole(workspace: Workspace) -> None:
 
 
 def test_an_exchange_that_is_not_there(workspace: Workspace) -> None:
+    publish(workspace)
     result = run(workspace, "journal", "--id", "nope")
     assert result.exit_code == 1
     assert "there is no exchange nope" in str(result.exception)
@@ -171,7 +201,7 @@ def test_import_tells_what_came_of_each_file_and_fills_the_report(workspace: Wor
     assert "other.json openai 1 1 0 0 0 7 0 $0.00 1" in shown
     assert "Without a known price: odd-one." in shown
     assert "good.jsonl pointsman 3 0 0 1 0" in words_of(run(workspace, "import", str(good)))
-    assert "blue z/big 3 0 3,000 0 % 300 $0.009000" in words_of(run(workspace, "report"))
+    assert "blue z/big 3 0 $0.009000 3,000 0 % 300" in words_of(run(workspace, "report"))
     assert [one.source for one in workspace.store.journal.exchanges(Filter(feature="blue"))] == ["import:good.jsonl"] * 3
 
 

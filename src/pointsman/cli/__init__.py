@@ -3,31 +3,40 @@
 One module a command. Modules are imported when their command runs, so that ``pointsman --help`` is quick.
 """
 
+import difflib
 import importlib
 import sys
-from typing import Final
+from typing import Final, NamedTuple
 
 import click
 
 from pointsman import __version__
 from pointsman.core.errors import PointsmanError
 
-# Command -> module that holds it (the function has the command's name), in the order of a user's story.
+
+class Entry(NamedTuple):
+    """A command's module (the function in it is called ``command``), and what it does in a few words."""
+
+    module: str
+    help: str
+
+
+# In the order of a user's story.
 COMMANDS: Final = {
-    "up": "pointsman.cli.up",
-    "demo": "pointsman.cli.demo",
-    "check": "pointsman.cli.check",
-    "report": "pointsman.cli.report",
-    "import": "pointsman.cli.import_",
-    "trial": "pointsman.cli.trial",
-    "accept": "pointsman.cli.accept",
-    "rollback": "pointsman.cli.rollback",
-    "learn": "pointsman.cli.learn",
-    "evaluate": "pointsman.cli.evaluate",
-    "predict": "pointsman.cli.predict",
-    "route": "pointsman.cli.route",
-    "journal": "pointsman.cli.journal",
-    "zoo": "pointsman.cli.zoo",
+    "up": Entry("pointsman.cli.up", "Serve: find keys and local model servers, or read pointsman.toml."),
+    "demo": Entry("pointsman.cli.demo", "See the whole story on simulated models: no key, no cost."),
+    "check": Entry("pointsman.cli.check", "Check a configuration: every mistake, with its remedy."),
+    "report": Entry("pointsman.cli.report", "Show spend, errors and latency, and cost elsewhere."),
+    "import": Entry("pointsman.cli.import_", "Read past calls from other programs' logs."),
+    "trial": Entry("pointsman.cli.trial", "Try cheaper models on a share of live requests."),
+    "accept": Entry("pointsman.cli.accept", "Let what passed its trial serve a feature."),
+    "rollback": Entry("pointsman.cli.rollback", "Send a feature back to its reference, at once."),
+    "learn": Entry("pointsman.cli.learn", "Learn from outcome tables which model to choose."),
+    "evaluate": Entry("pointsman.cli.evaluate", "Say what choosing by outcome tables is worth."),
+    "predict": Entry("pointsman.cli.predict", "Predict quality and cost, prompt by prompt."),
+    "route": Entry("pointsman.cli.route", "Explain one decision, without calling anyone."),
+    "journal": Entry("pointsman.cli.journal", "List exchanges: what was chosen, why, for how much."),
+    "zoo": Entry("pointsman.cli.zoo", "Serve simulated models, to try things out."),
 }
 
 
@@ -38,16 +47,37 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(COMMANDS[cmd_name]).command
+        module = COMMANDS[cmd_name].module
+        command = importlib.import_module(module).command
         if not isinstance(command, click.Command):
-            raise TypeError(f"{COMMANDS[cmd_name]}.command is not a command")
+            raise TypeError(f"{module}.command is not a command")
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command, or say which one was probably meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            nearest = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            if nearest:
+                raise click.UsageError(f"{error.message} Did you mean {nearest[0]!r}?", ctx) from error
+            raise
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="pointsman")
 def commands() -> None:
-    """A gateway for language models that picks the model by itself, on your own evidence."""
+    """A gateway for language models that picks the model by itself, on your own evidence.
+
+    \b
+    pointsman demo      the whole story in front of simulated models: no key, no cost
+    pointsman up        serve what you have; then point your SDK at it
+    """
 
 
 def main() -> None:

@@ -22,7 +22,12 @@ from pointsman.serve.workspace import Workspace, workspace_option
 )
 @click.option("--route", default="auto", show_default=True, help="The route whose plan is meant.")
 def command(workspace: Workspace, feature: str, candidate: str | None, despite: str | None, route: str) -> None:
-    """Let ready candidates serve FEATURE: 10 % of its requests first, and when run again all but the control share."""
+    """Let ready candidates serve FEATURE: 10 % of its requests first, and when run again all but the control share.
+
+    \b
+    pointsman accept support
+    pointsman accept support --candidate openai/small-3
+    """
     console = Console()
     now_ms = int(time.time() * 1000)
     before = plan_of(workspace.snapshot(), route, feature)
@@ -37,7 +42,8 @@ def command(workspace: Workspace, feature: str, candidate: str | None, despite: 
         )
         return
     found = findings(workspace.store.journal, workspace.snapshot(), route, feature)
-    console.print(verdict_table(found.rows))
+    if found.rows:
+        console.print(verdict_table(found.rows))
     wanted = PER_REQUEST if candidate in ("per-request", PER_REQUEST) else candidate
     proposal = propose(found, feature, wanted, despite=despite)
     workspace.publish(

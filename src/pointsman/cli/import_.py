@@ -8,14 +8,17 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pointsman.cli.figures import money, paper, table
+from pointsman.cli.figures import money, paper
+from pointsman.cli.fit import fitted
 from pointsman.control.imports.formats import FORMATS
 from pointsman.control.imports.run import AUTO, Reading, Tally, import_file
-from pointsman.core import snapshot as snapshots
 from pointsman.core.errors import TableError
 from pointsman.serve.workspace import Workspace, workspace_option
 
 SHOWN: Final = 10
+_NUMBERS: Final = (
+    "calls", "new", "no calls", "not read", "errors", "input tokens", "output tokens", "cost", "without a cost",
+)  # fmt: skip
 
 
 @click.command("import")
@@ -34,9 +37,14 @@ def command(workspace: Workspace, files: tuple[Path, ...], format_: str, feature
 
     JSON Lines or a JSON array: our own format, OpenAI requests and responses, LiteLLM, Langfuse, OpenTelemetry GenAI spans
     (see docs/imports.md).
+
+    \b
+    pointsman import calls.jsonl
+    pointsman import completions.jsonl --provider openai
+    pointsman import spend_logs.json --feature-from team_id
     """
     published = workspace.published()
-    snapshot = snapshots.decode(published.data) if published else None
+    snapshot = workspace.decoded(published) if published else None
     reading = Reading(format_, provider, feature_from)
     console = paper()
     tallies = []
@@ -55,6 +63,7 @@ def command(workspace: Workspace, files: tuple[Path, ...], format_: str, feature
     _show(console, tallies)
     if not any(tally.calls for tally in tallies):
         raise TableError("no calls were found; the formats and their fields are in docs/imports.md")
+    console.print("See them with `pointsman report`.")
 
 
 class _Complaints:
@@ -76,16 +85,16 @@ class _Complaints:
 
 
 def _show(console: Console, tallies: list[Tally]) -> None:
-    right = ("calls", "new", "no calls", "not read", "errors", "input tokens", "output tokens", "cost", "without a cost")
-    made = table("file", "format", *right, right=right)
-    for tally in tallies:
-        numbers = (tally.calls, tally.new, tally.passed_over, tally.problems, tally.errors)
-        tokens = (tally.input_tokens, tally.output_tokens)
-        made.add_row(
+    rows = [
+        (
             tally.source.removeprefix("import:"), ", ".join(name for name, calls in tally.formats.items() if calls),
-            *(f"{number:,}" for number in (*numbers, *tokens)), money(tally.cost_nano), f"{tally.unpriced:,}",
-        )  # fmt: skip
-    console.print(made)
+            *(f"{number:,}" for number in (tally.calls, tally.new, tally.passed_over, tally.problems, tally.errors)),
+            f"{tally.input_tokens:,}", f"{tally.output_tokens:,}", money(tally.cost_nano), f"{tally.unpriced:,}",
+        )
+        for tally in tallies
+    ]  # fmt: skip
+    for made in fitted(console, ("file", "format"), _NUMBERS, rows):
+        console.print(made)
     models = sorted({model for tally in tallies for model in tally.unpriced_models})
     if models:
         more = f" and {len(models) - SHOWN} more" if len(models) > SHOWN else ""
@@ -94,4 +103,3 @@ def _show(console: Console, tallies: list[Tally]) -> None:
             "from pointsman.toml (published by `pointsman up`), or from the price list of the --provider.",
             soft_wrap=True,
         )
-    console.print("See them with `pointsman report`.")

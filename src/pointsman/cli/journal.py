@@ -1,6 +1,8 @@
 """``pointsman journal``: the exchanges, one a line; or one of them, whole."""
 
 import sys
+from collections.abc import Iterator
+from typing import Final
 
 import click
 import msgspec
@@ -9,12 +11,15 @@ from rich.console import Console
 from rich.table import Table
 
 from pointsman.cli.figures import duration, moment, money, paper, percent, read_moment, table
+from pointsman.cli.fit import Row, fitted, width
 from pointsman.core.chat import Usage
 from pointsman.core.errors import StoreError
 from pointsman.core.record import Attempt, ExchangeRecord, Judgement
 from pointsman.core.routing import Decision
 from pointsman.serve.workspace import Workspace, workspace_option
 from pointsman.store.interfaces import Filter, Journal
+
+_OF_ATTEMPTS: Final = ("status", "first byte", "total", "ended", "input", "cached", "output", "cost")
 
 
 @click.command("journal")
@@ -35,9 +40,15 @@ def command(
     *,
     as_json: bool,
 ) -> None:
-    """List exchanges, newest first: what was asked, what was chosen and why, and what came of it."""
+    """List exchanges, newest first: what was asked, what was chosen and why, and what came of it.
+
+    \b
+    pointsman journal -n 5 --feature support
+    pointsman journal --since 24h --json > yesterday.jsonl
+    pointsman journal --id 01a2106c25f0cc36784940d1      (the id is in the reply's header x-pointsman-exchange)
+    """
     console = paper()
-    journal = workspace.store.journal
+    journal = workspace.existing.journal
     wanted = Filter(since_ms=since, until_ms=until, feature=feature, exchange=id_)
     records = list(journal.exchanges(wanted, newest_first=True, limit=limit))
     if id_ is not None and not records:
@@ -48,34 +59,39 @@ def command(
     elif id_ is not None:
         _show(console, journal, records[0])
     elif records:
-        console.print(_listed(records))
+        _list(console, records)
     else:
         console.print("No exchanges are recorded for this.")
 
 
-def _listed(records: list[ExchangeRecord]) -> Table:
-    right = ("tokens", "cost", "latency")
-    made = table(
-        "time",
-        "exchange",
-        "feature",
-        "mode",
-        "chosen",
-        "why",
-        *right,
-        "outcome",
-        right=right,
-        whole=("time", "exchange", "mode"),
-    )
-    for record in records:
-        decision = record.decision
-        chosen = decision.chosen if decision else record.attempts[-1].deployment if record.attempts else record.asked
-        made.add_row(
-            moment(record.at_ms), record.id, record.feature, decision.mode if decision else "", chosen,
-            decision.why if decision else record.source, _tokens(record), money(record.cost_nano),
-            duration(record.latency_ms or None), _outcome(record),
-        )  # fmt: skip
-    return made
+def _list(console: Console, records: list[ExchangeRecord]) -> None:
+    """Print one line an exchange, or a few where the terminal is too narrow for that."""
+    right, broken = ("tokens", "cost", "latency"), ("feature", "why", "outcome")
+    names = ("time", "exchange", "feature", "mode", "chosen", "why", *right, "outcome")
+    rows = [_cells(record) for record in records]
+    if width(names, rows, broken) <= console.width:
+        made = table(*names, right=right, whole=("time", "exchange", "mode"))
+        for row in rows:
+            made.add_row(*row)
+        console.print(made)
+        return
+    for row in rows:
+        at, exchange, feature, mode, chosen, why, tokens, cost, latency, outcome = row
+        console.print(f"{at}  {exchange}  {outcome}", soft_wrap=True)
+        console.print(f"  {feature}{f', {mode}' if mode else ''}: {chosen} ({why})", soft_wrap=True)
+        facts = [fact for fact in (f"{tokens} tokens" if tokens else "", cost, latency) if fact]
+        if facts:
+            console.print(f"  {', '.join(facts)}", soft_wrap=True)
+
+
+def _cells(record: ExchangeRecord) -> tuple[str, ...]:
+    decision = record.decision
+    chosen = decision.chosen if decision else record.attempts[-1].deployment if record.attempts else record.asked
+    return (
+        moment(record.at_ms), record.id, record.feature, decision.mode if decision else "", chosen,
+        decision.why if decision else record.source, _tokens(record), money(record.cost_nano),
+        duration(record.latency_ms or None), _outcome(record),
+    )  # fmt: skip
 
 
 def _tokens(record: ExchangeRecord) -> str:
@@ -110,8 +126,8 @@ def _show(console: Console, journal: Journal, record: ExchangeRecord) -> None:
     console.print(facts)
     if record.decision:
         _show_decision(console, record.decision)
-    if record.attempts:
-        console.print(_attempts(record.attempts))
+    for made in fitted(console, ("attempt", "deployment", "cause"), _OF_ATTEMPTS, _attempts(record.attempts)):
+        console.print(made)
     judgements = list(journal.judgements(Filter(exchange=record.id)))
     if judgements:
         console.print(_judgements(judgements))
@@ -134,18 +150,15 @@ def _show_decision(console: Console, decision: Decision) -> None:
         console.print(f"left out: {name}: {reason}")
 
 
-def _attempts(attempts: tuple[Attempt, ...]) -> Table:
-    right = ("status", "first byte", "total", "input", "cached", "output", "cost")
-    made = table("attempt", "deployment", "cause", *right, "ended", right=right)
+def _attempts(attempts: tuple[Attempt, ...]) -> Iterator[Row]:
     for place, attempt in enumerate(attempts, start=1):
         usage = attempt.usage or Usage()
         counts = (usage.input, usage.cached, usage.output) if attempt.usage else ("", "", "")
-        made.add_row(
+        yield (
             str(place), attempt.deployment, attempt.cause, str(attempt.status or ""), duration(attempt.first_byte_ms),
-            duration(attempt.total_ms or None), *(f"{count:,}" if count != "" else "" for count in counts),
-            money(attempt.cost_nano), attempt.error or attempt.finish or "",
+            duration(attempt.total_ms or None), attempt.error or attempt.finish or "",
+            *(f"{count:,}" if count != "" else "" for count in counts), money(attempt.cost_nano),
         )  # fmt: skip
-    return made
 
 
 def _judgements(judgements: list[Judgement]) -> Table:

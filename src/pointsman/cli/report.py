@@ -1,19 +1,21 @@
 """``pointsman report``: what was spent, on what, how well it went, and what the same tokens would cost elsewhere."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 import click
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
 from pointsman.cli.figures import duration, moment, money, paper, percent, read_moment, table
+from pointsman.cli.fit import Row, fitted, width
 from pointsman.cli.verdict_table import savings_table
-from pointsman.control.report import Elsewhere, Line, Report, report
-from pointsman.core import snapshot as snapshots
+from pointsman.control.report import UNKNOWN, Elsewhere, Line, Report, report
 from pointsman.serve.workspace import Workspace, workspace_option
 from pointsman.store.interfaces import Filter
+
+_NUMBERS: Final = ("requests", "errors", "cost", "median", "95 %", "input tokens", "from cache", "output tokens")
 
 
 @click.command("report")
@@ -23,11 +25,17 @@ from pointsman.store.interfaces import Filter
 @click.option("--feature", help="This feature only.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON value; money in nano-dollars (1e-9 US dollars).")
 def command(workspace: Workspace, since: int | None, until: int | None, feature: str | None, *, as_json: bool) -> None:
-    """Show spend, tokens, errors and latency by feature and model, and what the same tokens would cost elsewhere."""
+    """Show spend, tokens, errors and latency by feature and model, and what the same tokens would cost elsewhere.
+
+    \b
+    pointsman report --since 7d
+    pointsman report --feature support --json
+    """
+    journal = workspace.existing.journal
     published = workspace.published()
-    snapshot = snapshots.decode(published.data) if published else None
+    snapshot = workspace.decoded(published) if published else None
     wanted = Filter(since_ms=since, until_ms=until, feature=feature)
-    found = report(workspace.store.journal, snapshot, wanted)
+    found = report(journal, snapshot, wanted)
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
         return
@@ -43,50 +51,56 @@ def show(console: Console, found: Report, *, configured: bool) -> None:
         )
         return
     console.print(f"{moment(found.total.first_ms)} to {moment(found.total.last_ms)}")
-    console.print(_spend_table(found.lines, found.total))
+    for spend in fitted(console, ("feature", "model"), _NUMBERS, _spend_rows(found.lines, found.total)):
+        console.print(spend)
     if found.total.unpriced:
         console.print(
             f"Without a known cost (+?): {found.total.unpriced:,}. They count as requests and tokens, not as money. "
             "State a price with [deployments] or [[prices]] in pointsman.toml.\n"
         )
     if found.elsewhere:
-        console.print(_elsewhere_table(found.elsewhere))
-        console.print(
-            "The same tokens at other prices; whether the answers would be as good is unknown until a trial: "
-            "`pointsman trial FEATURE`.\n"
-        )
+        _show_elsewhere(console, found.elsewhere)
     elif not configured:
         console.print("What the same tokens would cost elsewhere is shown once prices are known: run `pointsman up` once.\n")
     for saved in found.savings:
         console.print(savings_table(saved))
 
 
-def _spend_table(lines: Iterable[Line], total: Line) -> Table:
-    numbers = ("requests", "errors", "input tokens", "from cache", "output tokens", "cost", "median", "95 %")
-    made = table("feature", "model", *numbers, right=numbers)
+def _spend_rows(lines: Iterable[Line], total: Line) -> Iterator[Row]:
     for line in lines:
-        made.add_row(line.feature, line.deployment or "(none reached)", *_figures(line))
-    made.add_section()
-    made.add_row("all", "", *_figures(total))
-    return made
+        yield line.feature, line.deployment or "(none reached)", *_figures(line)
+    yield None
+    yield "all", "", *_figures(total)
 
 
 def _figures(line: Line) -> Iterable[str]:
     cost = money(line.cost_nano) if line.unpriced < line.requests else "unknown"
     return (
         f"{line.requests:,}", f"{line.errors:,} ({percent(line.error_share)})" if line.errors else "0",
-        f"{line.input_tokens:,}", percent(line.cached_share), f"{line.output_tokens:,}",
         f"{cost} +?" if 0 < line.unpriced < line.requests else cost,
         duration(line.latency_p50_ms), duration(line.latency_p95_ms),
+        f"{line.input_tokens:,}", percent(line.cached_share), f"{line.output_tokens:,}",
     )  # fmt: skip
 
 
-def _elsewhere_table(elsewhere: Iterable[Elsewhere]) -> Table:
-    made = table("feature", "today", "same tokens at", "cost", "change", "", right=("today", "cost", "change"))
+def _show_elsewhere(console: Console, elsewhere: Iterable[Elsewhere]) -> None:
+    """Print what the same tokens would cost; where there is no room for a column of its own, the mark stands above."""
+    rows = []
     for one in elsewhere:
         feature, today = one.feature, money(one.today_nano) + (" +?" if one.unpriced else "")
         for other in one.alternatives:
             change = "" if other.change is None else f"{100 * other.change:+.0f} %"
-            made.add_row(feature, today, other.deployment, money(other.cost_nano), change, other.quality)
+            rows.append((feature, today, other.deployment, money(other.cost_nano), change, other.quality))
             feature = today = ""
-    return made
+    columns: tuple[str, ...] = ("feature", "today", "same tokens at", "cost", "change", "")
+    if width(columns, rows, ()) > console.width:
+        console.print(f"The same tokens elsewhere, {UNKNOWN}:")
+        columns = columns[:-1]
+    made = table(*columns, right=("today", "cost", "change"))
+    for row in rows:
+        made.add_row(*row[: len(columns)])
+    console.print(made)
+    console.print(
+        "The same tokens at other prices; whether the answers would be as good is unknown until a trial: "
+        "`pointsman trial FEATURE`.\n"
+    )

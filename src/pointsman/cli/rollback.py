@@ -13,8 +13,13 @@ from pointsman.serve.workspace import Workspace, workspace_option
 @click.argument("feature")
 @click.option("--route", default="auto", show_default=True, help="The route whose plan is meant.")
 def command(workspace: Workspace, feature: str, route: str) -> None:
-    """Send all of FEATURE's requests to its reference again, within a second. Judgements are kept."""
+    """Send all of FEATURE's requests to its reference again, within a second. Judgements are kept.
+
+    \b
+    pointsman rollback support
+    """
     now_ms = int(time.time() * 1000)
+    plan_of(workspace.snapshot(), route, feature)  # says what is missing before anything is made
     workspace.publish(lambda now: rollback(now, route, feature, now_ms=now_ms), made_by=f"pointsman rollback {feature}")
     plan = plan_of(workspace.snapshot(), route, feature)
     click.echo(

@@ -23,7 +23,12 @@ from pointsman.serve.workspace import Workspace, workspace_option
 @click.option("--route", default="auto", show_default=True, help="The model name that the client would send.")
 @click.option("--snapshot", type=click.Path(path_type=Path), help="A snapshot file [default: the one in force].")
 def command(workspace: Workspace, prompt: str, system: str, feature: str, route: str, snapshot: Path | None) -> None:
-    """Explain which deployment would answer PROMPT, and why. No request is sent, nothing is recorded."""
+    """Explain which deployment would answer PROMPT, and why. No request is sent, nothing is recorded.
+
+    \b
+    pointsman route "What is 17 * 23?" --feature arithmetic
+    pointsman route "What is 17 * 23?" --snapshot my.snapshot
+    """
     current, name = _snapshot(workspace, snapshot)
     messages = ([Message("system", (Text(system),))] if system else []) + [Message("user", (Text(prompt),))]
     decision = explained(current, ChatRequest(route, tuple(messages)), feature, name)
@@ -68,8 +73,8 @@ def show(decision: Decision, route: str, feature: str) -> None:
 
 def _snapshot(workspace: Workspace, path: Path | None) -> tuple[Snapshot, str]:
     if path is None:
-        current = workspace.published()
-        return workspace.snapshot(), current.hash if current else ""
+        snapshot, published = workspace.snapshot(), workspace.published()
+        return snapshot, published.hash if published else ""
     try:
         data = path.read_bytes()
     except OSError as error:

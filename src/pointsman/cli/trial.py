@@ -47,11 +47,19 @@ def command(  # noqa: PLR0913 - one parameter per option
     """Try cheaper models on a share of FEATURE's live requests; without FEATURE, show all verdicts.
 
     Answers are graded by the feature's check or judge, after the reply has gone out. See docs/trials.md.
+
+    \b
+    pointsman trial support --candidates openai/small-3,mistral/mid-2 --cap 5
+    pointsman trial                        the verdicts so far
+    pointsman trial support --stop
     """
     console = Console()
     if feature is None:
+        if stop or fresh or candidates or tolerance is not None:
+            raise click.UsageError("which feature? For example: pointsman trial support --stop")
         show(console, workspace, route)
         return
+    plan_of(workspace.snapshot(), route, feature)  # says what is missing before anything is made
     if stop:
         workspace.publish(lambda now: stop_trial(now, route, feature), made_by=f"pointsman trial {feature} --stop")
         console.print(f"The trial for {feature} is stopped; its judgements are kept.")
@@ -89,7 +97,7 @@ def command(  # noqa: PLR0913 - one parameter per option
 
 def show(console: Console, workspace: Workspace, route: str, feature: str | None = None) -> None:
     """Print the verdict table and what to do next."""
-    rows = verdicts(workspace.store.journal, tolerances(workspace.snapshot(), route), feature=feature)
+    rows = verdicts(workspace.existing.journal, tolerances(workspace.snapshot(), route), feature=feature)
     if not rows:
         console.print("Nothing has been tried yet. Start with: pointsman trial FEATURE")
         return

@@ -6,11 +6,14 @@ import importlib.util
 import logging
 import os
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from pointsman.control.compile import all_deployments
 from pointsman.control.config import Config, with_reference
+from pointsman.control.config.advice import advice
 from pointsman.control.config.found import discovered
 from pointsman.serve import up
 from pointsman.serve.workspace import Workspace, workspace_option
@@ -24,6 +27,8 @@ Found no provider key in the environment and no model server on this machine.
   ollama serve                   or llama.cpp, vLLM, LM Studio at their default ports, then: pointsman up
   pointsman demo                 see it work on simulated models first, without a key and at no cost"""
 
+_SHOWN = 6  # model names of one server
+
 
 @click.command("up")
 @workspace_option
@@ -35,23 +40,43 @@ Found no provider key in the environment and no model server on this machine.
     "--reference", envvar="POINTSMAN_REFERENCE", help="The deployment that `auto` stands for until there is evidence."
 )
 def command(workspace: Workspace, host: str | None, port: int | None, reference: str | None) -> None:
-    """Serve. Without a configuration, with whatever keys and model servers are found."""
+    """Serve. Without a configuration, with whatever keys and model servers are found.
+
+    \b
+    export OPENAI_API_KEY=...; pointsman up
+    pointsman up --reference openai/big-1         model="auto" is big-1 until there is evidence
+    pointsman up --config pointsman.toml --port 9000
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-    if workspace.config_path is not None:
-        config = workspace.config if reference is None else with_reference(workspace.config, reference)
-        made_by = f"configuration {workspace.config_path}"
-    else:
-        found = _run(_discover)
-        _show(found)
-        if not found.providers:
-            raise SystemExit(1)
-        config, made_by = discovered(found, reference=reference), "what was found on this machine"
+    config, made_by = _configured(workspace, reference)
     listener = up.bind(config, host, port)
     installation = up.Installation(config, workspace.config_path, workspace.data, workspace.store)
-    for note in up.publish_configuration(installation, made_by):
-        click.echo(f"note: {note}")
-    _greet(config, up.base_url(listener))
-    _run(functools.partial(up.serve, installation, listener))
+    with up.claim(workspace.data) as alone:
+        if not alone:
+            click.echo(f"note: another gateway works on {workspace.data}: from now on it serves this configuration too")
+        for note in up.publish_configuration(installation, made_by):
+            click.echo(f"note: {note}")
+        _greet(config, up.base_url(listener))
+        _run(functools.partial(up.serve, installation, listener))
+
+
+def _configured(workspace: Workspace, reference: str | None) -> tuple[Config, str]:
+    """Return the configuration, written or found, and where it is from. Exits where nothing was found."""
+    if workspace.config_path is not None:
+        config = workspace.config if reference is None else with_reference(workspace.config, reference)
+        for sentence in advice(config, all_deployments(config, datetime.now(UTC).date()), os.environ):
+            click.echo(f"look at: {sentence}")
+        return config, f"configuration {workspace.config_path}"
+    found = _run(_discover)
+    _show(found)
+    if not found.providers:
+        raise SystemExit(1)
+    config = discovered(found, reference=reference)
+    if reference is None:
+        remedy = f"pointsman up --reference {_example(config)}"
+        click.echo(f'\n`model="auto"` needs the deployment that you trust today: {remedy}')
+        click.echo("Until then every model keeps its own name, passes through unchanged, and is observed.")
+    return config, "what was found on this machine"
 
 
 async def _discover() -> Found:
@@ -64,28 +89,35 @@ async def _discover() -> Found:
 
 def _show(found: Found) -> None:
     for one in found.providers:
-        models = f": {', '.join(one.models[:6])}" if one.models else ""
+        more = f", and {len(one.models) - _SHOWN} more" if len(one.models) > _SHOWN else ""
+        models = f": {', '.join(one.models[:_SHOWN])}{more}" if one.models else ""
         click.echo(f"found {one.title} ({one.where}){models}")
+        if one.note:
+            click.echo(f"      {one.note}")
     for problem in found.problems:
         click.echo(f"look at: {problem}")
     if not found.providers:
         click.echo(NOTHING_FOUND)
 
 
+def _example(config: Config) -> str:
+    """Return a deployment to name in an example: one that is there, else the form of one."""
+    return next(iter(config.deployments), f"{next(iter(config.providers), 'PROVIDER')}/MODEL")
+
+
 def _greet(config: Config, url: str) -> None:
-    click.echo(f"\nPointsman serves at {url} (stop with Ctrl-C)\n")
-    model = next(iter(config.routes)) if any(route.reference for route in config.routes.values()) else None
-    if model is None:
-        click.echo('`model="auto"` needs the deployment that you trust today: pointsman up --reference PROVIDER/MODEL')
-        click.echo("Until then every model keeps its own name, passes through unchanged, and is observed.\n")
-    example = f"""\
+    named = next((name for name, route in config.routes.items() if route.reference), None)
+    example = f"""
+Pointsman serves at {url} (stop with Ctrl-C)
+
     from openai import OpenAI
-    client = OpenAI(base_url="{url}", api_key="unused")
-    client.chat.completions.create(model="{model or "your model's name"}",
+    client = OpenAI(base_url="{url}", api_key="{"YOUR-KEY" if config.keys else "unused"}")
+    client.chat.completions.create(model="{named or _example(config)}",
         messages=[{{"role": "user", "content": "Hello"}}], extra_headers={{"x-pointsman-feature": "support"}})
+
+Then: pointsman report, pointsman trial FEATURE, pointsman accept FEATURE
 """
     click.echo(example)
-    click.echo("Then: pointsman report, pointsman trial FEATURE, pointsman accept FEATURE\n")
 
 
 def _run(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:

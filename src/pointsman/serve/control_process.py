@@ -134,14 +134,20 @@ async def run(workspace: Workspace) -> None:
 
 
 async def _tend(workspace: Workspace, current: Current) -> None:
+    """Look at the file and at the canaries, again and again. What stays wrong is said once."""
     file = ConfigFile(workspace.config_path, workspace.store)
+    said = ""
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
+        problem = ""
         try:
             file.look()
             promote_ready(workspace.store, current())
         except PointsmanError as error:
-            say(str(error))
+            problem = str(error)
+        if problem not in ("", said):
+            say(problem)
+        said = problem
 
 
 def say(sentence: str) -> None:
@@ -159,8 +165,10 @@ def _now_ms() -> int:
 def main(config: Path | None, data: Path) -> None:
     """Run the control process (started by ``pointsman up``, not by hand)."""
     os.nice(NICENESS)
-    # Ctrl-C reaches the whole process group: the gateway ends first, then our standard input does.
+    # Ctrl-C reaches the whole process group, and so does the SIGTERM of a service manager: the gateway ends first, then our
+    # standard input does, and what was begun (and paid for) is finished.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     workspace = Workspace(config, data)
     try:
         asyncio.run(run(workspace))

@@ -10,19 +10,20 @@ request is taken, streams under way get ``GRACE_S`` to finish, then the journal 
 import asyncio
 import contextlib
 import datetime as dt
+import fcntl
 import logging
 import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pointsman.control.compile import compile_snapshot
 from pointsman.control.config import Config, is_loopback
 from pointsman.control.publish import publish
-from pointsman.core.errors import ConfigError
+from pointsman.core.errors import ConfigError, StoreError
 from pointsman.core.snapshot import Snapshot
 from pointsman.gateway.app import Gateway
 from pointsman.gateway.exchange import Equipment
@@ -38,6 +39,7 @@ from pointsman.upstream.credentials import credential_for
 from pointsman.upstream.transport import HttpTransport
 
 GRACE_S = 30.0
+LOCK_FILE = "gateway.lock"
 SWITCH_S = 0.0005
 """How long the journal's thread may keep the interpreter from the event loop. Python's own 5 ms were the 99th percentile."""
 
@@ -70,6 +72,25 @@ def publish_configuration(installation: Installation, made_by: str) -> tuple[str
 
     publish(installation.store, change, made_by=made_by, now_ms=int(time.time() * 1000))
     return notes
+
+
+@contextlib.contextmanager
+def claim(data: Path) -> Iterator[bool]:
+    """Hold a data directory for a gateway; yields False where another one holds it. The system lets go when we die.
+
+    Raises StoreError.
+    """
+    try:
+        held = (data / LOCK_FILE).open("w")
+    except OSError as error:
+        raise StoreError(f"{data} cannot be written to ({error.strerror}); name another directory with --data") from error
+    with held as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def bind(config: Config, host: str | None, port: int | None) -> socket.socket:

@@ -17,11 +17,11 @@ from pointsman.control import config as configuration
 from pointsman.control import publish as publishing
 from pointsman.control.config import Config
 from pointsman.core import snapshot as snapshots
-from pointsman.core.errors import StoreError
+from pointsman.core.errors import SnapshotError, StoreError
 from pointsman.core.snapshot import Snapshot
 from pointsman.store.interfaces import Published, Store
 from pointsman.store.seal import installation_key
-from pointsman.store.sqlite import open_store
+from pointsman.store.sqlite import FILE, open_store
 
 DEFAULT_CONFIG = Path("pointsman.toml")
 R = TypeVar("R")
@@ -49,19 +49,42 @@ class Workspace:
         """The opened store. Raises StoreError."""
         return open_store(self.data, vector_key=installation_key(self.data))
 
+    @property
+    def existing(self) -> Store:
+        """The store, for commands that only look: nothing is made in a directory that is no installation's.
+
+        Raises StoreError, with what to do.
+        """
+        if "store" not in self.__dict__ and not (self.data / FILE).exists():
+            raise StoreError(
+                f"nothing is recorded in {self.data} yet: start with `pointsman up` or `pointsman import FILE`, "
+                "or name the right place with --config or --data"
+            )
+        return self.store
+
     def published(self) -> Published | None:
         """Return the current snapshot as published, None in a new installation."""
         return self.store.snapshots.current()
 
     def snapshot(self) -> Snapshot:
-        """Return the current snapshot. Raises StoreError, with what to do, where none was ever published."""
-        current = self.published()
+        """Return the current snapshot. Raises StoreError, with what to do, where there is none or it is damaged."""
+        current = self.existing.snapshots.current()
         if current is None:
             raise StoreError(
                 f"nothing is published in {self.data} yet: start the gateway once with `pointsman up`, "
                 "or name the right place with --config or --data"
             )
-        return snapshots.decode(current.data)
+        return self.decoded(current)
+
+    def decoded(self, published: Published) -> Snapshot:
+        """Return a published snapshot's content. Raises StoreError that names the snapshot and its place."""
+        try:
+            return snapshots.decode(published.data)
+        except SnapshotError as error:
+            raise StoreError(
+                f"snapshot {published.number} in {self.data} ({published.made_by}) cannot be used: {error}; "
+                "put back a copy of this directory, or begin a new one with --data (what was recorded stays in this one)"
+            ) from error
 
     def publish(self, change: Callable[[Snapshot], Snapshot], *, made_by: str) -> Published:
         """Apply a change to the current snapshot and make the result current. Raises StoreError or SnapshotError."""

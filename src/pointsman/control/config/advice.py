@@ -29,6 +29,8 @@ def presence(credential: str, environment: Mapping[str, str]) -> Presence:
 
 def advice(config: Config, deployments: Mapping[str, Deployment], environment: Mapping[str, str]) -> Iterator[str]:
     """Yield one sentence for each thing to look at. ``deployments`` are all there are, with prices (``all_deployments``)."""
+    if not config.providers:
+        yield "no provider is configured: there is nobody to send a request to; add, for example, [providers.openai]"
     for provider in config.providers.values():
         if presence(provider.credential, environment) == "not set":
             yield f"provider {provider.name}: {provider.credential} holds nothing here: calls to it will be refused"
