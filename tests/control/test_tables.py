@@ -107,7 +107,11 @@ MISTAKES: dict[str, list[Row]] = {
     'all rows are of one model ("big")': [{**row, "model": "big"} for row in ROWS],
     "row 2, column cost_usd: -1 cannot be": [ROWS[0], {**ROWS[1], "cost_usd": -1}, *ROWS[2:]],
     "row 3, column prompt_id is empty": [*ROWS[:2], {**ROWS[2], "prompt_id": None}, ROWS[3]],
-    "row 2: the prompt is missing": [{**row, "prompt": None} if row["prompt_id"] == "b" else row for row in ROWS],
+    "row 2: the prompt is missing": [ROWS[0], {**ROWS[1], "prompt_id": "z", "prompt": None}, *ROWS[2:]],
+    "no row has a score": [{**row, "score": None} for row in ROWS],
+    "column prompt holds int64, not text": [{**row, "prompt": 5} for row in ROWS],
+    "row 1, column messages: 'messages[0].role' is missing": [{**row, "messages": [{"content": "x"}]} for row in ROWS],
+    "line 4, column score holds text, and a number before": [*ROWS[:3], {**ROWS[3], "score": "1"}],
 }
 
 
@@ -137,6 +141,30 @@ def test_unreadable_files_are_said_to_be(tmp_path: Path) -> None:
     ):
         with pytest.raises(TableError, match=said):
             read_outcomes([path])
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{not json}", "line 60002 is not JSON"),
+        ("[1]", "line 60002 is no JSON object"),
+        ("\xff", "line 60002 is not JSON"),
+    ],
+)
+def test_a_broken_line_is_found_however_far_down(tmp_path: Path, line: str, said: str) -> None:
+    """Arrow counts rows within its own blocks of a megabyte."""
+    path = tmp_path / "long.jsonl"
+    good = json.dumps(ROWS[0]) + "\n"
+    path.write_bytes((good * 60_000 + "\n").encode() + line.encode("latin-1") + b"\n")
+    with pytest.raises(TableError, match=f"{said}.*; correct it or leave it out"):
+        read_outcomes([path])
+
+
+def test_text_in_another_encoding_is_said_to_be(tmp_path: Path) -> None:
+    path = tmp_path / "latin.csv"
+    path.write_bytes("prompt_id,model,score,prompt\na,big,1,café\na,small,0,café\n".encode("latin-1"))
+    with pytest.raises(TableError, match="column prompt is not UTF-8 text; save the file as UTF-8"):
+        read_outcomes([path])
 
 
 def test_a_prompt_that_is_not_in_the_file_beside_is_named(tmp_path: Path) -> None:

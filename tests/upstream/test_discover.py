@@ -48,6 +48,20 @@ def test_azure_needs_its_address_too() -> None:
     assert [one.provider.base_url for one in both.providers] == ["https://mine.openai.azure.com/openai/v1"]
 
 
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [("http://127.0.0.1:8787/v1", True), ("https://api.openai.com/v1/", False), ("", False)],
+    ids=["elsewhere", "the usual one", "empty"],
+)
+def test_an_address_for_the_sdk_is_not_followed_and_that_is_said(address: str, *, said: bool) -> None:
+    """It may well be this gateway's own, where it would send its requests to itself."""
+    found = keyed({"OPENAI_API_KEY": SECRET, "OPENAI_BASE_URL": address})
+    assert [one.provider.base_url for one in found.providers] == ["https://api.openai.com/v1"]
+    assert bool(found.problems) == said
+    assert all("OPENAI_BASE_URL is not followed" in problem for problem in found.problems)
+    assert not any(SECRET in problem or "8787" in problem for problem in found.problems)
+
+
 def test_an_empty_environment_is_no_error() -> None:
     assert keyed({}).providers == ()
 

@@ -30,6 +30,9 @@ from pointsman.policy.outcomes import Floats, Outcomes
 from pointsman.wire.openai_chat import request as requests
 
 NUMBERS: Final = ("score", "prompt_tokens", "completion_tokens", "cost_usd")
+KINDS: Final[dict[type, str]] = {
+    str: "text", int: "a number", float: "a number", bool: "true or false", list: "a list", dict: "an object",
+}  # fmt: skip
 READERS: Final[dict[str, Callable[[Path], Any]]] = {
     ".parquet": pa_parquet.read_table,
     ".csv": pa_csv.read_csv,
@@ -130,12 +133,17 @@ def _outcomes(path: Path, advance: Callable[[int], None]) -> Outcomes:
         raise TableError(f"{path}: row {row + 1}, column score: {score[row]:g} is not in [0, 1]; scale the scores to [0, 1]")
     names, which = np.unique(np.array(models), return_inverse=True)
     if len(names) < 2:
-        raise TableError(f'{path}: all rows are of one model ("{names[0]}"); there is nothing to choose between')
+        raise TableError(
+            f'{path}: all rows are of one model ("{names[0]}"), so there is nothing to choose between; '
+            "put the rows of all models into one table"
+        )
     keep, line = np.unique(np.array(ids), return_inverse=True)
     shape = (len(keep), len(names))
     prompts = _prompts_of(path, table, keep, advance)
     stated = _mean((len(keep), 1), line, np.zeros_like(line), numbers["prompt_tokens"])[:, 0]
     graded = _mean(shape, line, which, score)
+    if np.isnan(graded).all():
+        raise TableError(f"{path}: no row has a score; grade the answers first, each in [0, 1]")
     outcomes = Outcomes(
         deployments=tuple(str(name) for name in names),
         groups=prompts.groups,
@@ -167,13 +175,16 @@ def _prompts_of(path: Path, table: Any, ids: NDArray[Any], advance: Callable[[in
         raise TableError(
             f'{source}: {len(missing):,} prompts of {path.name} are not in it, the first "{missing[0]}"; add them'
         )
-    return _prompts(source, table.take(pa.array([first[name] for name in ids])), advance)
+    places = [first[name] for name in ids]
+    return _prompts(source, table.take(pa.array(places)), advance, places)
 
 
-def _prompts(path: Path, table: Any, advance: Callable[[int], None]) -> Prompts:
-    """Turn the texts of a table into feature vectors, groups and token counts."""
+def _prompts(path: Path, table: Any, advance: Callable[[int], None], places: Sequence[int] | None = None) -> Prompts:
+    """Turn the texts of a table into feature vectors, groups and token counts. ``places`` are the rows' in the file."""
     count = table.num_rows
-    wanted = [_request(path, row, value) for row, value in enumerate(_asked(path, table))]
+    places = places if places is not None else range(count)
+    column, asked = _asked(path, table)
+    wanted = [_request(path, place, column, value) for place, value in zip(places, asked, strict=True)]
     vectors = np.empty((count, features.LENGTH), dtype=np.uint8)
     tokens = np.empty(count)
     for row, request in enumerate(wanted):
@@ -182,7 +193,7 @@ def _prompts(path: Path, table: Any, advance: Callable[[int], None]) -> Prompts:
         advance(1)
     columns = set(table.column_names)
     groups = (
-        _texts(path, table, "dup_group")
+        _texts(path, table, "dup_group", places)
         if "dup_group" in columns
         else [features.text_group(f"{one.system_text}\n{one.user_text}") for one in wanted]
     )
@@ -192,24 +203,30 @@ def _prompts(path: Path, table: Any, advance: Callable[[int], None]) -> Prompts:
         ids=tuple(_texts(path, table, "prompt_id")),
         vectors=vectors,
         groups=np.array(groups),
-        labels=tuple(_texts(path, table, label)) if label else ("",) * count,
-        features=tuple(_texts(path, table, "feature")) if "feature" in columns else ("",) * count,
+        labels=tuple(_texts(path, table, label, places)) if label else ("",) * count,
+        features=tuple(_texts(path, table, "feature", places)) if "feature" in columns else ("",) * count,
         input_tokens=np.where(np.isnan(stated), tokens, stated),
     )
 
 
-def _asked(path: Path, table: Any) -> list[Any]:
-    for name in ("messages", "prompt"):
-        if name in table.column_names:
-            values: list[Any] = table.column(name).to_pylist()
-            return values
-    raise TableError(f"{path}: there is no column prompt or messages; add one of them")
+def _asked(path: Path, table: Any) -> tuple[str, list[Any]]:
+    """Return the name and the cells of the column that holds the texts."""
+    name = next((name for name in ("messages", "prompt") if name in table.column_names), None)
+    if name is None:
+        raise TableError(f"{path}: there is no column prompt or messages; add one of them")
+    column = table.column(name)
+    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+        raise TableError(f"{path}: column {name} is not UTF-8 text; save the file as UTF-8")
+    if pa.types.is_primitive(column.type):
+        raise TableError(f"{path}: column {name} holds {column.type}, not text; convert it")
+    values: list[Any] = column.to_pylist()
+    return name, values
 
 
-def _request(path: Path, row: int, value: Any) -> ChatRequest:
+def _request(path: Path, place: int, column: str, value: Any) -> ChatRequest:
     """Return a prompt as the gateway would see it. ``messages`` may be a list, or JSON text of one."""
     if value is None:
-        raise TableError(f"{path}: row {row + 1}: the prompt is missing; fill it in or leave the row out")
+        raise TableError(f"{path}: row {place + 1}: the prompt is missing; fill it in or leave the row out")
     if isinstance(value, str) and not value.lstrip().startswith("[{"):
         return ChatRequest("", (Message("user", (Text(value),)),))
     try:
@@ -218,7 +235,7 @@ def _request(path: Path, row: int, value: Any) -> ChatRequest:
     except (ValueError, WireError, TypeError) as error:
         if isinstance(value, str):
             return ChatRequest("", (Message("user", (Text(value),)),))
-        raise TableError(f"{path}: row {row + 1}, column messages: {error}") from error
+        raise TableError(f"{path}: row {place + 1}, column {column}: {error}; correct it or leave the row out") from error
 
 
 def _read(path: Path) -> Any:
@@ -230,10 +247,35 @@ def _read(path: Path) -> Any:
     except FileNotFoundError as error:
         raise TableError(f"{path}: there is no such file") from error
     except (OSError, pa.ArrowException) as error:
+        fault = _json_fault(path) if reader is pa_json.read_json else ""
+        if fault:
+            raise TableError(f"{path}: {fault}; correct it or leave it out") from error
         reason = str(error).splitlines()[0]
         raise TableError(
             f"{path}: cannot be read as {path.suffix[1:]} ({reason}); is it whole, and of that kind?"
         ) from error
+
+
+def _json_fault(path: Path) -> str:
+    """Say which line of JSON Lines is at fault, empty where none is found: Arrow counts rows within its own blocks."""
+    kinds: dict[str, str] = {}
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError:
+        return ""
+    for number, line in enumerate(lines, start=1):
+        try:
+            value = msgspec.json.decode(line) if line.strip() else {}
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return f"line {number} is not JSON"
+        if not isinstance(value, dict):
+            return f"line {number} is no JSON object, and each line must be one"
+        for column, cell in value.items():
+            kind = KINDS.get(type(cell), "")
+            before = kinds.setdefault(column, kind) if kind else ""
+            if kind != before:
+                return f"line {number}, column {column} holds {kind}, and {before} before"
+    return ""
 
 
 def _need(path: Path, table: Any, column: str) -> None:
@@ -241,11 +283,11 @@ def _need(path: Path, table: Any, column: str) -> None:
         raise TableError(f"{path}: there is no column {column} (it has {', '.join(table.column_names)}); add or rename one")
 
 
-def _texts(path: Path, table: Any, column: str) -> list[str]:
+def _texts(path: Path, table: Any, column: str, places: Sequence[int] | None = None) -> list[str]:
     values = table.column(column).to_pylist()
-    for row, value in enumerate(values):
+    for place, value in zip(places if places is not None else range(len(values)), values, strict=True):
         if value is None or value == "":
-            raise TableError(f"{path}: row {row + 1}, column {column} is empty; fill it in or leave the row out")
+            raise TableError(f"{path}: row {place + 1}, column {column} is empty; fill it in or leave the row out")
     return [str(value) for value in values]
 
 

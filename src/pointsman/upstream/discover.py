@@ -67,6 +67,11 @@ def keyed(environ: Mapping[str, str]) -> Found:
                 f"{row.title}: {variable} is set but {row.url_variable} is not; set it to your resource's address."
             )
             continue
+        if environ.get(row.sdk_variable, "").strip().rstrip("/") not in ("", row.base_url):
+            problems.append(
+                f"{row.title}: {row.sdk_variable} is not followed: calls, and the key in {variable}, go to {row.base_url}; "
+                f"for another server write [providers.NAME] with base_url into pointsman.toml."
+            )
         provider = row.provider(variable, address)
         providers.append(FoundProvider(provider, row.title, variable, price_id=row.price_id, note=row.note))
     return Found(tuple(providers), tuple(problems))

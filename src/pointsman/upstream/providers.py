@@ -6,8 +6,8 @@ until they get dialects of their own. A row becomes a ``core.routing.Provider`` 
 Laws: a row holds no secret and reads no environment; ``base_url`` has no slash at its end, and ``/chat/completions`` and
 ``/models`` go behind it. A quirk stands here only where it is documented and code acts on it.
 
-Base URLs were checked against the providers' own documentation in November 2026, except those of OpenAI (the official
-SDK's default) and of Mistral, DeepSeek, Groq and OpenRouter (checked against public client configurations).
+Base URLs and variables were checked against the providers' own documentation in November 2026, except those of OpenAI (the
+official SDK's default) and of Mistral (public client configurations).
 """
 
 from msgspec import Struct
@@ -34,7 +34,8 @@ class Row(Struct, frozen=True):
     ``variables`` are the accepted names of the key's variable, the usual one first. ``base_url`` is empty where it depends
     on the customer; then ``url_variable`` names the variable that holds the customer's address, and ``url_path`` is what
     belongs behind it. ``price_id`` is the provider's id in genai-prices, None where that package does not know it.
-    ``note`` is one sentence for people.
+    ``note`` is one sentence for people. ``sdk_variable`` names the variable by which the provider's own SDK takes another
+    address: it is not followed, because applications point it at gateways such as this one.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Row(Struct, frozen=True):
     url_variable: str = ""
     url_path: str = ""
     note: str = ""
+    sdk_variable: str = ""
     dialect: str = "openai_chat"
 
     def provider(self, variable: str, address: str = "") -> Provider:
@@ -71,8 +73,22 @@ class LoopbackServer(Struct, frozen=True):
 
 
 ROWS: tuple[Row, ...] = (
-    Row("openai", "OpenAI", "https://api.openai.com/v1", ("OPENAI_API_KEY",), "openai"),
-    Row("anthropic", "Anthropic", "https://api.anthropic.com/v1", ("ANTHROPIC_API_KEY",), "anthropic"),
+    Row(
+        "openai",
+        "OpenAI",
+        "https://api.openai.com/v1",
+        ("OPENAI_API_KEY",),
+        "openai",
+        sdk_variable="OPENAI_BASE_URL",
+    ),
+    Row(
+        "anthropic",
+        "Anthropic",
+        "https://api.anthropic.com/v1",
+        ("ANTHROPIC_API_KEY",),
+        "anthropic",
+        note="By its OpenAI-compatible address, which has no prompt caching and does not enforce `strict` schemas.",
+    ),
     Row(
         "gemini",
         "Google Gemini",
@@ -97,7 +113,10 @@ ROWS: tuple[Row, ...] = (
         "https://api.moonshot.ai/v1",
         ("MOONSHOT_API_KEY",),
         "moonshotai",
-        note="A key from platform.moonshot.cn works only with base_url https://api.moonshot.cn/v1.",
+        note=(
+            'A key from platform.moonshot.cn needs [providers.moonshot] base_url = "https://api.moonshot.cn/v1" and '
+            'credential = "env:MOONSHOT_API_KEY" in pointsman.toml.'
+        ),
     ),
     Row(
         "dashscope",
@@ -105,7 +124,10 @@ ROWS: tuple[Row, ...] = (
         "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
         ("DASHSCOPE_API_KEY",),
         None,
-        note="Keys belong to a region: for Beijing set base_url to https://dashscope.aliyuncs.com/compatible-mode/v1.",
+        note=(
+            "Keys belong to a region, this is Singapore's; a key from Beijing needs [providers.dashscope] base_url = "
+            '"https://dashscope.aliyuncs.com/compatible-mode/v1" and credential = "env:DASHSCOPE_API_KEY" in pointsman.toml.'
+        ),
     ),
     Row("groq", "Groq", "https://api.groq.com/openai/v1", ("GROQ_API_KEY",), "groq"),
     Row("together", "Together", "https://api.together.ai/v1", ("TOGETHER_API_KEY",), "together"),

@@ -59,7 +59,7 @@ hots = 'x'  #!
 [journal]
 qqqq = 1  #!
 
-== text for a number: must be a whole number, not text; write port = 1, without quotes
+== text for a number: must be a whole number, not text; write port = 80, without quotes
 [gateway]
 port = "80"  #!
 
@@ -100,6 +100,9 @@ host = "0.0.0.0"  #!
 == empty text: gateway.data is empty
 [gateway]
 data = ""  #!
+
+== a known provider misspelt: [providers.opnai] has no base_url; did you mean openai? Else add base_url
+[providers.opnai]  #!
 
 == no base_url: [providers.other] has no base_url
 [providers.other]  #!

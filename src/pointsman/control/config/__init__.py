@@ -222,7 +222,7 @@ def _syntax(said: str, text: str) -> Mistake:
         return Mistake(line, "this key stands here for the second time", "keep one of the two")
     if reason.startswith("Cannot declare"):
         return Mistake(line, "this table stands here for the second time", "put all its keys under one header")
-    return Mistake(line, f"this is not TOML: {reason}", 'texts need quotes: key = "text"')
+    return Mistake(line, f"this is not TOML: {reason}", 'texts need quotes: key = "text"; lists and tables are closed: ] }')
 
 
 def _told(mistakes: list[Mistake], file: str) -> str:

@@ -109,7 +109,7 @@ def _provider(name: str, table: Table) -> Provider:
         table.report.add(table.path, f"the provider name {name!r} holds a slash or a blank", "use letters, digits, - and _")
     known = row(name)
     usual = "base_url" not in table and known is not None and known.base_url != ""
-    base_url = known.base_url if usual and known else _base_url(table, known)
+    base_url = known.base_url if usual and known else _base_url(table, name, known)
     credential = _credential(table, name, f"env:{known.variables[0]}" if usual and known else "none")
     dialect = table.choice("dialect", DIALECTS) or DIALECTS[0]
     quirks = table.texts("quirks")
@@ -122,12 +122,14 @@ def _provider(name: str, table: Table) -> Provider:
     return Provider(name, base_url, credential, dialect, quirks)
 
 
-def _base_url(table: Table, known: Row | None) -> str:
+def _base_url(table: Table, name: str, known: Row | None) -> str:
     url = table.text("base_url")
     if url is None:
         if "base_url" not in table:
             ending = f"your resource's address and {known.url_path}" if known else "the address before /chat/completions"
             remedy = f'add base_url = "https://...": {ending}'
+            nearest = "" if known else meant(name, [one.name for one in ROWS])
+            remedy = f"{nearest} Else {remedy}" if nearest else remedy
             table.report.add(table.path, f"[{table.name}] has no base_url", remedy)
         return ""
     try:

@@ -18,6 +18,7 @@ from msgspec import Struct
 from pointsman.control.config.lines import Path
 
 Word = TypeVar("Word", bound=str)
+_PLAIN_DIGITS: Final = 6  # no secret is that short
 _TYPES: Final = {
     str: "text",
     bool: "true or false",
@@ -201,7 +202,9 @@ class Table:
             return value
         found = "a fraction" if isinstance(value, Decimal) else _TYPES.get(type(value), "a date or time")
         quoted = isinstance(value, str) and wanted in (int, Decimal, bool)
-        remedy = hint or f"write {_example(key, wanted)}{', without quotes' if quoted else ''}"
+        meant_number = quoted and wanted is not bool and value.isdecimal() and len(value) <= _PLAIN_DIGITS
+        example = f"{key} = {value}" if meant_number else _example(key, wanted)
+        remedy = hint or f"write {example}{', without quotes' if quoted else ''}"
         self.wrong(key, f"must be {_TYPES[wanted]}, not {found}", remedy)
         return None
 
