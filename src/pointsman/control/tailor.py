@@ -116,7 +116,7 @@ class Tailor:
         return found
 
     def _test(self, learned: Learned, start: int, later: Sequence[Case], level: float) -> Tailored:
-        evidence = Evidence(reference=self.reference.name)
+        evidence = Evidence(reference=self.reference.name, alpha=level)
         choices: Counter[str] = Counter()
         costs: list[tuple[int, Mapping[str, int]]] = []
         for case in later:
@@ -126,7 +126,7 @@ class Tailor:
             evidence.costs.append((case.cost_nano[chosen], case.cost_nano[self.reference.name]))
             evidence.spent_nano += sum(case.cost_nano[one.name] for one in self.candidates)
             costs.append((case.cost_nano[chosen], case.cost_nano))
-        row = evidence.row(self.feature, PER_REQUEST, self.trial, self.tolerance, level)
+        row = evidence.row(self.feature, PER_REQUEST, self.trial, self.tolerance)
         return Tailored(learned, row, start, choices, tuple(costs))
 
     def _choose(self, learned: Learned, case: Case) -> str:

@@ -84,6 +84,7 @@ class Evidence:
     """What has been judged of one candidate for one feature in one trial. ``changes`` are the differences, in order."""
 
     reference: str = ""
+    alpha: float = ALPHA
     changes: list[float] = field(default_factory=list)
     ungraded: int = 0
     costs: list[tuple[int, int]] = field(default_factory=list)
@@ -104,17 +105,23 @@ class Evidence:
         else:
             self.changes.append(change)
 
-    def row(self, feature: str, candidate: str, trial: str, tolerance: float, alpha: float = ALPHA) -> Row:
-        """Return the line of the table for an owner who accepts a loss of ``tolerance``."""
-        sequence = ConfidenceSequence(alpha)
+    @property
+    def sequence(self) -> ConfidenceSequence:
+        """What the differences allow to be said, at level ``1 - alpha``: worked out anew each time, in milliseconds."""
+        sequence = ConfidenceSequence(self.alpha)
         sequence.extend(self.changes)
+        return sequence
+
+    def row(self, feature: str, candidate: str, trial: str, tolerance: float) -> Row:
+        """Return the line of the table for an owner who accepts a loss of ``tolerance``."""
+        sequence = self.sequence
         change, cost = sequence.interval, cost_ratio(self.costs)
         cheaper = None if cost is None else True if cost.high < 1 else False if cost.low >= 1 else None
         kind = verdict(change, tolerance, cheaper=cheaper)
         more: int | None = None
         more_nano: int | None = None
         if kind == "cannot tell" and change.n and not change.contradicts(tolerance):
-            more = needed(sequence.counts, tolerance, alpha) or None
+            more = needed(sequence.counts, tolerance, self.alpha) or None
             more_nano = round(more * self.spent_nano / change.n) if more is not None else None
         return Row(
             feature=feature,

@@ -20,8 +20,8 @@ Laws: valid for every sample size and every time of looking, for independent or 
 When the bounds cross: the two sides err apart, each with chance ``alpha / 2`` at most, so that in up to ``alpha`` of all
 runs the lower bound comes to lie above the upper one, and much more often when the answers change on the way. What one side
 has ruled out stays ruled out at its own level: with both bounds on the same side of the tolerance there is a verdict.
-Only where they contradict one another about the tolerance itself does it stay open. For showing, the interval is then that
-of all differences so far, without what earlier looks ruled out; it always contains their mean.
+Only where they contradict one another about the tolerance itself does it stay open. For showing, where what earlier looks
+ruled out leaves out the mean itself, the interval is that of the last look, which always contains it.
 """
 
 import math
@@ -44,19 +44,20 @@ _STRETCH: Final = 4096  # looks worked out together: bounds memory, and makes no
 class Interval(Struct, frozen=True):
     """The mean of ``n`` differences and bounds that hold at all times at once; all in [-1, 1], 0.01 is one point.
 
-    Before the first difference the mean is 0 and the bounds are -1 and 1. ``crossed`` is None but where the lower and the
-    upper bound, in this order, have passed one another; ``low`` and ``high`` are then those of the last look alone.
+    Before the first difference the mean is 0 and the bounds are -1 and 1. Where the bounds that earlier looks left do not
+    contain the mean (they may even have crossed), ``low`` and ``high`` are those of the last look alone, and ``earlier``
+    keeps the others.
     """
 
     mean: float
     low: float
     high: float
     n: int
-    crossed: tuple[float, float] | None = None
+    earlier: tuple[float, float] | None = None
 
     def ruled_out(self) -> tuple[float, float]:
         """Return below what and above what the true mean was found not to lie, by all looks so far."""
-        return self.crossed or (self.low, self.high)
+        return self.earlier or (self.low, self.high)
 
     def contradicts(self, tolerance: float) -> bool:
         """Whether the mean was found to lie above ``-tolerance`` at one time, and below it at another."""
@@ -79,10 +80,10 @@ class ConfidenceSequence:
         n = int(self._times.sum())
         mean = float(self._values @ self._times) / n if n else 0.0
         low, high = self._below.low, -self._above.low
-        if low <= high:
+        if low <= mean <= high:
             return Interval(mean, low, high, n)
         alone = self._below.alone(self._values, self._times), self._above.alone(-self._values, self._times)
-        return Interval(mean, alone[0], -alone[1], n, crossed=(low, high))
+        return Interval(mean, alone[0], -alone[1], n, earlier=(low, high))
 
     @property
     def counts(self) -> dict[float, int]:

@@ -4,7 +4,8 @@ Strategy: simulated models answer a text always the same way, so what every mode
 With real models it is not: there, Pointsman compares with the control share instead. ``auto`` is measured as it was served.
 
 Laws: what a careful person would do by hand (the best fixed model per feature) is chosen from the trial's verdicts alone,
-as that person would; intervals are 95 % bounds of means over requests, by the normal approximation.
+as that person would. Intervals are 95 % bounds: Wilson's (1927) for shares, the normal approximation for mean costs; two
+ways are compared request by request.
 """
 
 import math
@@ -14,6 +15,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from pointsman.control.tailor import PER_REQUEST
+from pointsman.control.verdict import Ratio, Row, cost_ratio
 from pointsman.upstream.simulated.tasks import Task
 
 Z95: Final = 1.959963984540054
@@ -40,6 +43,7 @@ class Way(Struct, frozen=True):
     name: str
     right: Mean
     usd_per_1000: Mean
+    answers: tuple[Answer, ...]
     measured: bool = False
 
 
@@ -54,10 +58,18 @@ def mean(values: Sequence[float]) -> Mean:
     return Mean(centre, centre - half, centre + half)
 
 
+def share(hits: int, n: int) -> Mean:
+    """Return a share and its 95 % bounds, which stay within 0 and 1 (Wilson 1927)."""
+    value, z = hits / n, Z95**2 / n
+    centre = (value + z / 2) / (1 + z)
+    half = math.sqrt(z * (value * (1 - value) + z / 4)) / (1 + z)
+    return Mean(value, max(0.0, centre - half), min(1.0, centre + half))
+
+
 def way(name: str, answers: Sequence[Answer], *, measured: bool = False) -> Way:
     """Sum up what one way of choosing got for its requests."""
-    right = mean([float(answer.right) for answer in answers])
-    return Way(name, right, mean([answer.cost_nano / 1e6 for answer in answers]), measured)
+    right = share(sum(answer.right for answer in answers), len(answers))
+    return Way(name, right, mean([answer.cost_nano / 1e6 for answer in answers]), tuple(answers), measured)
 
 
 def fixed(name: str, tasks: Sequence[Task], choice: Mapping[str, str], ask: Ask) -> Way:
@@ -72,3 +84,19 @@ def best_possible(tasks: Sequence[Task], deployments: Sequence[str], ask: Ask) -
         answers = sorted((ask(name, task) for name in deployments), key=lambda answer: answer.cost_nano)
         chosen.append(next((answer for answer in answers if answer.right), answers[0]))
     return way("best possible (out of reach)", chosen)
+
+
+def by_hand(rows: Sequence[Row]) -> dict[str, str]:
+    """For each feature the cheapest candidate that the trial found ready: what a careful person would set by hand."""
+    chosen: dict[str, str] = {}
+    ready = [row for row in rows if row.kind == "ready" and row.candidate != PER_REQUEST and row.cost is not None]
+    for row in sorted(ready, key=lambda row: row.cost.value if row.cost else math.inf):
+        chosen.setdefault(row.feature, row.candidate)
+    return chosen
+
+
+def against(ours: Way, theirs: Way) -> tuple[Mean, Ratio | None]:
+    """Compare two ways on the same requests: the difference in the share of right answers, and the ratio of costs."""
+    both = list(zip(ours.answers, theirs.answers, strict=True))
+    change = mean([float(own.right) - float(other.right) for own, other in both])
+    return change, cost_ratio([(own.cost_nano, other.cost_nano) for own, other in both])

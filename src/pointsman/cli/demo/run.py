@@ -1,29 +1,28 @@
 """The demo from beginning to end."""
 
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+import openai
 from msgspec.structs import replace
 from rich.console import Console
 
-from pointsman.cli.demo import pictures, show
-from pointsman.cli.demo.compare import Answer, Ask, best_possible, fixed, way
+from pointsman.cli.demo import explain, show
+from pointsman.cli.demo.compare import Answer, Ask, best_possible, by_hand, fixed, way
 from pointsman.cli.demo.processes import free_port, running
-from pointsman.cli.demo.story import ROUTE, Story
-from pointsman.cli.demo.traffic import Answered
+from pointsman.cli.demo.story import ROUTE, Sizes, Story
 from pointsman.cli.verdict_table import savings_table, verdict_table
 from pointsman.control.savings import savings
-from pointsman.control.tailor import PER_REQUEST
 from pointsman.control.verdict import Row
 from pointsman.core.chat import Usage
 from pointsman.core.errors import PointsmanError
-from pointsman.core.record import ExchangeRecord
 from pointsman.policy.cost import amount
 from pointsman.serve.workspace import Workspace
 from pointsman.store.interfaces import Filter
-from pointsman.upstream.simulated.features import features
+from pointsman.upstream.simulated.features import Feature, features
 from pointsman.upstream.simulated.setup import PROVIDER, config_toml
 from pointsman.upstream.simulated.tasks import Task
 from pointsman.upstream.simulated.zoo import Zoo
@@ -31,77 +30,102 @@ from pointsman.upstream.simulated.zoo import Zoo
 JUDGED_BY_MODEL: Final = frozenset({"support"})
 
 
-def run(console: Console, out: Path, data: Path, seed: int) -> None:
-    """Run the story and print what came of it; pictures go to ``out``."""
+def run(
+    console: Console,
+    out: Path,
+    data: Path,
+    seed: int,
+    *,
+    told: dict[str, Feature] | None = None,
+    sizes: Sizes = Sizes(),  # noqa: B008 - frozen
+) -> None:
+    """Run the story and print what came of it; pictures go to ``out``. ``told``: its features, else all."""
     zoo = Zoo(seed=seed)
     zoo_port, port = free_port(), free_port()
     config = out / "pointsman.toml"
-    zoo_url = f"http://127.0.0.1:{zoo_port}/v1"
+    zoo_url, gateway_url = f"http://127.0.0.1:{zoo_port}/v1", f"http://127.0.0.1:{port}"
     config.write_text(config_toml(zoo, zoo_url, data="data", port=port, judged=JUDGED_BY_MODEL), "utf-8")
     console.rule("Pointsman, on simulated models")
     console.print(
         "The models below are [bold]simulated[/]: they really read and solve generated tasks, each with its own skills, but "
-        "their names, prices and skills say nothing about real ones.\nEverything else is real: the gateway, the openai "
-        "client, the trials, the statistics.\n"
+        "their names, prices and skills say nothing about real ones. Everything else is real: the gateway, the openai "
+        "client, the trials, the statistics."
     )
     with ExitStack() as stack:
         zoo_arguments = ["zoo", "--port", str(zoo_port), "--seed", str(seed), "--speed", "0"]
-        stack.enter_context(running(zoo_arguments, f"{zoo_url}/models", out / "zoo.log"))
-        ready = f"http://127.0.0.1:{port}/readyz"
-        stack.enter_context(running(["up", "--config", str(config)], ready, out / "gateway.log"))
+        gateway_arguments = ["up", "--config", str(config)]
+        children = [
+            stack.enter_context(running("the simulated zoo", zoo_arguments, f"{zoo_url}/models", out / "zoo.log")),
+            stack.enter_context(running("the gateway", gateway_arguments, f"{gateway_url}/readyz", out / "gateway.log")),
+        ]
+
+        def check() -> None:
+            for child in children:
+                child.check()
+
         workspace = Workspace(config, data)
         stack.callback(workspace.close)
-        _tell(Story(f"http://127.0.0.1:{port}/v1", workspace, features(), console, seed), zoo, out)
+        story = Story(f"{gateway_url}/v1", workspace, told or features(), console, seed, check, sizes)
+        for child in children:
+            child.wait()
+        try:
+            _tell(story, zoo, out)
+        except (openai.APIError, OSError) as error:
+            check()
+            raise PointsmanError(f"a request of the demo failed ({error}): see zoo.log and gateway.log in {out}") from error
 
 
 def _tell(story: Story, zoo: Zoo, out: Path) -> None:
-    console = story.console
-    console.rule("1. Observe: nothing changes but what can be seen")
-    story.observe()
-    lines = story.workspace.store.journal.spend(Filter())
-    console.print(show.spend_table(lines))
-    spend: dict[str, float] = {}
-    for line in lines:
-        spend[line.feature] = spend.get(line.feature, 0.0) + line.cost_nano / 1e9
-    pictures.spend_by_feature(spend, out / "spend.png")
+    from pointsman.cli.demo import pictures  # noqa: PLC0415 - matplotlib takes a second, in which the servers start
 
-    console.rule("2. Trial: candidates answer copies of live requests, after the reply")
+    console, journal = story.console, story.workspace.store.journal
+    _section(console, "1. Observe: nothing changes but what can be seen")
+    story.observe()
+    lines = journal.spend(Filter())
+    console.print(show.spend_table(lines))
+    pictures.spend_by_feature(lines, out / "spend.png")
+
+    _section(console, "2. Trial: candidates answer copies of live requests, after the reply")
     found = story.trial()
     console.print(verdict_table(found.rows))
     pictures.verdicts(found.rows, out / "verdicts.png")
 
-    console.rule("3. Accept what is ready: first a canary, then auto")
+    _section(console, "3. Accept what is ready: first a canary, then auto")
     accepted = story.accept(found)
     for name, proposal in accepted.items():
-        serving = ", ".join(short.removeprefix(f"{PROVIDER}/") for short in proposal.serving.accepted)
-        console.print(f"{name}: {proposal.why}: {serving}")
-    story.canary(accepted)
+        console.print(f"{name}: {proposal.why}: {', '.join(map(show.short_name, proposal.serving.accepted))}")
+    story.canary(list(accepted))
 
-    console.rule("4. Auto: fresh requests, compared with other ways of choosing")
-    answered = story.measure()
-    _compare(story, zoo, found.rows, answered, out)
+    _section(console, "4. Auto: fresh requests, compared with other ways of choosing")
+    served = story.measure(list(accepted))
+    _compare(story, zoo, found.rows, served, out)
     for name in accepted:
-        plan = story.plan(name)
-        measured = savings(story.workspace.store.journal, name, since_ms=plan.since_ms, route=ROUTE)
+        measured = savings(journal, name, since_ms=story.plan(name).since_ms, route=ROUTE)
         console.print(savings_table(measured))
 
-    console.rule("Three decisions explained")
-    for record, task in _three(_records(story, answered), answered):
-        for text in show.decision_lines(record, task):
-            console.print(text)
+    _section(console, "Three decisions explained")
+    for one, decision in explain.three(served):
+        today = f"{PROVIDER}/{story.features[one.task.feature].today}"
+        console.print(explain.heading(one, decision))
+        expected = explain.choices(decision, today, judged=one.task.feature in JUDGED_BY_MODEL)
+        if expected is not None:
+            console.print(expected)
+        console.print()
 
-    console.rule("What you change in your own application")
+    _section(console, "What you change in your own application")
     console.print(show.TWO_LINES, markup=False)
     console.print(
-        "\nThese models were simulated. With real ones: export OPENAI_API_KEY=... (or any other provider's key), then\n"
-        "  pointsman up --reference PROVIDER/MODEL\n"
+        '\nA header names the feature, so that each is judged apart:\n  extra_headers={"x-pointsman-feature": "support"}\n\n'
+        "[bold]These models were simulated.[/] With real ones: set a provider's key, for example\n"
+        f"  export OPENAI_API_KEY=...\n  {_program()} up --reference PROVIDER/MODEL\n\n"
         f"The pictures are in {out}/: spend.png, verdicts.png, cost_and_quality.png"
     )
 
 
-def _compare(story: Story, zoo: Zoo, rows: Sequence[Row], answered: Sequence[Answered], out: Path) -> None:
-    """Compare what was served with what other ways of choosing would have got for the same requests."""
-    tasks = [one.task for one in answered]
+def _compare(story: Story, zoo: Zoo, rows: Sequence[Row], served: Sequence[explain.Served], out: Path) -> None:
+    from pointsman.cli.demo import pictures  # noqa: PLC0415 - as above
+
+    tasks = [one.task for one, _ in served]
     ask = _knowing(zoo, story)
     singles = {
         name: fixed(name, tasks, dict.fromkeys(story.features, name), ask)
@@ -109,32 +133,20 @@ def _compare(story: Story, zoo: Zoo, rows: Sequence[Row], answered: Sequence[Ans
     }
     cheapest = min(singles.values(), key=lambda single: single.usd_per_1000.value)
     today = {name: f"{PROVIDER}/{feature.today}" for name, feature in story.features.items()}
-    records = _records(story, answered)
-    served = [Answer(one.right, records[one.exchange].cost_nano or 0) for one in answered]
     ways = [
         fixed("today's models", tasks, today, ask),
-        replace(cheapest, name=f"cheapest for all ({cheapest.name.removeprefix(PROVIDER + '/')})"),
-        fixed("best fixed model per feature", tasks, today | _by_hand(rows), ask),
-        way("auto (as it was served)", served, measured=True),
+        replace(cheapest, name=f"cheapest: {show.short_name(cheapest.name)}"),
+        fixed("best fixed model per feature", tasks, today | by_hand(rows), ask),
+        way("auto", [Answer(one.right, record.cost_nano or 0) for one, record in served], measured=True),
         best_possible(tasks, list(singles), ask),
     ]
+    now, _, hand, auto, _ = ways
+    story.console.print(f"\nThe same {len(tasks):,} requests; auto as it was served:")
     story.console.print(show.ways_table(ways))
+    story.console.print()
+    story.console.print(show.paired_table(auto, (now, hand)))
+    story.console.print()
     pictures.cost_and_quality(ways, list(singles.values()), out / "cost_and_quality.png")
-
-
-def _by_hand(rows: Sequence[Row]) -> dict[str, str]:
-    """For each feature the cheapest candidate that the trial found ready: what a careful person would set by hand."""
-    chosen: dict[str, Row] = {}
-    for row in rows:
-        best = chosen.get(row.feature)
-        if (
-            row.kind == "ready"
-            and row.candidate != PER_REQUEST
-            and row.cost is not None
-            and (best is None or best.cost is None or row.cost.value < best.cost.value)
-        ):
-            chosen[row.feature] = row
-    return {feature: row.candidate for feature, row in chosen.items()}
 
 
 def _knowing(zoo: Zoo, story: Story) -> Ask:
@@ -152,20 +164,11 @@ def _knowing(zoo: Zoo, story: Story) -> Ask:
     return ask
 
 
-def _records(story: Story, answered: Sequence[Answered]) -> dict[str, ExchangeRecord]:
-    """Return the journal's records of the requests that were measured."""
-    wanted = {one.exchange for one in answered}
-    return {
-        record.id: record for record in story.workspace.store.journal.exchanges(Filter(route=ROUTE)) if record.id in wanted
-    }
+def _section(console: Console, title: str) -> None:
+    console.print()
+    console.rule(title)
 
 
-def _three(records: dict[str, ExchangeRecord], answered: Sequence[Answered]) -> list[tuple[ExchangeRecord, Task]]:
-    """Pick three decisions of the policy with different choices, those with the most to choose from first."""
-    chosen: dict[tuple[str, str], tuple[ExchangeRecord, Task]] = {}
-    for one in answered:
-        record = records[one.exchange]
-        if record.decision is not None and one.arm == "policy":
-            chosen.setdefault((one.task.feature, record.decision.chosen), (record, one.task))
-    richest = sorted(chosen.values(), key=lambda pair: -len(pair[0].decision.predictions if pair[0].decision else ()))
-    return richest[:3]
+def _program() -> str:
+    """Return the command as it was typed, so that the next one works the same way."""
+    return sys.argv[0] if Path(sys.argv[0]).name == "pointsman" else "pointsman"

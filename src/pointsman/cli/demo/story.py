@@ -9,74 +9,113 @@ not asked needs the zoo's knowledge of its own models.
 
 import asyncio
 import json
+import math
 import time
 import urllib.request
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from msgspec import Struct
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from pointsman.cli.demo.traffic import Answered, send
+from pointsman.cli.demo.waiting import Graded, recorded, until
 from pointsman.control import plans
 from pointsman.control.findings import Findings, Proposal, findings, propose
-from pointsman.control.verdict import Row, tolerances, verdicts
 from pointsman.core.errors import PointsmanError
-from pointsman.core.record import Judgement
+from pointsman.core.record import ExchangeRecord
 from pointsman.core.routing import Plan
 from pointsman.serve.workspace import Workspace
-from pointsman.store.interfaces import Filter
 from pointsman.upstream.simulated.features import Feature
 from pointsman.upstream.simulated.tasks import Task
 
 ROUTE: Final = "auto"
-OBSERVED: Final = 60
-TRIED: Final = 800
-CANARY: Final = 60
 CANARY_SHARE: Final = 0.5  # a real canary is smaller and takes longer
-ROUNDS: Final = 60
-MEASURED: Final = 300
 CAP_NANO: Final = 20_000_000_000
-QUIET_S: Final = 1.5
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 10.0
+QUIET_S: Final = 5.0
+_BATCH: Final = 400
+_TINY: Final = ("sim-wren-s", "sim-gnat-xs")
+_SPARE: Final = 20
+
+
+class Sizes(Struct, frozen=True):
+    """How many requests of each feature a part of the story sends, and how many seconds it may take.
+
+    A machine too slow for that many gets as far as it gets in that time: the demo ends in two minutes everywhere.
+    """
+
+    observed: int = 60
+    tried: int = 800
+    trial_s: float = 50.0
+    measured: int = 300
+    measure_s: float = 12.0
 
 
 @dataclass(frozen=True)
 class Story:
-    """One run: the gateway's base URL, its workspace, the features, and where to print."""
+    """One run: the gateway's base URL, its workspace, the features, and where to print.
+
+    ``check`` raises PointsmanError when one of the demo's servers has ended.
+    """
 
     base_url: str
     workspace: Workspace
     features: dict[str, Feature]
     console: Console
     seed: int
+    check: Callable[[], None]
+    sizes: Sizes = Sizes()  # noqa: RUF009 - frozen
 
     def observe(self) -> None:
         """The application runs as it did before, with its own models' names: nothing changes but what can be seen."""
-        tasks = self._tasks(OBSERVED, "observe")
-        self._send("observe", tasks, by_name=True)
+        since_ms = _now_ms()
+        with self._bar() as bar:
+            tasks = self._tasks(self.sizes.observed, "observe")
+            answered = self._send(tasks, bar, bar.add_task("observe", total=len(tasks)), by_name=True)
+        self._records(answered, since_ms)
 
     def trial(self) -> Findings:
-        """Try every candidate on live requests, after the reply, and return what was found."""
+        """Try every candidate on live requests, after the reply, and return what was found.
+
+        Requests wait for the grading of those before them, so that whenever time is up, most of what was sent is judged.
+        """
         for name in self.features:
-            start = partial(plans.start_trial, route=ROUTE, feature=name, share=1.0, cap_nano=CAP_NANO)
+            chosen = self._candidates(name)
+            start = partial(plans.start_trial, route=ROUTE, feature=name, candidates=chosen, share=1.0, cap_nano=CAP_NANO)
             self.workspace.publish(start, made_by=f"trial of {name}")
         self._taken_up()
-        self._send("trial: live requests", self._tasks(TRIED, "trial"))
-        self._graded()
+        ends = time.monotonic() + self.sizes.trial_s
+        candidates = {name: len(self._candidates(name)) for name in self.features}
+        tasks = self._tasks(self.sizes.tried, "trial")
+        graded = Graded(self.workspace.store.journal, {"candidate"}, _now_ms())
+        with self._bar() as bar:
+            sent = bar.add_task("trial: live requests", total=len(tasks))
+            judged = bar.add_task("trial: answers graded", total=sum(candidates[task.feature] for task in tasks))
+            expected = 0
+            for start_at in range(0, len(tasks), _BATCH):
+                batch = tasks[start_at : start_at + _BATCH]
+                if time.monotonic() > ends:
+                    break
+                before = expected
+                expected += sum(candidates[one.task.feature] for one in self._send(batch, bar, sent))
+                self._graded(graded, before, ends, bar, judged)
+            self._graded(graded, expected, ends, bar, judged)
         with self.console.status("learning to choose per request, and testing that on later requests"):
             return findings(self.workspace.store.journal, self.workspace.snapshot(), ROUTE)
 
-    def verdicts(self) -> list[Row]:
-        """Return the verdict table as it stands."""
-        return verdicts(self.workspace.store.journal, tolerances(self.workspace.snapshot(), ROUTE))
-
     def accept(self, found: Findings) -> dict[str, Proposal]:
-        """Accept what is ready, and return what was accepted, by feature."""
+        """Accept what is ready, and return what was accepted, by feature; the other trials end."""
         features = sorted({row.feature for row in found.rows if row.kind == "ready"})
         accepted = {name: propose(found, name) for name in features}
+        for name in self.features:
+            if name not in accepted:
+                stop = partial(plans.stop_trial, route=ROUTE, feature=name)
+                self.workspace.publish(stop, made_by=f"trial of {name} ended")
         for name, proposal in accepted.items():
             step = partial(
                 plans.accept,
@@ -84,39 +123,50 @@ class Story:
                 feature=name,
                 row=proposal.row,
                 serving=proposal.serving,
-                now_ms=int(time.time() * 1000),
+                now_ms=_now_ms(),
                 acting_share=CANARY_SHARE,
             )
             self.workspace.publish(step, made_by=f"accept {name}")
         self._taken_up()
         return accepted
 
-    def canary(self, accepted: Iterable[str]) -> None:
+    def canary(self, accepted: Sequence[str]) -> None:
         """Send traffic until the control process has promoted every accepted feature from canary to auto."""
-        waiting = set(accepted)
-        rounds = 0
+        served: Counter[str] = Counter()
+        short = dict.fromkeys(accepted, plans.CANARY_EXCHANGES)
         with self._bar() as bar:
-            line = bar.add_task("canary: until promoted to auto", total=None)
-            while waiting and rounds < ROUNDS:
-                tasks = self._tasks(CANARY, f"canary/{rounds}", only=waiting)
-                self._run(tasks, bar, line)
-                rounds += 1
-                waiting = {name for name in waiting if self.plan(name).mode == "canary"}
-        if waiting:
-            raise PointsmanError(f"{', '.join(waiting)} did not leave the canary: see gateway.log beside the pictures")
+            line = bar.add_task("canary: until promoted to auto", total=0)
+            while short:
+                count = math.ceil(max(short.values()) / CANARY_SHARE) + _SPARE
+                tasks = self._tasks(count, f"canary/{served.total()}", only=set(short))
+                bar.update(line, total=(bar.tasks[line].total or 0) + len(tasks))
+                served.update(one.task.feature for one in self._send(tasks, bar, line) if one.arm == "policy")
+                short = {name: left for name in accepted if (left := plans.CANARY_EXCHANGES - served[name]) > 0}
+        if not until(lambda: all(self.plan(name).mode == "auto" for name in accepted), patience_s=PATIENCE_S):
+            self.check()
+            raise PointsmanError("a feature did not leave the canary: see gateway.log beside the pictures")
         self._taken_up()
 
-    def measure(self) -> list[Answered]:
-        """Send fresh requests and return how they were answered."""
-        return self._send("auto: fresh requests", self._tasks(MEASURED, "measure"))
+    def measure(self, accepted: Sequence[str]) -> list[tuple[Answered, ExchangeRecord]]:
+        """Send fresh requests; return how they were answered, with the journal's records, once those answers are graded."""
+        since_ms, ends = _now_ms(), time.monotonic() + self.sizes.measure_s
+        tasks = self._tasks(self.sizes.measured, "measure")
+        graded = Graded(self.workspace.store.journal, {"policy", "control"}, since_ms)
+        answered: list[Answered] = []
+        with self._bar() as bar:
+            sent = bar.add_task("auto: fresh requests", total=len(tasks))
+            while len(answered) < len(tasks) and (not answered or time.monotonic() < ends):
+                answered += self._send(tasks[len(answered) : len(answered) + _BATCH], bar, sent)
+            acting = sum(one.task.feature in accepted for one in answered)
+            if acting:
+                line = bar.add_task("auto: answers graded", total=acting)
+                self._graded(graded, acting, time.monotonic() + PATIENCE_S, bar, line)
+        records = self._records(answered, since_ms)
+        return [(one, records[one.exchange]) for one in answered]
 
     def plan(self, feature: str) -> Plan:
         """Return a feature's plan as it stands."""
         return plans.plan_of(self.workspace.snapshot(), ROUTE, feature)
-
-    def judged(self) -> list[Judgement]:
-        """Return every judgement of the trials."""
-        return list(self.workspace.store.journal.judgements(Filter()))
 
     def _tasks(self, count: int, phase: str, only: set[str] | None = None) -> list[Task]:
         """Return tasks of every feature in turn; each phase has its own, so that none is seen twice."""
@@ -125,38 +175,49 @@ class Story:
         drawn = [self.features[name].tasks(count, seed) for name in names]
         return [task for together in zip(*drawn, strict=True) for task in together]
 
-    def _send(self, title: str, tasks: Sequence[Task], *, by_name: bool = False) -> list[Answered]:
-        with self._bar() as bar:
-            return self._run(tasks, bar, bar.add_task(title, total=len(tasks)), by_name=by_name)
-
-    def _run(self, tasks: Sequence[Task], bar: Progress, line: object, *, by_name: bool = False) -> list[Answered]:
+    def _send(self, tasks: Sequence[Task], bar: Progress, line: TaskID, *, by_name: bool = False) -> list[Answered]:
         def model(task: Task) -> str:
             return self.features[task.feature].today if by_name else ROUTE
 
-        return asyncio.run(send(self.base_url, tasks, model=model, advance=lambda: bar.advance(line)))  # type: ignore[arg-type]
+        return asyncio.run(send(self.base_url, tasks, model=model, advance=lambda: bar.advance(line)))
 
-    def _graded(self) -> None:
-        """Wait until the control process has graded what it was sent: until nothing new comes."""
-        with self._bar() as bar:
-            line = bar.add_task("trial: answers graded", total=None)
-            count, since, ends = 0, time.monotonic(), time.monotonic() + PATIENCE_S
-            while time.monotonic() < ends and (not count or time.monotonic() - since < QUIET_S):
-                time.sleep(0.25)
-                found = sum(row.change.n + row.ungraded for row in self.verdicts())
-                if found != count:
-                    count, since = found, time.monotonic()
+    def _graded(self, graded: Graded, wanted: int, ends: float, bar: Progress, line: TaskID) -> None:
+        """Wait until so many answers are graded, until time is up, or until nothing new comes any more."""
+        count, since = -1, time.monotonic()
+        while count < wanted and time.monotonic() < min(ends, since + QUIET_S):
+            found = graded.count()
+            if found != count:
+                count, since = found, time.monotonic()
                 bar.update(line, completed=count)
+            if count < wanted:
+                self.check()
+                time.sleep(0.25)
+
+    def _records(self, answered: Sequence[Answered], since_ms: int) -> dict[str, ExchangeRecord]:
+        """Return the journal's records of requests, by id. The gateway writes them out a moment after the reply."""
+        ids = {one.exchange for one in answered}
+        found = recorded(self.workspace.store.journal, ids, since_ms, patience_s=PATIENCE_S)
+        if len(found) < len(ids):
+            raise PointsmanError(
+                f"{len(ids) - len(found)} requests are not in the journal: see gateway.log beside the pictures"
+            )
+        return found
+
+    def _candidates(self, feature: str) -> tuple[str, ...]:
+        """Return what the owner tries: all models, but the two smallest for forms only, where they have a chance."""
+        tried = self.plan(feature).candidates
+        return tried if feature == "extraction" else tuple(name for name in tried if not name.endswith(_TINY))
 
     def _taken_up(self) -> None:
         """Wait until the gateway uses what was published last."""
         wanted = self.workspace.published()
-        ends = time.monotonic() + 10
-        while time.monotonic() < ends:
+
+        def used() -> bool:
             with urllib.request.urlopen(self.base_url.removesuffix("/v1") + "/readyz", timeout=5) as reply:  # noqa: S310
-                if wanted is not None and json.load(reply)["snapshot"] == wanted.hash:
-                    return
-            time.sleep(0.05)
-        raise PointsmanError("the gateway did not take up a published snapshot: see gateway.log beside the pictures")
+                return wanted is not None and json.load(reply)["snapshot"] == wanted.hash
+
+        if not until(used, patience_s=PATIENCE_S, every_s=0.05):
+            raise PointsmanError("the gateway did not take up a published snapshot: see gateway.log beside the pictures")
 
     def _bar(self) -> Progress:
         return Progress(
@@ -166,3 +227,7 @@ class Story:
             TimeElapsedColumn(),
             console=self.console,
         )
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)

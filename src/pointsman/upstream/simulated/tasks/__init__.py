@@ -24,7 +24,7 @@ FAMILIES: Final[dict[str, Family[Any]]] = {
     for family in (Arithmetic(), Units(), Sorting(), Dates(), Strings(), Logic(), Tracing(), Extraction())
 }
 READABLE: Final = 20_000  # characters: a longer text holds no task of ours, and is not searched for one
-_REMEMBERED: Final = 512  # texts: a trial asks all models and the judge about the same text, some twenty times in a row
+_REMEMBERED: Final = 2048  # texts: a trial asks every model and the judge about the same one, some twenty times in all
 
 
 def generate(family: str, language: Language, difficulty: float, rng: Random) -> Task:
