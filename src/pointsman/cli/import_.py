@@ -100,6 +100,7 @@ def _show(console: Console, tallies: list[Tally]) -> None:
         more = f" and {len(models) - SHOWN} more" if len(models) > SHOWN else ""
         console.print(
             f"Without a known price: {', '.join(models[:SHOWN])}{more}. A price must be known before the import: "
-            "from pointsman.toml (published by `pointsman up`), or from the price list of the --provider.",
+            "from pointsman.toml (published by `pointsman up`), or from the price list of the --provider. "
+            "What is imported already is not priced again: read it into a new place with --data.",
             soft_wrap=True,
         )

@@ -172,6 +172,9 @@ def main(config: Path | None, data: Path) -> None:
     workspace = Workspace(config, data)
     try:
         asyncio.run(run(workspace))
+    except PointsmanError as error:
+        say(str(error))
+        sys.exit(1)
     finally:
         workspace.close()
 

@@ -1,0 +1,153 @@
+"""The control process: what it publishes by itself, what it says, and when it ends."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from pointsman.control.config import load
+from pointsman.core.errors import ConfigError
+from pointsman.core.record import Attempt, ExchangeRecord
+from pointsman.core.routing import Decision, Deployment, Objective, Plan, Provider, Route
+from pointsman.core.snapshot import Snapshot
+from pointsman.serve import control_process
+from pointsman.serve.control_process import ConfigFile, Current, promote_ready
+from pointsman.serve.workspace import Workspace
+
+NAMES = ("z/big", "z/small")
+GOOD = '[providers.z]\nbase_url = "http://127.0.0.1:9/v1"\n[limits]\nfallbacks = 1\n'
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    (tmp_path / "pointsman.toml").write_text(GOOD, "utf-8")
+    return Workspace(tmp_path / "pointsman.toml", tmp_path / "data")
+
+
+def canary() -> Snapshot:
+    plan = Plan("support", mode="canary", reference="z/big", accepted=("z/small",), acting_share=0.1, since_ms=1000)
+    return Snapshot(
+        {"z": Provider("z", "http://127.0.0.1:9/v1")},
+        {name: Deployment(name, "z", name[2:], name[2:]) for name in NAMES},
+        {"auto": Route("auto", "z/big", ("z/small",), Objective(), 0.05, {"*": Plan("*"), "support": plan})},
+    )
+
+
+def served(workspace: Workspace, arm: str, count: int, errors: int = 0) -> None:
+    chosen = "z/small" if arm == "policy" else "z/big"
+    decision = Decision(chosen, (), NAMES, (0.9, 0.1), "canary", arm, "why", snapshot="s")  # type: ignore[arg-type]
+    workspace.store.journal.append(
+        [
+            ExchangeRecord(
+                f"{arm}{place:018}", 2000 + place, "auto", "support", "error" if place < errors else "ok", 200, decision,
+                (Attempt(chosen, "first", 2000, 200),), route="auto",
+            )
+            for place in range(count)
+        ]
+    )  # fmt: skip
+
+
+def test_current_is_decoded_again_only_when_another_was_published(workspace: Workspace) -> None:
+    current = Current(workspace.store)
+    assert current() == Snapshot()
+    workspace.publish(lambda _: canary(), made_by="a test")
+    first = current()
+    assert first.routes.keys() == {"auto"}
+    assert current() is first
+    workspace.publish(lambda now: replace(now, limits=replace(now.limits, fallbacks=7)), made_by="a test")
+    assert current().limits.fallbacks == 7
+
+
+def test_a_changed_file_is_published_once(workspace: Workspace, capfd: pytest.CaptureFixture[str]) -> None:
+    assert workspace.config_path
+    file = ConfigFile(workspace.config_path, workspace.store)
+    file.look()
+    file.look()
+    assert workspace.store.snapshots.current_number() == 1
+    workspace.config_path.write_text(GOOD.replace("fallbacks = 1", "fallbacks = 0 # none"), "utf-8")
+    file.look()
+    file.look()
+    assert workspace.store.snapshots.current_number() == 2
+    assert workspace.snapshot().limits.fallbacks == 0
+    assert capfd.readouterr().err.count("took up pointsman.toml") == 2
+
+
+def test_a_mistake_or_a_missing_file_leaves_the_last_good_one(workspace: Workspace) -> None:
+    assert workspace.config_path
+    file = ConfigFile(workspace.config_path, workspace.store)
+    file.look()
+    workspace.config_path.write_text(GOOD + "nonsense = 1\n", "utf-8")
+    with pytest.raises(ConfigError, match="unknown key 'nonsense'"):
+        file.look()
+    workspace.config_path.unlink()
+    file.look()
+    assert workspace.store.snapshots.current_number() == 1
+    workspace.config_path.write_text(GOOD.replace("fallbacks = 1", "fallbacks = 3"), "utf-8")
+    file.look()
+    assert workspace.snapshot().limits.fallbacks == 3
+
+
+@pytest.mark.parametrize(
+    ("policy", "errors", "mode"),
+    [(200, 0, "auto"), (199, 0, "canary"), (200, 100, "canary")],
+    ids=["long enough", "not long enough", "more errors than the rest"],
+)
+def test_a_canary_that_has_served_well_becomes_auto(workspace: Workspace, policy: int, errors: int, mode: str) -> None:
+    workspace.publish(lambda _: canary(), made_by="a test")
+    served(workspace, "policy", policy, errors)
+    served(workspace, "control", 1000)
+    promote_ready(workspace.store, workspace.snapshot())
+    assert workspace.snapshot().routes["auto"].plans["support"].mode == mode
+
+
+async def test_what_stays_wrong_is_said_once(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    said = iter([ConfigError("first"), ConfigError("first"), None, ConfigError("first"), ConfigError("second")])
+
+    def look(_: ConfigFile) -> None:
+        problem = next(said, asyncio.CancelledError())
+        if problem is not None:
+            raise problem
+
+    monkeypatch.setattr(control_process, "LOOK_EVERY_S", 0)
+    monkeypatch.setattr(ConfigFile, "look", look)
+    with pytest.raises(asyncio.CancelledError):
+        await control_process._tend(workspace, Current(workspace.store))
+    lines = capfd.readouterr().err.splitlines()
+    assert lines == ["pointsman control: first", "pointsman control: first", "pointsman control: second"]
+
+
+def test_signals_are_left_to_the_gateway_and_it_ends_with_its_standard_input(workspace: Workspace) -> None:
+    assert workspace.config_path
+    workspace.config_path.write_text(GOOD + "nonsense = 1\n", "utf-8")
+    command = [sys.executable, "-m", "pointsman.serve.control_process"]
+    command += ["--config", str(workspace.config_path), "--data", str(workspace.data)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr
+    assert process.stdin
+    assert "1 mistake in" in process.stderr.readline()  # so it is at work
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        os.kill(process.pid, sign)
+    workspace.config_path.write_text(GOOD, "utf-8")
+    heard = [process.stderr.readline() for _ in range(2)]
+    assert "nonsense" in heard[0]
+    assert "took up pointsman.toml" in heard[1]
+    process.stdin.close()
+    assert process.wait(20) == 0
+    process.stderr.close()
+    assert load(workspace.config_path).limits == workspace.snapshot().limits
+
+
+def test_a_place_that_it_cannot_use_is_said_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    command = [sys.executable, "-m", "pointsman.serve.control_process", "--data", str(tmp_path / "file" / "data")]
+    done = subprocess.run(command, input=b"", capture_output=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"pointsman control: ")
+    assert b"Traceback" not in done.stderr
