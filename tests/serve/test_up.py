@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable
@@ -13,9 +14,12 @@ from typing import Any
 
 import httpx2 as httpx
 import openai
+import pytest
 from msgspec.structs import replace
 
+from pointsman.core.errors import StoreError
 from pointsman.core.snapshot import Snapshot
+from pointsman.serve.up import claim
 from pointsman.store.interfaces import Filter
 from pointsman.upstream.simulated.features import features
 from pointsman.upstream.simulated.zoo import Zoo
@@ -149,6 +153,68 @@ def test_ctrl_c_lets_streams_finish_and_ends_with_nothing_left_over(start: Start
     assert rest[-1].choices[0].finish_reason == "stop"
     assert up.process.wait(30) == 0
     assert not any("Traceback" in line for line in up.said)
+
+
+def test_the_printed_example_works_as_it_is(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    up = start()
+    up.hears(lambda line: line.startswith("Then: "))
+    lines = [line for line in up.said if line.startswith("    ")]
+    assert len(lines) == 4
+    exec(textwrap.dedent("".join(lines)), {})  # noqa: S102 - as a user pastes it
+    assert up.stop() == 0
+    (record,) = up.workspace.store.journal.exchanges(Filter())
+    assert (record.outcome, record.feature, record.asked) == ("ok", "support", "auto")
+
+
+def test_sigterm_lets_streams_finish_too(start: Start, zoo: Zoo) -> None:
+    zoo.speed = 0.05
+    up = start()
+    stream = up.client().chat.completions.create(model="auto", messages=[{"role": "user", "content": "Hello"}], stream=True)
+    next(stream)
+    up.process.send_signal(signal.SIGTERM)
+    assert list(stream)[-1].choices[0].finish_reason == "stop"
+    assert up.process.wait(30) == 0
+
+
+def test_a_port_that_is_taken_is_said_with_the_remedy(start: Start) -> None:
+    first = start()
+    port = first.base_url.rsplit(":", 1)[1].removesuffix("/v1")
+    second = start("--port", port)
+    assert second.process.wait(20) == 1
+    assert second.hears(
+        lambda line: f"cannot listen on 127.0.0.1:{port} (Address already in use)" in line and "--port" in line
+    )
+    ask(first.client())
+
+
+def test_a_second_gateway_on_the_same_data_is_told_of_the_first(start: Start) -> None:
+    first, second = start(), start()
+    ask(first.client())
+    ask(second.client())
+    notes = [line for up in (first, second) for line in up.said if line.startswith("note: another gateway works on")]
+    assert len(notes) == 1
+    assert first.stop() == second.stop() == 0
+    assert len(list(first.workspace.store.journal.exchanges(Filter()))) == 2
+
+
+def test_a_place_that_cannot_be_a_directory_is_named(start: Start, config: Path) -> None:
+    (config.parent / "data").write_text("a file", "utf-8")
+    up = start()
+    assert up.process.wait(20) == 1
+    assert up.hears(lambda line: "data" in line and "name another data directory" in line)
+    assert not any("Traceback" in line for line in up.said)
+
+
+def test_a_data_directory_is_held_by_one_and_given_back(tmp_path: Path) -> None:
+    with claim(tmp_path) as first:
+        with claim(tmp_path) as second:
+            assert (first, second) == (True, False)
+        with claim(tmp_path) as third:
+            assert not third
+    with claim(tmp_path) as again:
+        assert again
+    with pytest.raises(StoreError, match="cannot be written to"), claim(tmp_path / "absent"):
+        pass
 
 
 def test_an_open_address_without_keys_is_refused(start: Start) -> None:
