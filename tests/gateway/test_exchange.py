@@ -222,6 +222,21 @@ async def test_a_running_trial_gets_what_the_client_got(rig: Rig, upstream_at: S
     assert sample.vector == record.vector
 
 
+async def test_a_reply_that_a_trial_cannot_read_is_the_clients_all_the_same(rig: Rig, upstream_at: Start) -> None:
+    odd = msgspec.json.encode({"choices": [{"message": {"role": "assistant", "content": {"new": "form"}}}]})
+
+    async def script(received: Received) -> None:
+        await received.reply(200, odd)
+
+    upstream = await upstream_at(script)
+    plan = Plan("*", "trial", "p1/model-1", trial=Trial("t1", ("p2/model-2",), share=0.6, cap_nano=10**9))
+    rig.publish(a_snapshot(upstream.port, upstream.port, plan=plan))
+    status, _, body = await rig.post(msgspec.json.encode({"model": "auto", "messages": HELLO}))
+    assert (status, body) == (200, odd)
+    assert (await rig.records())[0].outcome == "ok"
+    assert rig.samples == []
+
+
 async def test_what_is_not_drawn_is_not_sampled(rig: Rig, upstream_at: Start) -> None:
     upstream = await upstream_at(answer_whole)
     plan = Plan("sums", "trial", "p1/model-1", trial=Trial("t1", ("p2/model-2",), share=0.5, cap_nano=10**9))

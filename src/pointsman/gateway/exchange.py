@@ -205,18 +205,28 @@ class Exchange:
     async def _whole(self, call: Call, reply: Reply, client: Client) -> Failure | None:
         body = await reply.read(self._current.snapshot.limits.body_bytes)
         try:
-            said = replies.decode(body) if self._trial is not None else replies.count(body)
+            said = replies.count(body)
         except WireError:
             status = errors.reported(body)
             if status is None:
                 raise
             return refused(status, body, reply.headers, call.deployment.provider)
+        if self._trial is not None:
+            said = self._read(body) or said
         self._understand(call, said)
         call.error = ""
         self._first_content = self._with.clock()
         self._outcome, self._status = "ok", 200
         client.answer(200, self._head(call, heads.to_client(reply.headers)), body)
         return None
+
+    def _read(self, body: bytes) -> replies.Answer | None:
+        """Return what a reply says, for a trial; a reply that we cannot read is not sampled, and still the client's."""
+        try:
+            return replies.decode(body)
+        except WireError:
+            self._trial = None
+            return None
 
     async def _relay(self, call: Call, reply: Reply, client: Client) -> Failure | None:
         """Pass a stream on, frame by frame. What breaks before its first content is a failure, after it an error event."""

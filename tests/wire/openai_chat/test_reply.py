@@ -51,6 +51,12 @@ def test_a_refusal_is_text() -> None:
     assert decode(reply({"content": None, "refusal": "No."})).graded == "No."
 
 
+def test_content_may_be_a_list_of_parts_and_only_its_text_is_the_answer() -> None:
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
+    answer = decode(reply({"content": [thought, {"type": "text", "text": "fo"}, {"type": "text", "text": "ur"}]}))
+    assert answer.text == "four"
+
+
 @pytest.mark.parametrize(
     "body", [b"<html>log in</html>", b"{}", b'{"error":{"message":"x"}}', b"", b'{"choices":3}', b"\xff"]
 )

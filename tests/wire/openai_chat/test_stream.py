@@ -58,6 +58,13 @@ def test_a_stream_adds_up_to_its_answer() -> None:
     assert events[-1].done
 
 
+def test_a_delta_may_be_a_list_of_parts() -> None:
+    thought = frame({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]})
+    _, events, answer = read(ROLE, thought, frame({"content": [{"type": "text", "text": "four"}]}), DONE, texts=True)
+    assert answer.text == "four"
+    assert [event.content for event in events] == [False, True, True, False]
+
+
 @pytest.mark.parametrize("texts", [True, False])
 def test_every_cut_gives_the_same_bytes_and_the_same_answer(texts: bool) -> None:
     stream = b"".join(STREAM)

@@ -63,8 +63,17 @@ class WireToolCall(Struct):
     function: WireFunction | None = None
 
 
+class WirePart(Struct):
+    """A piece of content where a provider sends a list of them (Mistral's reasoning models): text, or something else."""
+
+    text: str | None = None
+
+
+WireContent = str | list[WirePart] | None
+
+
 class _Message(Struct):
-    content: str | None = None
+    content: WireContent = None
     refusal: str | None = None
     tool_calls: list[WireToolCall] | None = None
 
@@ -109,6 +118,13 @@ _counted = msgspec.json.Decoder(_Counted)
 _whole = msgspec.json.Decoder(_Whole)
 
 
+def words(content: WireContent) -> str:
+    """Return the visible text of a message's content, whichever form it has."""
+    if isinstance(content, list):
+        return "".join([part.text for part in content if part.text])
+    return content or ""
+
+
 def count(body: bytes) -> Answer:
     """Return usage and finish of a reply, without its text. Raises WireError."""
     try:
@@ -132,7 +148,7 @@ def decode(body: bytes) -> Answer:
     choice = wire.choices[0]
     message = choice.message or _Message()
     return Answer(
-        text=message.content or message.refusal or "",
+        text=words(message.content) or message.refusal or "",
         tool_calls=tuple(_tool_call(call) for call in message.tool_calls or ()),
         finish=choice.finish_reason,
         usage=usage,

@@ -14,7 +14,7 @@ from msgspec import Raw, Struct
 
 from pointsman.core.chat import StreamEvent, ToolCall, Usage
 from pointsman.wire import sse
-from pointsman.wire.openai_chat.reply import Answer, WireToolCall, WireUsage
+from pointsman.wire.openai_chat.reply import Answer, WireContent, WireToolCall, WireUsage, words
 
 
 class _Choice(Struct):
@@ -34,7 +34,7 @@ class _Error(Struct):
 
 _chunk = msgspec.json.Decoder(_Chunk)
 _error = msgspec.json.Decoder(_Error)
-_text = msgspec.json.Decoder(str)
+_content = msgspec.json.Decoder(WireContent)
 _calls = msgspec.json.Decoder(list[WireToolCall])
 
 _EMPTY = frozenset((b"null", b'""', b"[]", b"{}"))
@@ -136,7 +136,7 @@ class StreamReader:
 
     def _said(self, raw: Raw) -> str:
         try:
-            text = _text.decode(raw)
+            text = words(_content.decode(raw))
         except (msgspec.DecodeError, UnicodeDecodeError):
             return ""
         if self._fits(text):
