@@ -23,7 +23,7 @@ from pointsman.policy import cost, features
 from pointsman.policy.linear import softmax
 
 Matrix = NDArray[np.float32]
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 _FLAG_LIMIT: Final = 0.6
 _CLOSEST: Final = 0.002
 
@@ -32,10 +32,10 @@ class Policy(Struct, frozen=True, eq=False):
     """What one route learned about M deployments, from requests of T tasks with F known feature tags.
 
     ``flag_centre`` and ``flag_scale`` (FLAGS,) standardise the structural part of a vector and ``centre`` (D,) is the mean
-    of the result. ``maps`` (D, T + 3 M) and ``bias`` (T + 3 M,) give, side by side: log-odds of tasks, what is added to the
-    quality table, the logarithm of recorded costs in nano-dollars, the logarithm of output tokens. ``table`` and
-    ``table_variance`` (T, M), ``variance`` (M,) and ``tags`` (F, M) are those of ``quality.QualityModel``; ``most`` (2, M)
-    the largest recorded cost and output ever seen. NaN: nothing was recorded.
+    of the result. ``maps`` (D, T + 3 M) and ``bias`` (T + 3 M,) give, side by side: log-odds of tasks, quality, the
+    logarithm of recorded costs in nano-dollars, the logarithm of output tokens; ``table`` (T, 3 M) what each task adds to
+    the last three. ``table_variance`` (T, M), ``variance`` (M,) and ``tags`` (F, M) are those of ``quality.QualityModel``;
+    ``most`` (2, M) the largest recorded cost and output ever seen. NaN: nothing was recorded.
     """
 
     deployments: tuple[str, ...]
@@ -83,8 +83,19 @@ def decode(data: bytes) -> Policy:
     if policy.format != _FORMAT or policy.vector_version != features.VERSION:
         raise SnapshotError("the learned policy is of another version: learn it again with `pointsman learn`")
     m, t = len(policy.deployments), len(policy.tasks)
-    whole = policy.maps.shape == (features.DIMS, t + 3 * m) and policy.table.shape == policy.table_variance.shape == (t, m)
-    if not whole or policy.tags.shape != (len(policy.known_tags), m) or policy.most.shape != (2, m):
+    shapes = {
+        "flag_centre": (features.FLAGS,),
+        "flag_scale": (features.FLAGS,),
+        "centre": (features.DIMS,),
+        "maps": (features.DIMS, t + 3 * m),
+        "bias": (t + 3 * m,),
+        "table": (t, 3 * m),
+        "table_variance": (t, m),
+        "variance": (m,),
+        "tags": (len(policy.known_tags), m),
+        "most": (2, m),
+    }
+    if not t or any(getattr(policy, name).shape != shape for name, shape in shapes.items()):
         raise SnapshotError("the learned policy is damaged: its parts do not fit together")
     return policy
 
@@ -107,23 +118,22 @@ def estimate(policy: Policy, vectors: NDArray[np.uint8] | None, tags: Sequence[s
     """
     m, t = len(policy.deployments), len(policy.tasks)
     if vectors is None:
-        out = np.repeat(policy.bias[None, :], len(tags), axis=0)
+        out = np.repeat((policy.centre @ policy.maps + policy.bias)[None, :], len(tags), axis=0)
     else:
-        rows = design(vectors, policy.flag_centre, policy.flag_scale)
-        rows -= policy.centre
-        out = rows @ policy.maps
+        out = design(vectors, policy.flag_centre, policy.flag_scale) @ policy.maps
         out += policy.bias
     chance = softmax(out[:, :t])
-    quality = chance @ policy.table
-    quality += out[:, t : t + m]
+    found = chance @ policy.table
+    found += out[:, t:]
+    quality = found[:, :m]
     if policy.known_tags:
         for row, tag in enumerate(tags):
             if tag in policy.known_tags:
                 quality[row] += policy.tags[policy.known_tags.index(tag)]
     spread = np.sqrt(np.square(chance) @ policy.table_variance + policy.variance)
-    amounts = np.exp(out[:, t + m :])
+    amounts = np.exp(found[:, m:])
     return Estimates(
-        quality=np.clip(quality, _CLOSEST, 1 - _CLOSEST),
+        quality=np.minimum(np.maximum(quality, _CLOSEST), 1 - _CLOSEST),
         quality_sd=spread,
         recorded=np.minimum(amounts[:, :m], policy.most[0]),
         tokens=np.minimum(amounts[:, m:], policy.most[1]),

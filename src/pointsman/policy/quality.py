@@ -1,9 +1,10 @@
 """How well each deployment answers what kind of request, learned from graded answers.
 
-Strategy: three layers, each shrunk towards the one before by what the data can bear. First the mean of each deployment and
-how hard each kind of task is for all (an additive table); then by how much a deployment departs from that on a task
-(empirical Bayes, Morris 1983); then a regression of what is left on the features. The task of a new request is predicted
-from its features, so no label is needed. Last, where requests carry a feature tag, what remains for each tag.
+Strategy: layers, each shrunk towards the one before by what the data can bear. First the mean of each deployment and how
+hard each kind of task is for all (an additive table); then by how much a deployment departs from that on a task (empirical
+Bayes, Morris 1983); then a regression of what is left on the features and on the chances of the tasks. The task of a new
+request is predicted from its features, so no label is needed. Last, where requests carry a feature tag, what remains for
+each tag.
 
 Every layer is learned on what the layers before predict for rows that they had not seen, and so are the shrinkages: that is
 what keeps predictions calibrated, and keeps near-equals from winning by luck.
@@ -16,7 +17,7 @@ from typing import Final
 
 import numpy as np
 
-from pointsman.policy.linear import Axes, Folded, classify, completed, regress, softmax
+from pointsman.policy.linear import Folded, classify, completed, regress, softmax
 from pointsman.policy.outcomes import Floats, Indices, Outcomes
 
 FOLDS: Final = 5
@@ -26,17 +27,44 @@ CLOSEST: Final = 0.002  # predictions keep this distance from 0 and 1
 
 
 @dataclass(frozen=True)
+class Tasks:
+    """T kinds of tasks, told from R coordinates: log-odds are coordinates @ ``slopes`` (R, T) + ``intercept`` (T,).
+
+    ``labels`` (N,) are those of the rows that taught them, ``chances`` (N, T) what was told of each row without its fold.
+    """
+
+    names: tuple[str, ...]
+    slopes: Floats
+    intercept: Floats
+    labels: Indices
+    chances: Floats
+
+    @staticmethod
+    def of(outcomes: Outcomes, coordinates: Floats, folds: Indices) -> "Tasks":
+        """Learn to tell the tasks of rows by their principal coordinates (N, R)."""
+        labels, names = _labels(outcomes)
+        squares = np.append(np.square(coordinates).sum(axis=0), len(coordinates))
+        slopes, intercept = classify(coordinates, labels, len(names), squares)
+        chances = np.zeros((len(labels), len(names)))
+        for fold in (found := np.unique(folds)):
+            mine = folds == fold
+            if len(found) < 2:
+                chances[mine, labels[mine]] = 1.0
+                continue
+            told = classify(coordinates[~mine], labels[~mine], len(names), squares)
+            chances[mine] = softmax(coordinates[mine] @ told[0] + told[1])
+        return Tasks(names, slopes, intercept, labels, chances)
+
+
+@dataclass(frozen=True)
 class QualityModel:
     """Quality as a function of R coordinates, for T tasks, M deployments and F feature tags.
 
-    ``task_slopes`` (R, T) and ``task_intercept`` (T,) give log-odds of tasks; ``table`` and ``table_variance`` (T, M) the
-    quality on each and the variance of that; ``slopes`` (R, M) and ``intercept`` (M,) what is added; ``variance`` (M,) the
-    variance of what is added; ``tags`` (F, M) what a feature tag adds.
+    ``table`` and ``table_variance`` (T, M) are the quality on each task and the variance of that; ``slopes`` (R, M) and
+    ``intercept`` (M,) what is added; ``variance`` (M,) the variance of what is added; ``tags`` (F, M) what a feature tag
+    adds.
     """
 
-    tasks: tuple[str, ...]
-    task_slopes: Floats
-    task_intercept: Floats
     table: Floats
     table_variance: Floats
     slopes: Floats
@@ -45,31 +73,22 @@ class QualityModel:
     tags: Floats
 
 
-def fit(outcomes: Outcomes, axes: Axes, folded: Folded) -> tuple[QualityModel, Floats]:
+def fit(outcomes: Outcomes, tasks: Tasks, folded: Folded) -> tuple[QualityModel, Floats]:
     """Return the model and its held-out predictions (N, M) for the rows that it was learned from.
 
-    ``outcomes`` are grouped rows, ``axes`` their coordinates, and ``folded`` these in folds.
+    ``outcomes`` are grouped rows, ``tasks`` their tasks, and ``folded`` their coordinates in folds.
     """
-    labels, tasks = _tasks(outcomes)
-    largest = float(folded.whole[0][-1]) if len(folded.whole[0]) else 0.0
+    labels, count = tasks.labels, len(tasks.names)
+    table = _Table.of(outcomes.score, labels, count)
     held = np.empty_like(outcomes.score)
     for mine, _, _ in folded.parts:
-        if mine.all():
-            held[:] = _Table.of(outcomes.score, labels, len(tasks)).quality[labels]
-            continue
-        table = _Table.of(outcomes.score[~mine], labels[~mine], len(tasks))
-        slopes, intercept = classify(axes.coordinates[~mine], labels[~mine], len(tasks), largest)
-        held[mine] = softmax(axes.coordinates[mine] @ slopes + intercept) @ table.quality
-    table = _Table.of(outcomes.score, labels, len(tasks))
-    slopes, intercept = classify(axes.coordinates, labels, len(tasks), largest)
+        part = table if mine.all() else _Table.of(outcomes.score[~mine], labels[~mine], count)
+        held[mine] = tasks.chances[mine] @ part.quality
     rest = regress(folded, completed(outcomes.score - held))
     held += rest.held_out * (trust := _trust(outcomes.score - held, rest.held_out))
     tags = _tags(outcomes.score - held, outcomes.feature, len(outcomes.features))
     held = _with_tags(held, outcomes, folded)
     model = QualityModel(
-        tasks=tasks,
-        task_slopes=slopes,
-        task_intercept=intercept,
         table=table.quality,
         table_variance=table.variance,
         slopes=rest.slopes * trust,
@@ -80,7 +99,7 @@ def fit(outcomes: Outcomes, axes: Axes, folded: Folded) -> tuple[QualityModel, F
     return model, np.clip(held, CLOSEST, 1 - CLOSEST)
 
 
-def _tasks(outcomes: Outcomes) -> tuple[Indices, tuple[str, ...]]:
+def _labels(outcomes: Outcomes) -> tuple[Indices, tuple[str, ...]]:
     """Return a label (N,) for each row and their names: tasks, else feature tags, else one for all; rare ones merged."""
     given, names = outcomes.task, outcomes.tasks
     if not (given >= 0).any():

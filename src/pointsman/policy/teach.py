@@ -1,13 +1,15 @@
 """From graded answers to a policy: quality, cost and output length learned together on one decomposition.
 
-Strategy: the features are decomposed once; every regression shares that. Besides the policy come its held-out predictions
-for the very rows that it was learned from: what a trade-off may be chosen on.
+Strategy: the features are turned onto their axes once, and the chances of the tasks, told without each row's own fold, join
+them as further coordinates; every regression shares these. Besides the policy come its held-out predictions for the very
+rows that it was learned from: what a trade-off may be chosen on.
 
 Laws: linear in the number of rows; no chance; the order of rows and their repetition teach nothing.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -17,7 +19,8 @@ from pointsman.policy.linear import Axes, Folded
 from pointsman.policy.model import Policy
 from pointsman.policy.outcomes import Floats, Outcomes
 
-_FLAG_SIZE = 0.15  # standard deviation of a structural feature, where a sketch as a whole has norm 1
+_FLAG_SIZE: Final = 0.15  # standard deviation of a structural feature, where a sketch as a whole has norm 1
+_TASK_SIZE: Final = 0.6  # what a task that is certain weighs beside them
 
 
 @dataclass(frozen=True)
@@ -47,23 +50,28 @@ def teach(outcomes: Outcomes, deployments: Sequence[Deployment] = ()) -> Lesson:
     centre, spread = flags.mean(axis=0), flags.std(axis=0)
     scale = np.where(spread > 1e-3, _FLAG_SIZE / np.maximum(spread, 1e-3), 0.0).astype(np.float32)
     axes = Axes.of(model.design(rows.vectors, centre, scale).astype(np.float64))
-    folded = Folded.of(axes.coordinates, rows.folds(quality.FOLDS))
-    learned, held_quality = quality.fit(rows, axes, folded)
+    folds = rows.folds(quality.FOLDS)
+    tasks = quality.Tasks.of(rows, axes.coordinates, folds)
+    usual = tasks.chances.mean(axis=0)
+    folded = Folded.of(np.hstack((axes.coordinates, _TASK_SIZE * (tasks.chances - usual))), folds)
+    learned, held_quality = quality.fit(rows, tasks, folded)
     recorded, held_recorded = spend.fit(rows.cost_nano, folded)
     tokens, held_tokens = spend.fit(rows.output_tokens, folded)
-    slopes = np.hstack((learned.task_slopes, learned.slopes, recorded.slopes, tokens.slopes))
+    slopes, by_task = np.split(np.hstack((learned.slopes, recorded.slopes, tokens.slopes)), (axes.directions.shape[1],))
+    maps = axes.directions @ np.hstack((tasks.slopes, slopes))
+    intercept = np.concatenate((learned.intercept, recorded.intercept, tokens.intercept))
+    table = _TASK_SIZE * (by_task - usual @ by_task)
+    table[:, : len(rows.deployments)] += learned.table
     policy = Policy(
         deployments=rows.deployments,
-        tasks=learned.tasks,
+        tasks=tasks.names,
         known_tags=rows.features,
         flag_centre=centre,
         flag_scale=scale,
         centre=axes.centre.astype(np.float32),
-        maps=(axes.directions @ slopes).astype(np.float32),
-        bias=np.concatenate(
-            (learned.task_intercept, learned.intercept, recorded.intercept, tokens.intercept), dtype=np.float32
-        ),
-        table=learned.table.astype(np.float32),
+        maps=maps.astype(np.float32),
+        bias=(np.concatenate((tasks.intercept, intercept)) - axes.centre @ maps).astype(np.float32),
+        table=table.astype(np.float32),
         table_variance=learned.table_variance.astype(np.float32),
         variance=learned.variance.astype(np.float32),
         tags=learned.tags.astype(np.float32),

@@ -4,11 +4,12 @@ Strategy: walk down from "only quality counts" through ever smaller values of a 
 graded prompt by predictions that were made without it, and add up what the chosen answers scored and cost. Then ask whether
 choosing per request was worth it at all: where the gain over the best single deployment is not certain, one suffices.
 
-Laws: nothing is judged by a prediction that had seen it; ``match`` stops at the first value that fails, so that luck further
-down is not taken for quality, and is then judged by money alone, for within its tolerance quality is as good as the same.
+Laws: nothing is judged by a prediction that had seen it; ``match`` keeps part of a standard error from its tolerance, and as
+less value cannot buy more quality, pools what was seen at neighbouring values where luck says otherwise, so that no value is
+picked for its luck; it is then judged by money alone, for within its tolerance quality is as good as the same.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +20,10 @@ from pointsman.core.price import NANO_PER_USD
 from pointsman.core.routing import Objective
 from pointsman.policy.outcomes import Floats, Indices
 
-_STEPS: Final = np.geomspace(1000.0, 1 / 30, 80)  # values tried, in mean costs of the dearest deployment
+_STEPS: Final = np.geomspace(1000.0, 1 / 30, 160)  # values tried, in mean costs of the dearest deployment
+_DOUBT: Final = (
+    0.75  # standard errors that ``match`` keeps from its tolerance: it then holds three times in four, not in two
+)
 _DRAWS: Final = 1000
 
 
@@ -137,23 +141,35 @@ def _worth(objective: Objective, evidence: Evidence, _home: int) -> tuple[float 
 
 
 def _match(objective: Objective, evidence: Evidence, home: int) -> tuple[float | None, set[int]]:
-    """Walk down while the held-out quality is within tolerance of the reference's."""
+    """Walk down while the held-out quality is well within tolerance of the reference's."""
     rows = np.arange(len(evidence.score))
 
-    def near(chosen: Indices | int) -> bool:
+    def lowest(chosen: Indices | int) -> float:
         change = evidence.score[rows, chosen] - evidence.score[:, home]
-        return float(change.mean()) >= -objective.tolerance
+        return float(change.mean() - _DOUBT * change.std() / np.sqrt(len(change)))
 
     known = np.asarray(np.isfinite(evidence.cost_nano).any(axis=0))
-    allowed = {c for c in range(len(evidence.deployments)) if known[c] and near(c)} or {home}
-    if not near(evidence.choices(None)):
+    allowed = {c for c in range(len(evidence.deployments)) if known[c] and lowest(c) >= -objective.tolerance} or {home}
+    tries: list[float | None] = [None, *_values(evidence)]
+    within = _falling([lowest(evidence.choices(value)) for value in tries]) >= -objective.tolerance
+    if not within[0]:
         return None, allowed | {_NEVER}
-    found: float | None = None
-    for value in _values(evidence):
-        if not near(evidence.choices(value)):
-            break
-        found = value
-    return found, allowed
+    return tries[int(within.sum()) - 1], allowed
+
+
+def _falling(values: Sequence[float]) -> Floats:
+    """Return the nearest sequence, by squares, that never rises: neighbours that rise are pooled (Ayer et al. 1955)."""
+    means: list[float] = []
+    sizes: list[int] = []
+    for value in values:
+        mean, size = value, 1
+        while means and mean > means[-1]:
+            mean = (means[-1] * sizes[-1] + mean * size) / (sizes[-1] + size)
+            size += sizes.pop()
+            means.pop()
+        means.append(mean)
+        sizes.append(size)
+    return np.repeat(means, sizes)
 
 
 def _budget(objective: Objective, evidence: Evidence, _home: int) -> tuple[float | None, set[int]]:
