@@ -40,5 +40,5 @@ def command(out: Path, seed: int) -> None:
             data.mkdir(parents=True)
             run(console, out, data, seed)
     except KeyboardInterrupt:
-        console.print("\nStopped before the end: the demo's servers have ended too. Run it again whenever you like.")
+        console.print("\nStopped before the end; the demo's servers have ended too.")
         sys.exit(130)

@@ -63,7 +63,7 @@ def share(hits: int, n: int) -> Mean:
     value, z = hits / n, Z95**2 / n
     centre = (value + z / 2) / (1 + z)
     half = math.sqrt(z * (value * (1 - value) + z / 4)) / (1 + z)
-    return Mean(value, max(0.0, centre - half), min(1.0, centre + half))
+    return Mean(value, min(value, max(0.0, centre - half)), max(value, min(1.0, centre + half)))  # whatever the rounding
 
 
 def way(name: str, answers: Sequence[Answer], *, measured: bool = False) -> Way:

@@ -94,6 +94,8 @@ def _tell(story: Story, zoo: Zoo, out: Path) -> None:
     accepted = story.accept(found)
     for name, proposal in accepted.items():
         console.print(f"{name}: {proposal.why}: {', '.join(map(show.short_name, proposal.serving.accepted))}")
+    if not accepted:
+        console.print("Nothing was found ready in this time: everything stays where it is, as it should.")
     story.canary(list(accepted))
 
     _section(console, "4. Auto: fresh requests, compared with other ways of choosing")

@@ -13,7 +13,7 @@ import math
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -40,11 +40,12 @@ PATIENCE_S: Final = 10.0
 QUIET_S: Final = 5.0
 _BATCH: Final = 400
 _TINY: Final = ("sim-wren-s", "sim-gnat-xs")
+_SETTLED: Final = {"extraction": 0.6, "coding": 0.5}  # features that need so much of the trial and no more
 _SPARE: Final = 20
 
 
 class Sizes(Struct, frozen=True):
-    """How many requests of each feature a part of the story sends, and how many seconds it may take.
+    """How many requests of each feature (at most) a part of the story sends, and how many seconds it may take.
 
     A machine too slow for that many gets as far as it gets in that time: the demo ends in two minutes everywhere.
     """
@@ -91,7 +92,7 @@ class Story:
         self._taken_up()
         ends = time.monotonic() + self.sizes.trial_s
         candidates = {name: len(self._candidates(name)) for name in self.features}
-        tasks = self._tasks(self.sizes.tried, "trial")
+        tasks = self._tasks(self.sizes.tried, "trial", shares=_SETTLED)
         graded = Graded(self.workspace.store.journal, {"candidate"}, _now_ms())
         with self._bar() as bar:
             sent = bar.add_task("trial: live requests", total=len(tasks))
@@ -138,7 +139,7 @@ class Story:
             line = bar.add_task("canary: until promoted to auto", total=0)
             while short:
                 count = math.ceil(max(short.values()) / CANARY_SHARE) + _SPARE
-                tasks = self._tasks(count, f"canary/{served.total()}", only=set(short))
+                tasks = self._tasks(count, f"canary/{served.total()}", only=short)
                 bar.update(line, total=(bar.tasks[line].total or 0) + len(tasks))
                 served.update(one.task.feature for one in self._send(tasks, bar, line) if one.arm == "policy")
                 short = {name: left for name in accepted if (left := plans.CANARY_EXCHANGES - served[name]) > 0}
@@ -168,12 +169,16 @@ class Story:
         """Return a feature's plan as it stands."""
         return plans.plan_of(self.workspace.snapshot(), ROUTE, feature)
 
-    def _tasks(self, count: int, phase: str, only: set[str] | None = None) -> list[Task]:
-        """Return tasks of every feature in turn; each phase has its own, so that none is seen twice."""
+    def _tasks(
+        self, count: int, phase: str, *, only: Collection[str] | None = None, shares: Mapping[str, float] | None = None
+    ) -> list[Task]:
+        """Return ``count`` tasks of every feature, or a share of that, evenly mixed; each phase has its own tasks."""
         seed = sum(map(ord, phase)) * 1000 + self.seed
-        names = [name for name in self.features if only is None or name in only]
-        drawn = [self.features[name].tasks(count, seed) for name in names]
-        return [task for together in zip(*drawn, strict=True) for task in together]
+        placed: list[tuple[float, Task]] = []
+        for name in self.features if only is None else only:
+            own = round(count * (shares or {}).get(name, 1.0))
+            placed += [((place + 0.5) / own, task) for place, task in enumerate(self.features[name].tasks(own, seed))]
+        return [task for _, task in sorted(placed, key=lambda pair: pair[0])]
 
     def _send(self, tasks: Sequence[Task], bar: Progress, line: TaskID, *, by_name: bool = False) -> list[Answered]:
         def model(task: Task) -> str:
@@ -191,7 +196,7 @@ class Story:
                 bar.update(line, completed=count)
             if count < wanted:
                 self.check()
-                time.sleep(0.25)
+                time.sleep(0.4)
 
     def _records(self, answered: Sequence[Answered], since_ms: int) -> dict[str, ExchangeRecord]:
         """Return the journal's records of requests, by id. The gateway writes them out a moment after the reply."""

@@ -7,7 +7,7 @@ from typing import Final
 from pointsman.core.record import ExchangeRecord
 from pointsman.store.interfaces import Filter, Journal
 
-_LATE_MS: Final = 3000
+_LATE_MS: Final = 2000
 
 
 def until(done: Callable[[], bool], *, patience_s: float, every_s: float = 0.1) -> bool:
@@ -23,7 +23,7 @@ def until(done: Callable[[], bool], *, patience_s: float, every_s: float = 0.1) 
 class Graded:
     """How many answers of some arms were graded since ``since_ms``.
 
-    Strategy: each look reads what is new, and the three seconds before it, for judgements of one request are written
+    Strategy: each look reads what is new, and the two seconds before it, for judgements of one request are written
     together a moment after the first of them was made.
     """
 
