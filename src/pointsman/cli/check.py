@@ -1,21 +1,24 @@
 """``pointsman check``: every mistake in a configuration, or what it would serve."""
 
 import os
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from pointsman.cli.figures import paper, table
+from pointsman.cli.fit import fitted
 from pointsman.control.compile import all_deployments
 from pointsman.control.config import Config, load
 from pointsman.control.config.advice import advice, named, presence
 from pointsman.core.errors import ConfigError
 from pointsman.core.price import NANO_PER_USD, Price, Rates
-from pointsman.core.routing import Deployment, Grader, Objective
+from pointsman.core.routing import Grader, Objective
 from pointsman.serve.workspace import find_config
+
+_OF_DEPLOYMENT: Final = ("in", "out", "cached", "written", "request", "since", "price from")
 
 
 @click.command("check")
@@ -31,32 +34,31 @@ def command(file: Path | None, config: Path | None) -> None:
 
 def _show(path: Path, config: Config) -> None:
     deployments = all_deployments(config, datetime.now(UTC).date())
-    console = Console(highlight=False)
+    console = paper()
     console.print(f"{path}: no mistakes. Serves on http://{config.host}:{config.port}/v1, data in {config.data}")
-    for table in (_providers(config), _deployments(config, deployments), _routes(config), _features(config)):
-        if table.row_count:
-            console.print(table)
+    if config.providers:
+        console.print(_providers(config))
+    chosen = named(config)
+    if chosen:
+        console.print("US dollars per million tokens, and per request:")
+        prices = ((name, *_price(deployments[name].price)) for name in chosen)
+        for made in fitted(console, ("deployment",), _OF_DEPLOYMENT, prices):
+            console.print(made)
+    if others := len(deployments) - len(chosen):
+        console.print(f"The price list knows {others} more of these providers.")
+    for made in (_routes(config), _features(config)):
+        if made.row_count:
+            console.print(made)
     for sentence in advice(config, deployments, os.environ):
-        console.print(f"look at: {sentence}", soft_wrap=True, markup=False)
+        console.print(f"look at: {sentence}", soft_wrap=True)
 
 
 def _providers(config: Config) -> Table:
-    table = _table("provider", "address", "key", "there?", "price list")
+    made = table("provider", "address", "key", "price list")
     for one in config.providers.values():
-        vendor = config.price_lists.get(one.name, "none")
-        _row(table, (one.name, one.base_url, one.credential, presence(one.credential, os.environ), vendor))
-    return table
-
-
-def _deployments(config: Config, deployments: dict[str, Deployment]) -> Table:
-    table = _table("deployment", "$ per million: in", "out", "cached", "written", "$ a request", "since", "says")
-    chosen = named(config)
-    for name in chosen:
-        _row(table, (name, *_price(deployments[name].price)))
-    others = len(deployments) - len(chosen)
-    if others:
-        _row(table, (f"and {others} more of these providers", "", "", "", "", "", "", "the price list"))
-    return table
+        key = one.credential if one.credential == "none" else f"{one.credential} ({presence(one.credential, os.environ)})"
+        made.add_row(one.name, one.base_url, key, config.price_lists.get(one.name, "none"))
+    return made
 
 
 def _price(price: Price | None) -> tuple[str, ...]:
@@ -79,12 +81,12 @@ def _rates(rates: Rates) -> str:
 
 
 def _routes(config: Config) -> Table:
-    table = _table("route", "reference", "candidates", "objective", "control share")
+    made = table("route", "reference", "candidates", "objective", "control share")
     for name, one in config.routes.items():
-        candidates = ", ".join(one.candidates) or "none"
+        candidates = "\n".join(one.candidates) or "none"
         control = f"{one.control_share * 100:g} %"
-        _row(table, (name, one.reference or "none named", candidates, _objective(one.objective), control))
-    return table
+        made.add_row(name, one.reference or "none named", candidates, _objective(one.objective), control)
+    return made
 
 
 def _objective(objective: Objective) -> str:
@@ -97,13 +99,13 @@ def _objective(objective: Objective) -> str:
 
 
 def _features(config: Config) -> Table:
-    table = _table("route", "feature", "reference", "graded by", "tolerance", "standing trial")
+    made = table("route", "feature", "reference", "graded by", "tolerance", "trial")
     for name, route in config.routes.items():
         for feature, one in route.features.items():
             trial = f"{one.trial.share * 100:g} %, up to ${one.trial.cap_nano / NANO_PER_USD:g}" if one.trial else "none"
             reference = one.reference or route.reference or "none named"
-            _row(table, (name, feature, reference, _grader(one.grader), f"{one.tolerance * 100:g} points", trial))
-    return table
+            made.add_row(name, feature, reference, _grader(one.grader), f"{one.tolerance * 100:g} points", trial)
+    return made
 
 
 def _grader(grader: Grader | None) -> str:
@@ -117,14 +119,3 @@ def _grader(grader: Grader | None) -> str:
 
 def _short(spec: str) -> str:
     return spec if len(spec) <= 40 else f"{spec[:37]}..."
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def _row(table: Table, cells: Iterable[str]) -> None:
-    table.add_row(*(cell.replace("[", r"\[") for cell in cells))
