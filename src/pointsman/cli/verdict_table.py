@@ -35,11 +35,11 @@ class VerdictTable:
         gap = next((gap for gap in (2, 1) if sum(widths) + gap * (len(widths) - 1) <= options.max_width), None)
         headed = gap is None
         first = 2 if headed else 0
-        yield Text(_line(_TITLES, widths, gap or 2, first), style="dim", no_wrap=True)
+        yield Text(_line(_TITLES, widths, gap or 2, first), style="dim", overflow="fold")
         last = None
         for row, own in zip(self.rows, cells, strict=True):
             if row.feature != last and headed:
-                yield Text(f"{row.feature}, today {shown[row.reference]}", style="bold", no_wrap=True, overflow="ignore")
+                yield Text(f"{row.feature}, today {shown[row.reference]}", style="bold", overflow="fold")
             elif row.feature != last and last is not None:
                 yield Text()
             last = row.feature
@@ -47,7 +47,7 @@ class VerdictTable:
             why = _why(row)
             if len(line) + len(why) + 2 > options.max_width and why:
                 yield _coloured(line, own[-1], _STYLES[row.kind])
-                yield Text(why.rjust(options.max_width), style=_STYLES[row.kind], no_wrap=True, overflow="fold")
+                yield Text(why.rjust(options.max_width), style=_STYLES[row.kind], overflow="fold")
             else:
                 yield _coloured(f"{line} {why}".rstrip(), f"{own[-1]} {why}".rstrip(), _STYLES[row.kind])
         yield Text()
@@ -96,7 +96,7 @@ def _line(cells: Sequence[str], widths: Sequence[int], gap: int, first: int) -> 
 
 
 def _coloured(line: str, verdict: str, style: str) -> Text:
-    text = Text(line, no_wrap=True, overflow="ignore")
+    text = Text(line, overflow="fold")
     text.stylize(style, len(line) - len(verdict))
     return text
 
