@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from pointsman.cli import COMMANDS, commands
+from pointsman.cli import commands
 from pointsman.control.plans import plan_of
 from pointsman.core import snapshot as snapshots
 from pointsman.core.price import Price, Rates
@@ -154,5 +154,34 @@ def test_mistakes_say_what_to_do(workspace: Workspace, words: tuple[str, ...], s
     assert said in str(result.exception)
 
 
-def test_the_commands_are_known() -> None:
-    assert {"trial", "accept", "rollback"} <= set(COMMANDS)
+def test_nothing_tried_is_said_without_an_empty_table(workspace: Workspace) -> None:
+    result = run(workspace, "accept", "extraction")
+    assert (result.exit_code, result.output) == (1, "")
+
+
+@pytest.mark.parametrize("option", ["--stop", "--fresh", "--candidates=z/small", "--tolerance=3"])
+def test_what_is_meant_for_one_feature_needs_its_name(workspace: Workspace, option: str) -> None:
+    result = run(workspace, "trial", option)
+    assert result.exit_code == 2
+    assert "which feature? For example: pointsman trial support --stop" in result.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("trial",),
+        ("trial", "extraction"),
+        ("trial", "extraction", "--stop"),
+        ("accept", "extraction"),
+        ("rollback", "extraction"),
+    ],
+    ids=" ".join,
+)
+def test_a_place_without_an_installation_is_said_and_left_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(Workspace(None, Path("elsewhere")), *words)
+    assert result.exit_code == 1
+    assert "nothing is recorded in elsewhere yet" in str(result.exception)
+    assert list(tmp_path.iterdir()) == []

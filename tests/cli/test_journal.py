@@ -1,0 +1,50 @@
+"""journal as a user runs it, on a real store."""
+
+import msgspec
+
+from pointsman.core.chat import Usage
+from pointsman.core.record import Attempt, ExchangeRecord, Judgement
+from pointsman.serve.workspace import Workspace
+from tests.cli.recorded import AT, publish, record, run, words_of
+
+
+def test_the_journal_lists_the_newest_first(workspace: Workspace) -> None:
+    workspace.store.journal.append([record(number) for number in range(30)])
+    shown = words_of(run(workspace, "journal", "--limit", "2"))
+    assert shown.index(f"{29:024x}") < shown.index(f"{28:024x}")
+    assert f"{27:024x}" not in shown
+    assert "support canary z/big held on the reference 1,000 + 100 $0.003000 120 ms ok" in shown
+
+
+def test_the_journal_as_json_lines_without_vectors(workspace: Workspace) -> None:
+    workspace.store.journal.append([record(1), record(2, feature="coding")])
+    result = run(workspace, "journal", "--json", "--feature", "coding")
+    (line,) = result.output.splitlines()
+    assert msgspec.json.decode(line, type=ExchangeRecord) == record(2, feature="coding", vector=b"")
+
+
+def test_one_exchange_whole(workspace: Workspace) -> None:
+    retried = Attempt("z/small", "fallback", AT, 200, "", 5.0, 9.0, Usage(1000, 90), 1_500_000, "stop")
+    workspace.store.journal.append([record(1, attempts=(Attempt("z/big", "first", AT, 503, "overloaded"), retried))])
+    workspace.store.journal.judge(
+        [Judgement(f"{1:024x}", AT, "support", "z/small", "candidate", 0.5, "exact", note="close")]
+    )
+    shown = words_of(run(workspace, "journal", "--id", f"{1:024x}"))
+    for part in (
+        "canary, control: held on the reference (snapshot abc)",
+        "-> z/big 95 % 90 ± 2 % $0.003000",
+        "z/small 5.0 %",
+        "left out: z/tiny: context too short",
+        "1 z/big first 503 overloaded",
+        "2 z/small fallback 200 5 ms 9 ms stop 1,000 0 90 $0.001500",
+        "z/small candidate 0.50 exact close",
+        "feature vector 4 bytes",
+    ):
+        assert part in shown
+
+
+def test_an_exchange_that_is_not_there(workspace: Workspace) -> None:
+    publish(workspace)
+    result = run(workspace, "journal", "--id", "nope")
+    assert result.exit_code == 1
+    assert "there is no exchange nope" in str(result.exception)
