@@ -152,6 +152,7 @@ def test_ctrl_c_lets_streams_finish_and_ends_with_nothing_left_over(start: Start
     assert first.choices
     assert rest[-1].choices[0].finish_reason == "stop"
     assert up.process.wait(30) == 0
+    assert up.hears(lambda line: "requests under way: 1; they get 30 s, Ctrl-C again stops at once" in line)
     assert not any("Traceback" in line for line in up.said)
 
 
@@ -164,6 +165,31 @@ def test_the_printed_example_works_as_it_is(start: Start, capsys: pytest.Capture
     assert up.stop() == 0
     (record,) = up.workspace.store.journal.exchanges(Filter())
     assert (record.outcome, record.feature, record.asked) == ("ok", "support", "auto")
+
+
+def test_a_second_ctrl_c_does_not_wait(start: Start, zoo: Zoo) -> None:
+    zoo.speed = 1000.0
+    up = start()
+    failed: list[openai.OpenAIError] = []
+
+    def wait() -> None:
+        try:
+            ask(up.client())
+        except openai.OpenAIError as error:
+            failed.append(error)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    assert zoo.wait_for("sim-eagle-xl", "asked")
+    up.process.send_signal(signal.SIGINT)
+    up.hears(lambda line: "requests under way: 1" in line)
+    up.process.send_signal(signal.SIGINT)
+    assert up.process.wait(15) == 0
+    waiting.join(20)
+    assert len(failed) == 1
+    (record,) = up.workspace.store.journal.exchanges(Filter())
+    assert record.outcome != "ok"
+    assert not any("Traceback" in line for line in up.said)
 
 
 def test_sigterm_lets_streams_finish_too(start: Start, zoo: Zoo) -> None:

@@ -138,6 +138,8 @@ async def serve(installation: Installation, listener: socket.socket) -> None:
             asyncio.get_running_loop().add_signal_handler(signum, stop)
         await server.start(listener)
         await asked.wait()
+        if gateway.under_way:
+            log.info("requests under way: %d; they get %.0f s, Ctrl-C again stops at once", gateway.under_way, GRACE_S)
         stopping = asyncio.create_task(server.stop(GRACE_S))
         hurrying = asyncio.create_task(hurried.wait())
         await asyncio.wait((stopping, hurrying), return_when=asyncio.FIRST_COMPLETED)
