@@ -70,6 +70,14 @@ def _class_matrix() -> NDArray[np.float64]:
 _UP: Final = _powers(_BASE, _TABLE)
 _DOWN: Final = _powers(pow(_BASE, -1, 1 << 64), _TABLE)
 _CLASS_OF: Final = _class_matrix()
+_NARROW: Final = np.arange(_WIDE + 1, dtype=np.uint32)  # code points; the last stands for all wide ones
+_DIGIT: Final = (_NARROW >= 48) & (_NARROW <= 57)
+_LETTER: Final = _DIGIT | ((_NARROW >= 97) & (_NARROW <= 122)) | (_NARROW >= 0xAA)
+_KIND: Final = _LETTER.astype(np.uint8) + (_NARROW == _WIDE)  # 0: between words, 1: narrow, 2: wide
+_SILENT: Final = np.where(_DIGIT, _NARROW - 48, np.where(_LETTER, 0, _NARROW)).astype(np.uint32)  # not hashed of a code
+_PLACE: Final = np.minimum(_NARROW, _OTHER).astype(np.int64) + (_NARROW == _WIDE)
+_WIDTHS: Final = np.array((USER_DIMS, SYSTEM_DIMS), dtype=np.uint64)
+_STARTS: Final = np.array((0, USER_DIMS))
 _UNPACKED: Final = np.array([(byte >> 4, byte & 15) for byte in range(256)], dtype=np.float32) - np.float32(8)
 
 
@@ -107,11 +115,8 @@ def _vectors(read: Sequence[_Read]) -> list[bytes]:
     rows = np.empty((len(read), LENGTH), dtype=np.uint8)
     rows[:, 0] = VERSION
     rows[:, 1 : 1 + FLAGS] = _flags(read)
-    packed = rows[:, 1 + FLAGS :]
-    users, systems = [one.user for one in read], [one.system for one in read]
-    for texts, dims, place in ((users, USER_DIMS, 0), (systems, SYSTEM_DIMS, USER_DIMS // 2)):
-        sketches = _sketches(texts, dims)
-        packed[:, place : place + dims // 2] = (sketches[:, 0::2] << 4) | sketches[:, 1::2]
+    sketches = _sketches([text for one in read for text in (one.user, one.system)])
+    rows[:, 1 + FLAGS :] = (sketches[:, 0::2] << 4) | sketches[:, 1::2]
     return [row.tobytes() for row in rows]
 
 
@@ -123,12 +128,11 @@ def readable(data: bytes) -> bool:
 def dense(vectors: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return vectors (n, LENGTH) as numbers for a linear model (n, DIMS): flags in [0, 1], each sketch of norm 1 or 0."""
     numbers = np.empty((len(vectors), DIMS), dtype=np.float32)
-    numbers[:, :FLAGS] = vectors[:, 1 : 1 + FLAGS]
-    numbers[:, :FLAGS] /= 255.0
-    numbers[:, FLAGS:] = _UNPACKED[vectors[:, 1 + FLAGS :]].reshape(len(vectors), -1)
+    np.divide(vectors[:, 1 : 1 + FLAGS], np.float32(255), out=numbers[:, :FLAGS])
+    numbers[:, FLAGS:] = _UNPACKED.take(vectors[:, 1 + FLAGS :], axis=0).reshape(len(vectors), -1)
     for part in (slice(FLAGS, FLAGS + USER_DIMS), slice(FLAGS + USER_DIMS, DIMS)):
         sketch = numbers[:, part]
-        sketch /= np.maximum(np.sqrt(np.einsum("ij,ij->i", sketch, sketch)), 1.0)[:, None]
+        sketch /= np.maximum(np.sqrt(np.vecdot(sketch, sketch)), np.float32(1))[:, None]
     return numbers
 
 
@@ -159,23 +163,29 @@ def _codes(texts: Sequence[str]) -> tuple[NDArray[np.uint32], list[int]]:
     return codes, [len(text) + 1 for text in texts]
 
 
-def _sketches(texts: Sequence[str], dims: int) -> NDArray[np.uint8]:
-    """Return the signed sketch of each text's words and word pairs, sublinear in counts: 1 to 15, 8 being nothing."""
-    if not any(texts):
-        return np.full((len(texts), dims), 8, dtype=np.uint8)
-    words, rows = _word_hashes([text.lower() for text in texts])
-    near = rows[:-1] == rows[1:]
+def _sketches(texts: Sequence[str]) -> NDArray[np.uint8]:
+    """Return the signed sketches of words and word pairs, sublinear in counts: entries 1 to 15, 8 being nothing.
+
+    Texts are a user's and a system's by turns, and so are the two sketches in each row (n, USER_DIMS + SYSTEM_DIMS).
+    """
+    width = USER_DIMS + SYSTEM_DIMS
+    words, owners = _word_hashes([text.lower() for text in texts])
+    near = owners[:-1] == owners[1:]
     pairs = ((words[:-1] * np.uint64(3) ^ words[1:]) * _MIX)[near]
     hashes = np.concatenate((words, pairs))
     hashes ^= hashes >> np.uint64(29)
     hashes *= _MIX
     amounts = 1.0 - 2.0 * (hashes >> np.uint64(63))
     amounts[len(words) :] *= _PAIR
-    slots = ((hashes >> np.uint64(20)) % np.uint64(dims)).astype(np.int64)
-    slots += np.concatenate((rows, rows[:-1][near])) * dims
-    sums = np.bincount(slots, weights=amounts, minlength=len(texts) * dims).reshape(len(texts), dims)
+    owners = np.concatenate((owners, owners[:-1][near]))
+    places = (np.arange(0, len(texts) * width // 2, width)[:, None] + _STARTS).ravel()
+    slots = ((hashes >> np.uint64(20)) % _WIDTHS.take(owners & 1)).astype(np.int64)
+    slots += places.take(owners)
+    sums = np.bincount(slots, weights=amounts, minlength=len(texts) // 2 * width).reshape(-1, width)
     damped = np.sqrt(np.abs(sums))
-    damped *= _LARGEST / np.maximum(damped.max(axis=1, keepdims=True), _LEAST)
+    for part in (slice(USER_DIMS), slice(USER_DIMS, width)):
+        top = np.maximum.reduce(damped[:, part], axis=1, keepdims=True)
+        damped[:, part] *= _LARGEST / np.maximum(top, _LEAST)
     np.copysign(damped, sums, out=damped)
     np.rint(damped, out=damped)
     damped += 8.0
@@ -188,19 +198,17 @@ def _word_hashes(texts: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.i
     Digits count as one and the same; wide characters stand alone.
     """
     codes, lengths = _codes(texts)
-    digits = (codes >= 48) & (codes <= 57)
-    wide = codes >= _WIDE
-    inside = ((codes >= 97) & (codes <= 122)) | digits | (codes >= 0xAA)
-    starting = inside.copy()
-    starting[1:] &= ~inside[:-1] | wide[1:] | wide[:-1]
-    starts = np.flatnonzero(starting)
-    letters = np.where(digits, np.uint32(48), codes) * inside
+    folded = np.minimum(codes, _WIDE)
+    kinds = _KIND.take(folded)
+    starting = kinds > 0
+    starting[1:] &= (kinds[1:] & kinds[:-1]) != 1  # where a narrow letter follows another, no word starts
+    (starts,) = starting.nonzero()
     sums = np.zeros(len(codes) + 1, dtype=np.uint64)
-    np.cumsum(letters * _UP[: len(codes)], out=sums[1:])
-    found = sums[starts]
-    found[:-1] = sums[starts[1:]] - found[:-1]
+    np.add.accumulate((codes - _SILENT.take(folded)) * _UP[: len(codes)], out=sums[1:])
+    found = sums.take(starts)
+    np.subtract(found[1:], found[:-1], out=found[:-1])
     found[-1:] = sums[-1:] - found[-1:]
-    found *= _DOWN[starts] * _MIX
+    found *= _DOWN.take(starts) * _MIX
     found ^= found >> np.uint64(32)
     ends = np.array([*accumulate(lengths)])
     return found, ends.searchsorted(starts, side="right")
@@ -209,8 +217,7 @@ def _word_hashes(texts: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.i
 def _flags(read: Sequence[_Read]) -> NDArray[np.uint8]:
     """Return structural measures, each in [0, 1] as 0 to 255: what is asked for, lengths, shares of characters."""
     codes, lengths = _codes([one.user for one in read])
-    kinds = np.minimum(codes, _OTHER).astype(np.int64)
-    kinds += codes >= _WIDE
+    kinds = _PLACE.take(np.minimum(codes, _WIDE))
     kinds += np.arange(0, len(read) * _KINDS, _KINDS).repeat(lengths)
     counts = np.bincount(kinds, minlength=len(read) * _KINDS).reshape(len(read), _KINDS).astype(np.float64)
     counts[:, _LINE_END] -= 1.0  # the one that was put after each text

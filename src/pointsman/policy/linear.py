@@ -191,8 +191,9 @@ def classify(coordinates: Floats, labels: Indices, count: int, squares: Floats) 
 
 def softmax(logits: NDArray[Any]) -> NDArray[Any]:
     """Return probabilities (N, T) from log-odds."""
-    raised = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=-1, keepdims=True), dtype=logits.dtype)
+    raised: NDArray[Any] = np.exp(logits - np.maximum.reduce(logits, axis=-1, keepdims=True))
+    raised /= np.add.reduce(raised, axis=-1, keepdims=True)
+    return raised
 
 
 def _eigen(gram: Floats) -> tuple[Floats, Floats]:
