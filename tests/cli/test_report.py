@@ -21,8 +21,18 @@ def test_a_place_without_an_installation_is_said_and_left_empty(workspace: Works
 
 def test_an_empty_report_says_what_to_do(workspace: Workspace) -> None:
     publish(workspace)
-    assert "pointsman import FILE" in words_of(run(workspace, "report"))
-    assert "No exchanges are recorded" in words_of(run(workspace, "journal"))
+    for command in ("report", "journal"):
+        assert "No exchanges are recorded. Send requests" in words_of(run(workspace, command, "--feature", "support"))
+        assert "pointsman import FILE" in words_of(run(workspace, command))
+
+
+def test_where_nothing_matches_what_there_is_is_named(workspace: Workspace) -> None:
+    workspace.store.journal.append([record(1), record(2, feature="coding")])
+    for command in ("report", "journal"):
+        shown = words_of(run(workspace, command, "--feature", "supprt"))
+        assert shown == "No exchanges of feature supprt are recorded; there are: coding, support."
+        late = words_of(run(workspace, command, "--feature", "support", "--since", "2026-01-01"))
+        assert late == "No exchanges are recorded for this time."
 
 
 def test_the_report_in_words(workspace: Workspace) -> None:

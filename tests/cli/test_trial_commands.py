@@ -142,7 +142,6 @@ def test_the_cap_counts_from_now_and_fresh_starts_over(workspace: Workspace) -> 
         (("trial", "extraction", "--candidates", "z/none"), "no deployment of the configuration"),
         (("trial", "extraction", "--candidates", "z/bare"), "no price is known"),
         (("trial", "extraction", "--route", "other"), "there is no route"),
-        (("trial", "extraction", "--cap", "0"), "cap above"),
         (("rollback", "extraction"), "nothing to roll back"),
         (("accept", "extraction"), "pointsman trial extraction"),
         (("trial", "extraction", "--stop"), "no trial is running"),
@@ -157,6 +156,14 @@ def test_mistakes_say_what_to_do(workspace: Workspace, words: tuple[str, ...], s
 def test_nothing_tried_is_said_without_an_empty_table(workspace: Workspace) -> None:
     result = run(workspace, "accept", "extraction")
     assert (result.exit_code, result.output) == (1, "")
+
+
+@pytest.mark.parametrize("option", ["--share=3", "--share=0", "--cap=0", "--cap=inf", "--cap=nan", "--tolerance=-1"])
+def test_numbers_out_of_range_are_refused(workspace: Workspace, option: str) -> None:
+    result = run(workspace, "trial", "extraction", "--no-watch", option)
+    assert result.exit_code == 2
+    assert f"Invalid value for '{option.partition('=')[0]}'" in result.output
+    assert mode(workspace) == "observe"
 
 
 @pytest.mark.parametrize("option", ["--stop", "--fresh", "--candidates=z/small", "--tolerance=3"])

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from pointsman.cli.figures import duration, moment, money, paper, percent, read_moment, table
 from pointsman.cli.fit import Row, fitted, width
+from pointsman.cli.report import nothing
 from pointsman.core.chat import Usage
 from pointsman.core.errors import StoreError
 from pointsman.core.record import Attempt, ExchangeRecord, Judgement
@@ -61,7 +62,7 @@ def command(
     elif records:
         _list(console, records)
     else:
-        console.print("No exchanges are recorded for this.")
+        console.print(nothing(journal, feature))
 
 
 def _list(console: Console, records: list[ExchangeRecord]) -> None:

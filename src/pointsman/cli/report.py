@@ -13,7 +13,7 @@ from pointsman.cli.fit import Row, fitted, width
 from pointsman.cli.verdict_table import savings_table
 from pointsman.control.report import UNKNOWN, Elsewhere, Line, Report, report
 from pointsman.serve.workspace import Workspace, workspace_option
-from pointsman.store.interfaces import Filter
+from pointsman.store.interfaces import Filter, Grouping, Journal
 
 _NUMBERS: Final = ("requests", "errors", "cost", "median", "95 %", "input tokens", "from cache", "output tokens")
 
@@ -39,23 +39,33 @@ def command(workspace: Workspace, since: int | None, until: int | None, feature:
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
         return
-    show(paper(), found, configured=snapshot is not None)
-
-
-def show(console: Console, found: Report, *, configured: bool) -> None:
-    """Print a report."""
     if found.total is None:
-        console.print(
-            "No exchanges are recorded for this. Send requests through the gateway (`pointsman up`), "
+        paper().print(nothing(journal, feature))
+    else:
+        _show(paper(), found, found.total, configured=snapshot is not None)
+
+
+def nothing(journal: Journal, feature: str | None) -> str:
+    """Say that nothing is recorded, and what is."""
+    by_feature: tuple[Grouping, ...] = ("feature",)
+    there = sorted(spend.feature for spend in journal.spend(Filter(), by_feature))
+    if not there:
+        return (
+            "No exchanges are recorded. Send requests through the gateway (`pointsman up`), "
             "or read past calls with `pointsman import FILE`."
         )
-        return
-    console.print(f"{moment(found.total.first_ms)} to {moment(found.total.last_ms)}")
-    for spend in fitted(console, ("feature", "model"), _NUMBERS, _spend_rows(found.lines, found.total)):
+    if feature is not None and feature not in there:
+        return f"No exchanges of feature {feature} are recorded; there are: {', '.join(there)}."
+    return "No exchanges are recorded for this time."
+
+
+def _show(console: Console, found: Report, total: Line, *, configured: bool) -> None:
+    console.print(f"{moment(total.first_ms)} to {moment(total.last_ms)}")
+    for spend in fitted(console, ("feature", "model"), _NUMBERS, _spend_rows(found.lines, total)):
         console.print(spend)
-    if found.total.unpriced:
+    if total.unpriced:
         console.print(
-            f"Without a known cost (+?): {found.total.unpriced:,}. They count as requests and tokens, not as money. "
+            f"Without a known cost (+?): {total.unpriced:,}. They count as requests and tokens, not as money. "
             "State a price with [deployments] or [[prices]] in pointsman.toml.\n"
         )
     if found.elsewhere:

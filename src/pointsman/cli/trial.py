@@ -1,6 +1,8 @@
 """``pointsman trial``: start, watch and stop trials, and see the verdicts."""
 
+import math
 import time
+from typing import Any
 
 import click
 from rich.console import Console, Group
@@ -20,13 +22,39 @@ from pointsman.serve.workspace import Workspace, workspace_option
 _LOOK_S = 1.0
 
 
+class _Finite(click.FloatRange):
+    """A number within bounds; neither infinite nor none at all, which compare as if they were."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no number", param, ctx)
+        return number
+
+
 @click.command("trial")
 @workspace_option
 @click.argument("feature", required=False)
 @click.option("--candidates", default="", help="Deployments to try, by comma [default: the route's candidates].")
-@click.option("--share", default=0.2, show_default=True, help="Share of the feature's requests that is copied.")
-@click.option("--cap", default=5.0, show_default=True, help="US dollars that may be spent from now on.")
-@click.option("--tolerance", type=float, help="Loss of quality that you accept, in points [default: the configuration's].")
+@click.option(
+    "--share",
+    type=_Finite(0, 1, min_open=True),
+    default=0.2,
+    show_default=True,
+    help="Share of the feature's requests that is copied.",
+)
+@click.option(
+    "--cap",
+    type=_Finite(0, min_open=True),
+    default=5.0,
+    show_default=True,
+    help="US dollars that may be spent from now on.",
+)
+@click.option(
+    "--tolerance",
+    type=_Finite(0, 50),
+    help="Loss of quality that you accept, in points [default: the configuration's].",
+)
 @click.option("--route", default="auto", show_default=True, help="The route whose plan is meant.")
 @click.option("--watch/--no-watch", default=True, help="Stay and show how it goes.")
 @click.option("--fresh", is_flag=True, help="Leave the evidence of earlier trials aside.")

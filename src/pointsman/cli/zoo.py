@@ -1,5 +1,7 @@
 """``pointsman zoo``: serve the simulated models in the foreground."""
 
+import os
+
 import click
 import uvicorn
 
@@ -23,7 +25,8 @@ def command(port: int, seed: int, speed: float) -> None:
     try:
         listener = listen(port)
     except OSError as error:
-        raise click.ClickException(f"port {port} cannot be used ({error.strerror}); choose another with --port") from error
+        reason = os.strerror(error.errno or 0)
+        raise click.ClickException(f"port {port} cannot be used ({reason}); choose another with --port") from error
     click.echo(
         "These models are SIMULATED: they solve generated tasks, and their prices and skills say nothing about real ones."
     )
