@@ -33,7 +33,7 @@ def listening(port: int) -> bool:
 def test_from_observe_to_auto(tmp_path: Path) -> None:
     told = {name: feature for name, feature in features().items() if name in ("extraction", "coding")}
     printed = StringIO()
-    sizes = Sizes(observed=5, tried=300, trial_s=80, measured=40)
+    sizes = Sizes(observed=5, tried=300, tried_until_s=80, measured=40)
     run(Console(file=printed, width=80, highlight=False), tmp_path, tmp_path / "data", 1, told=told, sizes=sizes)
     text = printed.getvalue()
     assert [line for line in text.splitlines() if cell_len(line) > 80] == []

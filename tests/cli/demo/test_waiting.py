@@ -33,6 +33,7 @@ def test_each_graded_answer_is_counted_once_however_often_one_looks(store: Store
     store.journal.judge([judged("late", 3500, "candidate")])  # made before what was seen, written after it
     store.journal.judge([judged("x", 6000, "candidate", "c")])
     assert graded.count() == 3
+    assert Graded(store.journal, {"candidate"}, 1000, only={"late"}).count() == 1
 
 
 def test_what_is_not_there_when_patience_runs_out_is_left_out(store: Store) -> None:

@@ -1,6 +1,7 @@
 """The demo from beginning to end."""
 
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -40,7 +41,7 @@ def run(
     sizes: Sizes = Sizes(),  # noqa: B008 - frozen
 ) -> None:
     """Run the story and print what came of it; pictures go to ``out``. ``told``: its features, else all."""
-    zoo = Zoo(seed=seed)
+    started, zoo = time.monotonic(), Zoo(seed=seed)
     zoo_port, port = free_port(), free_port()
     config = out / "pointsman.toml"
     zoo_url, gateway_url = f"http://127.0.0.1:{zoo_port}/v1", f"http://127.0.0.1:{port}"
@@ -65,7 +66,7 @@ def run(
 
         workspace = Workspace(config, data)
         stack.callback(workspace.close)
-        story = Story(f"{gateway_url}/v1", workspace, told or features(), console, seed, check, sizes)
+        story = Story(f"{gateway_url}/v1", workspace, told or features(), console, seed, check, started, sizes)
         for child in children:
             child.wait()
         try:
@@ -90,10 +91,12 @@ def _tell(story: Story, zoo: Zoo, out: Path) -> None:
     console.print(verdict_table(found.rows))
     pictures.verdicts(found.rows, out / "verdicts.png")
 
-    _section(console, "3. Accept what is ready: first a canary, then auto")
+    console.rule("3. Accept what is ready: first a canary, then auto")
     accepted = story.accept(found)
     for name, proposal in accepted.items():
-        console.print(f"{name}: {proposal.why}: {', '.join(map(show.short_name, proposal.serving.accepted))}")
+        models = ", ".join(map(show.short_name, proposal.serving.accepted))
+        chosen = models if proposal.serving.one_model else f"chosen per request among today's model and {models}"
+        console.print(f"{name}: {chosen} ({proposal.why})")
     if not accepted:
         console.print("Nothing was found ready in this time: everything stays where it is, as it should.")
     story.canary(list(accepted))

@@ -45,23 +45,23 @@ _SPARE: Final = 20
 
 
 class Sizes(Struct, frozen=True):
-    """How many requests of each feature (at most) a part of the story sends, and how many seconds it may take.
+    """How many requests of each feature (at most) a part of the story sends, and until when, in seconds after the start.
 
-    A machine too slow for that many gets as far as it gets in that time: the demo ends in two minutes everywhere.
+    A machine too slow for that many gets as far as it gets by then: the demo ends in two minutes everywhere.
     """
 
     observed: int = 60
     tried: int = 800
-    trial_s: float = 50.0
+    tried_until_s: float = 55.0
     measured: int = 300
-    measure_s: float = 12.0
+    measured_until_s: float = 85.0
 
 
 @dataclass(frozen=True)
 class Story:
     """One run: the gateway's base URL, its workspace, the features, and where to print.
 
-    ``check`` raises PointsmanError when one of the demo's servers has ended.
+    ``check`` raises PointsmanError when one of the demo's servers has ended; ``started`` is on the monotonic clock.
     """
 
     base_url: str
@@ -70,6 +70,7 @@ class Story:
     console: Console
     seed: int
     check: Callable[[], None]
+    started: float
     sizes: Sizes = Sizes()  # noqa: RUF009 - frozen
 
     def observe(self) -> None:
@@ -90,7 +91,7 @@ class Story:
             start = partial(plans.start_trial, route=ROUTE, feature=name, candidates=chosen, share=1.0, cap_nano=CAP_NANO)
             self.workspace.publish(start, made_by=f"trial of {name}")
         self._taken_up()
-        ends = time.monotonic() + self.sizes.trial_s
+        ends = self.started + self.sizes.tried_until_s
         candidates = {name: len(self._candidates(name)) for name in self.features}
         tasks = self._tasks(self.sizes.tried, "trial", shares=_SETTLED)
         graded = Graded(self.workspace.store.journal, {"candidate"}, _now_ms())
@@ -150,18 +151,18 @@ class Story:
 
     def measure(self, accepted: Sequence[str]) -> list[tuple[Answered, ExchangeRecord]]:
         """Send fresh requests; return how they were answered, with the journal's records, once those answers are graded."""
-        since_ms, ends = _now_ms(), time.monotonic() + self.sizes.measure_s
+        since_ms, ends = _now_ms(), self.started + self.sizes.measured_until_s
         tasks = self._tasks(self.sizes.measured, "measure")
-        graded = Graded(self.workspace.store.journal, {"policy", "control"}, since_ms)
         answered: list[Answered] = []
         with self._bar() as bar:
             sent = bar.add_task("auto: fresh requests", total=len(tasks))
             while len(answered) < len(tasks) and (not answered or time.monotonic() < ends):
                 answered += self._send(tasks[len(answered) : len(answered) + _BATCH], bar, sent)
-            acting = sum(one.task.feature in accepted for one in answered)
+            acting = {one.exchange for one in answered if one.task.feature in accepted}
             if acting:
-                line = bar.add_task("auto: answers graded", total=acting)
-                self._graded(graded, acting, time.monotonic() + PATIENCE_S, bar, line)
+                line = bar.add_task("auto: answers graded", total=len(acting))
+                graded = Graded(self.workspace.store.journal, {"policy", "control"}, since_ms, only=acting)
+                self._graded(graded, len(acting), time.monotonic() + PATIENCE_S, bar, line)
         records = self._records(answered, since_ms)
         return [(one, records[one.exchange]) for one in answered]
 
