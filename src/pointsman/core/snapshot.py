@@ -1,7 +1,8 @@
 """Everything the data plane knows, in one frozen value with a hash.
 
 Laws: a snapshot is whole or refused (its bytes carry their own digest, so half a file is an error and never half a
-configuration); it holds no secret (credentials are named, not contained); the same content always has the same hash.
+configuration); it holds no secret (credentials are named, not contained); the same content always has the same hash, and
+the order of providers, deployments and routes is content: of two that can serve, the owner's first one does.
 """
 
 import hashlib
@@ -55,7 +56,7 @@ class Snapshot(Struct, frozen=True):
     made_by: str = ""
 
 
-_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_encoder = msgspec.msgpack.Encoder()  # dictionaries keep their order: see the laws
 _decoder = msgspec.msgpack.Decoder(Snapshot)
 
 
@@ -77,7 +78,7 @@ def decode(data: bytes) -> Snapshot:
         raise SnapshotError("the snapshot is damaged or cut short: its content does not match its digest")
     try:
         return _decoder.decode(payload)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SnapshotError(f"the snapshot was written by an incompatible version: {error}") from error
 
 
