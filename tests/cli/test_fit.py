@@ -45,3 +45,7 @@ def test_words_may_be_broken_apart_only_where_it_is_said() -> None:
     rows: list[Row] = [("a b c", "d e")]
     assert width(("x", "y"), rows, ()) - width(("x", "y"), rows, ("x",)) == 4
     assert width(("x", "y"), [("数据", "")], ()) - width(("x", "y"), [("ab", "")], ()) == 2
+
+
+def test_without_rows_there_is_no_table() -> None:
+    assert list(fitted(Console(file=StringIO(), width=80), KEYS, NUMBERS, [])) == []

@@ -1,6 +1,7 @@
 """journal as a user runs it, on a real store."""
 
 import msgspec
+import pytest
 
 from pointsman.core.chat import Usage
 from pointsman.core.record import Attempt, ExchangeRecord, Judgement
@@ -35,7 +36,8 @@ def test_one_exchange_whole(workspace: Workspace) -> None:
         "-> z/big 95 % 90 ± 2 % $0.003000",
         "z/small 5.0 %",
         "left out: z/tiny: context too short",
-        "1 z/big first 503 overloaded",
+        "1 z/big first 503 failed",
+        "attempt 1 failed: overloaded",
         "2 z/small fallback 200 5 ms 9 ms stop 1,000 0 90 $0.001500",
         "z/small candidate 0.50 exact close",
         "feature vector 4 bytes",
@@ -48,3 +50,20 @@ def test_an_exchange_that_is_not_there(workspace: Workspace) -> None:
     result = run(workspace, "journal", "--id", "nope")
     assert result.exit_code == 1
     assert "there is no exchange nope" in str(result.exception)
+
+
+def test_a_long_reason_stands_below_the_table(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    reason = "cannot connect to http://127.0.0.1:9 (Connection refused): is it running, and is base_url right?"
+    workspace.store.journal.append(
+        [record(1, attempts=(Attempt("z/big", "first", AT, 0, reason),), outcome="error", status=502)]
+    )
+    result = run(workspace, "journal", "--id", f"{1:024x}")
+    assert f"attempt 1 failed: {reason}" in result.output.splitlines()
+    assert "1 z/big first failed" in words_of(result)
+    assert f"120 ms, failed: {reason}" in words_of(run(workspace, "journal"))
+
+
+def test_an_exchange_that_reached_nobody_has_no_table_of_attempts(workspace: Workspace) -> None:
+    workspace.store.journal.append([record(1, attempts=(), outcome="error", status=400)])
+    assert "attempt" not in words_of(run(workspace, "journal", "--id", f"{1:024x}"))

@@ -30,9 +30,12 @@ def width(columns: Sequence[str], rows: Iterable[Row], words: Sequence[str]) -> 
 
 
 def fitted(console: Console, keys: Sequence[str], numbers: Sequence[str], rows: Iterable[Row]) -> Iterator[Table]:
-    """Yield one table with the columns ``keys`` and ``numbers``, or as few as fit that share the numbers between them."""
+    """Yield one table with the columns ``keys`` and ``numbers``, or as few as fit that share the numbers between them.
+
+    Without rows there is no table. Where even one number does not fit beside the keys, each has a table of its own.
+    """
     rows = list(rows)
-    for count in range(1, len(numbers) + 1):
+    for count in range(1, len(numbers) + 1) if rows else ():
         bounds = [round(place * len(numbers) / count) for place in range(count + 1)]
         parts = [_part(len(keys), numbers, rows, begin, end) for begin, end in pairwise(bounds)]
         if count == len(numbers) or all(width((*keys, *shown), cells, keys) <= console.width for shown, cells in parts):

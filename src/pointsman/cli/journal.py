@@ -76,11 +76,13 @@ def _list(console: Console, records: list[ExchangeRecord]) -> None:
             made.add_row(*row)
         console.print(made)
         return
-    for row in rows:
+    for record, row in zip(records, rows, strict=True):
         at, exchange, feature, mode, chosen, why, tokens, cost, latency, outcome = row
         console.print(f"{at}  {exchange}  {outcome}", soft_wrap=True)
         console.print(f"  {feature}{f', {mode}' if mode else ''}: {chosen} ({why})", soft_wrap=True)
-        facts = [fact for fact in (f"{tokens} tokens" if tokens else "", cost, latency) if fact]
+        error = record.attempts[-1].error if record.attempts else ""
+        facts = [f"{tokens} tokens" if tokens else "", cost, latency, f"failed: {error}" if error else ""]
+        facts = [fact for fact in facts if fact]
         if facts:
             console.print(f"  {', '.join(facts)}", soft_wrap=True)
 
@@ -129,6 +131,9 @@ def _show(console: Console, journal: Journal, record: ExchangeRecord) -> None:
         _show_decision(console, record.decision)
     for made in fitted(console, ("attempt", "deployment", "cause"), _OF_ATTEMPTS, _attempts(record.attempts)):
         console.print(made)
+    for place, attempt in enumerate(record.attempts, start=1):
+        if attempt.error:
+            console.print(f"attempt {place} failed: {attempt.error}", soft_wrap=True)
     judgements = list(journal.judgements(Filter(exchange=record.id)))
     if judgements:
         console.print(_judgements(judgements))
@@ -157,7 +162,7 @@ def _attempts(attempts: tuple[Attempt, ...]) -> Iterator[Row]:
         counts = (usage.input, usage.cached, usage.output) if attempt.usage else ("", "", "")
         yield (
             str(place), attempt.deployment, attempt.cause, str(attempt.status or ""), duration(attempt.first_byte_ms),
-            duration(attempt.total_ms or None), attempt.error or attempt.finish or "",
+            duration(attempt.total_ms or None), "failed" if attempt.error else attempt.finish or "",
             *(f"{count:,}" if count != "" else "" for count in counts), money(attempt.cost_nano),
         )  # fmt: skip
 
