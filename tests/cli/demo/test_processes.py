@@ -36,6 +36,14 @@ def test_a_server_runs_until_the_block_ends(tmp_path: Path) -> None:
         child.check()
 
 
+def test_ctrl_c_works_again_after_the_block(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with running("the simulated zoo", ["zoo", "--port", "0"], "http://127.0.0.1:9/", tmp_path / "zoo.log") as child:
+        pass
+    assert child.process.poll() is not None
+    assert signal.getsignal(signal.SIGINT) == before
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_kill_and_a_closed_terminal_end_the_block_as_ctrl_c_does(number: signal.Signals) -> None:
     before = signal.getsignal(number)

@@ -71,12 +71,14 @@ def running(name: str, arguments: list[str], ready: str, log: Path) -> Iterator[
     try:
         yield Child(name, process, ready, log)
     finally:
+        impatience = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave it behind
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(STOP_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        signal.signal(signal.SIGINT, impatience)
 
 
 @contextlib.contextmanager
