@@ -83,7 +83,21 @@ def show(found: Evaluation) -> None:
         f"{found.prompts:,} prompts, {found.seeds} splits: learned on 70 %, measured on 30 %. The best single model "
         f"({', '.join(dict.fromkeys(found.singles))}) and the best per label were chosen on the part that was learned from."
     )
-    if found.one_model == found.seeds:
-        console.print("One model suffices here: choosing per request was not shown to beat it.")
+    if found.kind == "best":
+        console.print("Money is not weighed: only quality counts.")
+    fixed = ", ".join(dict.fromkeys(found.fixed))
+    console.print(f"Choosing per request against the best fixed model ({fixed}): {_gain(found)}.")
+    if found.suffices:
+        console.print("One model suffices here: choosing per request was not shown to beat the best fixed one.")
     elif found.one_model:
-        console.print(f"In {found.one_model} of {found.seeds} splits one model sufficed.")
+        console.print(f"In {found.one_model} of {found.seeds} splits one model was thought to suffice, and used.")
+
+
+def _gain(found: Evaluation) -> str:
+    """Say what choosing per request adds, in the objective's own terms."""
+    if found.kind in ("best", "budget"):
+        mean, low, high = (100 * value for value in found.gain)
+        return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}] points of quality"
+    mean, low, high = (1000 * value for value in found.gain)
+    what = "saved" if found.kind == "match" else "worth"
+    return f"${mean:.4f} [{low:.4f}, {high:.4f}] {what} per 1,000 requests"

@@ -10,7 +10,7 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from pointsman.cli.figures import money, paper
 from pointsman.control.compile import all_deployments, compile_snapshot
-from pointsman.control.learn import Taught, act_on, learn, named, on_its_own
+from pointsman.control.learn import Taught, act_on, learn, named, on_its_own, weighable
 from pointsman.control.tables import read_outcomes
 from pointsman.core import snapshot as snapshots
 from pointsman.core.errors import TableError
@@ -48,6 +48,9 @@ def command(workspace: Workspace, tables: tuple[Path, ...], route: str, out: Pat
     if out is not None and reference is not None and reference not in outcomes.deployments:
         console.print(f"the reference {reference} is not in the table: comparing with its best single model instead")
         reference = None
+    if out is not None and not weighable(outcomes, known):
+        console.print("no cost is known, by price or in the table: only quality is weighed")
+        objective = Objective("best")
     with Console().status("learning"):
         taught = learn(outcomes, objective, reference=reference, known=known)
     show(console, taught)

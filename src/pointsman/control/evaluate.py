@@ -2,11 +2,13 @@
 
 Strategy: for each seed 30 % of the groups of equal prompts are set aside, everything is chosen on the rest (the best
 single model, the best per label, the cheapest, the trade), and what each way picks for the prompts set aside is looked
-up in the table. A prompt's results are averaged over the seeds in which it was set aside, then over prompts; intervals
-are bootstrapped over groups, paired.
+up in the table. A group's results are averaged over the seeds in which it was set aside, then over groups; intervals are
+bootstrapped over groups, paired. Whether there is anything to choose is asked of what the objective wants: the money saved
+(match), the quality gained (best, budget) or both (worth), against the best fixed model that the objective allows.
 
 Laws: nothing is chosen on what it is measured on, except the best possible choice, which is out of reach and says so; a
-missing score counts as wrong, a missing cost as its model's mean; labels are known to `best per label` alone.
+missing score counts as wrong, a missing cost as its model's mean; labels are known to `best per label` alone; one model
+suffices unless choosing per request is certainly (95 %) better than the best fixed one, and within the tolerance of match.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,18 +19,19 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from pointsman.control.learn import LOOSE, learn
-from pointsman.core.routing import Deployment, Objective
+from pointsman.control.learn import LOOSE, Taught, learn, weighable
+from pointsman.core.price import NANO_PER_USD
+from pointsman.core.routing import Deployment, Objective, ObjectiveKind
 from pointsman.policy import features, model
 from pointsman.policy.outcomes import Floats, Indices, Outcomes
+from pointsman.policy.teach import spent
 
 SET_ASIDE: Final = 0.3
 NEIGHBOURS: Final = 50
 DRAWS: Final = 2000
 CURVE: Final = np.geomspace(300.0, 1 / 30, 24)  # values of a right answer, in mean costs of the dearest model
-SINGLE, LABEL, CHEAPEST, RANDOM, KNN, AUTO, POSSIBLE = (
-    "best single", "best per label", "cheapest", "random", "nearest neighbours", "auto", "best possible",
-)  # fmt: skip
+WAYS: Final = ("best single", "best per label", "cheapest", "random", "nearest neighbours", "auto", "best possible")
+SINGLE, LABEL, CHEAPEST, RANDOM, KNN, AUTO, POSSIBLE = WAYS
 
 
 class Measured(Struct, frozen=True):
@@ -45,7 +48,13 @@ class Measured(Struct, frozen=True):
 
 
 class Evaluation(Struct, frozen=True):
-    """All ways of choosing, the points of the cost-quality curve, and how often one model sufficed."""
+    """All ways of choosing, the points of the cost-quality curve, and whether one model suffices.
+
+    ``one_model`` is in how many of the ``seeds`` the part learned from said so already; ``singles`` and ``fixed`` are the
+    best single and the best fixed models of the seeds. ``gain`` is what choosing per request adds to what the objective
+    wants, against the best fixed model that it allows: mean with 95 % bounds, in US dollars per request for the kinds match
+    and worth, else in quality. ``kind`` is ``best`` where no cost is known.
+    """
 
     ways: tuple[Measured, ...]
     curve: tuple[tuple[float, float], ...]
@@ -54,11 +63,15 @@ class Evaluation(Struct, frozen=True):
     prompts: int
     one_model: int
     singles: tuple[str, ...]
+    fixed: tuple[str, ...] = ()
+    gain: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    kind: ObjectiveKind = "match"
+    suffices: bool = False
 
 
 @dataclass
 class _Sums:
-    """Results of one way of choosing by prompt, added up over seeds."""
+    """Results of one way of choosing by group of prompts, added up over seeds."""
 
     quality: Floats
     cost: Floats
@@ -74,49 +87,83 @@ def evaluate(
 ) -> Evaluation:
     """Measure a table over seeds 0, 1, ... Raises TableError when there is too little to learn from."""
     rows = outcomes.grouped()
-    count = len(rows)
+    aim = objective if weighable(rows, known) else Objective("best")
     score = np.nan_to_num(rows.score)
-    paid = np.where(np.isfinite(rows.cost_nano), rows.cost_nano, _means(rows.cost_nano))
-    sums = {name: _Sums(np.zeros(count), np.zeros(count)) for name in (SINGLE, LABEL, CHEAPEST, RANDOM, KNN, AUTO, POSSIBLE)}
-    seen, curve, singles, sufficed = np.zeros(count), [], [], 0
+    paid = spent(rows, [known[name] for name in rows.deployments if name in known])
+    paid = np.where(np.isfinite(paid), paid, _means(paid))
+    sums = {name: _Sums(np.zeros(len(rows)), np.zeros(len(rows))) for name in WAYS}
+    seen, gain = np.zeros(len(rows)), np.zeros(len(rows))
+    curve, singles, fixed, sufficed = [], [], [], 0
     for seed in range(seeds):
         fit, test = _split(rows, seed)
         seen[test] += 1
-        taught = learn(rows.rows(fit), objective, known=known)
-        names = taught.deployments
-        found = model.estimate(taught.lesson.policy, rows.vectors[test], _tags(rows, test))
-        deployments = [known.get(name, Deployment(name, LOOSE, name, name)) for name in names]
-        cost = np.stack(
-            [model.expected_cost(found, c, rows.input_tokens[test], one) for c, one in enumerate(deployments)], axis=1
-        )
         picks = _baselines(rows, score, paid, fit, test)
-        single = int(picks[SINGLE][0])
-        singles.append(names[single])
+        singles.append(rows.deployments[int(picks[SINGLE][0])])
+        taught = learn(rows.rows(fit), aim, reference=singles[-1], known=known)
+        picks[AUTO], points = _chosen(taught, rows.rows(test), score[test], paid[test], known)
+        fixed.append(taught.trade.fixed)
         sufficed += taught.trade.one_model is not None
-        picks[AUTO] = (
-            np.full(len(test), names.index(taught.trade.one_model))
-            if taught.trade.one_model is not None
-            else _choices(found.quality, cost, taught.trade.value_nano)
-        )
         for name, pick in picks.items():
             sums[name].quality[test] += score[test, pick]
             sums[name].cost[test] += paid[test, pick]
         sums[RANDOM].quality[test] += score[test].mean(axis=1)
         sums[RANDOM].cost[test] += paid[test].mean(axis=1)
-        curve.append(_curve(found.quality, cost, score[test], paid[test]))
+        gain[test] += _gain(aim, score[test], paid[test], picks[AUTO], rows.deployments.index(fixed[-1]))
+        curve.append(points)
         advance()
     used = seen > 0
     base = sums[SINGLE].quality[used] / seen[used], sums[SINGLE].cost[used] / seen[used]
-    measured = tuple(_measured(name, each, seen, used, base) for name, each in sums.items())
-    points = tuple((float(x), float(y)) for x, y in np.mean(curve, axis=0))
+    added = _interval(gain[used] / seen[used])
+    ways = {name: _measured(name, each, seen, used, base) for name, each in sums.items()}
+    if not np.isfinite(paid).any():
+        del ways[CHEAPEST]
+    short = aim.kind == "match" and ways[AUTO].change[0] < -aim.tolerance
     means = tuple(
-        (name, float(paid[:, c].mean() / 1e9), float(score[:, c].mean())) for c, name in enumerate(rows.deployments)
+        (name, float(paid[:, c].mean() / NANO_PER_USD), float(score[:, c].mean())) for c, name in enumerate(rows.deployments)
     )
-    return Evaluation(measured, points, means, seeds, int(used.sum()), sufficed, tuple(singles))
+    return Evaluation(
+        ways=tuple(ways.values()),
+        curve=tuple((float(x), float(y)) for x, y in np.mean(curve, axis=0)),
+        models=means,
+        seeds=seeds,
+        prompts=int(used.sum()),
+        one_model=sufficed,
+        singles=tuple(singles),
+        fixed=tuple(fixed),
+        gain=added,
+        kind=aim.kind,
+        suffices=short or added[1] <= 0,
+    )
+
+
+def _chosen(
+    taught: Taught, asked: Outcomes, score: Floats, paid: Floats, known: Mapping[str, Deployment]
+) -> tuple[Indices, Floats]:
+    """Return what is chosen for each prompt, and the points of the curve of all trade-offs."""
+    tags = [asked.features[place] if place >= 0 else "" for place in asked.feature]
+    found = model.estimate(taught.lesson.policy, asked.vectors, tags)
+    deployments = [known.get(name, Deployment(name, LOOSE, name, name)) for name in taught.deployments]
+    cost = np.stack(
+        [model.expected_cost(found, column, asked.input_tokens, one) for column, one in enumerate(deployments)], axis=1
+    )
+    points = _curve(found.quality, cost, score, paid)
+    if taught.trade.one_model is not None:
+        return np.full(len(score), taught.deployments.index(taught.trade.one_model)), points
+    return _choices(found.quality, cost, taught.trade.value_nano), points
+
+
+def _gain(aim: Objective, score: Floats, paid: Floats, chosen: Indices, fixed: int) -> Floats:
+    """Return what choosing adds for each prompt, against the best fixed model, by what the objective wants."""
+    here = np.arange(len(score))
+    better = score[here, chosen] - score[:, fixed]
+    if aim.kind in ("best", "budget"):
+        return better
+    saved: Floats = (paid[:, fixed] - paid[here, chosen]) / NANO_PER_USD
+    return saved + better * (aim.usd_per_answer or 0.0) if aim.kind == "worth" else saved
 
 
 def _split(rows: Outcomes, seed: int) -> tuple[Indices, Indices]:
-    """Return the rows to learn from and those set aside, as SOURCES-style tables define it: by group, seeded."""
+    """Return the rows (one a group) to learn from and those set aside, seeded."""
     order = np.random.default_rng(seed).permutation(len(rows))
     cut = int(SET_ASIDE * len(rows))
     return np.sort(order[cut:]), np.sort(order[:cut])
@@ -175,23 +222,23 @@ def _curve(quality: NDArray[Any], cost: Floats, score: Floats, paid: Floats) -> 
 
 def _measured(name: str, each: _Sums, seen: Floats, used: NDArray[np.bool_], base: tuple[Floats, Floats]) -> Measured:
     quality, cost = each.quality[used] / seen[used], each.cost[used] / seen[used]
-    gain = quality - base[0]
-    rng = np.random.default_rng(0)
-    means = [float(gain[rng.integers(0, len(gain), len(gain))].mean()) for _ in range(DRAWS)]
-    low, high = np.quantile(means, (0.025, 0.975))
     paid = float(cost.mean())
     known = bool(np.isfinite(paid))
     return Measured(
         way=name,
         quality=float(quality.mean()),
-        change=(float(gain.mean()), float(low), float(high)),
+        change=_interval(quality - base[0]),
         usd=paid / 1e9 if known else None,
         share=paid / float(base[1].mean()) if known and base[1].mean() > 0 else None,
     )
 
 
-def _tags(rows: Outcomes, wanted: Indices) -> list[str]:
-    return [rows.features[place] if place >= 0 else "" for place in rows.feature[wanted]]
+def _interval(values: Floats) -> tuple[float, float, float]:
+    """Return the mean with its 95 % bounds, by the bootstrap over groups; paired, as every way draws the same groups."""
+    rng = np.random.default_rng(0)
+    means = [float(values[rng.integers(0, len(values), len(values))].mean()) for _ in range(DRAWS)]
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(values.mean()), float(low), float(high)
 
 
 def _means(values: Floats) -> Floats:

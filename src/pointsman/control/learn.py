@@ -20,7 +20,7 @@ from pointsman.core.routing import Deployment, Objective, Plan, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy import model
 from pointsman.policy.outcomes import Outcomes
-from pointsman.policy.teach import Lesson, teach
+from pointsman.policy.teach import Lesson, spent, teach
 from pointsman.policy.trade import Evidence, Trade, resolve
 
 EVERY: Final = "*"
@@ -60,11 +60,17 @@ def replace_names(outcomes: Outcomes, names: tuple[str, ...]) -> Outcomes:
     return Outcomes(**{**outcomes.__dict__, "deployments": names})
 
 
+def weighable(outcomes: Outcomes, known: Mapping[str, Deployment]) -> bool:
+    """Say whether any cost is known, by price or by record. Where none is, only ``best`` has a meaning."""
+    return bool(np.isfinite(spent(outcomes, [known[name] for name in outcomes.deployments if name in known])).any())
+
+
 def learn(
     outcomes: Outcomes, objective: Objective, *, reference: str | None = None, known: Mapping[str, Deployment]
 ) -> Taught:
     """Teach a policy and resolve the objective. Without a reference the best single model of the table is compared with.
 
+    What a model did not answer counts for that as it was predicted, so that answering easy prompts only makes none the best.
     Raises TableError when there is too little to learn from, or the reference is not in the table.
     """
     if reference is not None and reference not in outcomes.deployments:
@@ -75,11 +81,10 @@ def learn(
     deployments = [known[name] for name in outcomes.deployments if name in known]
     try:
         lesson = teach(outcomes, deployments)
-        best = outcomes.deployments[int(np.nan_to_num(np.nanmean(outcomes.score, axis=0), nan=-1.0).argmax())]
-        home = reference or best
         evidence = Evidence.of(
             lesson.policy.deployments, lesson.quality, lesson.cost_nano, lesson.outcomes.score, lesson.spent_nano
         )
+        home = reference or evidence.deployments[int(evidence.score.mean(axis=0).argmax())]
         trade = resolve(objective, evidence, home, np.random.default_rng(SEED))
     except ValueError as error:
         raise TableError(f"this table cannot be learned from: {error}") from error

@@ -83,8 +83,13 @@ def teach(outcomes: Outcomes, deployments: Sequence[Deployment] = ()) -> Lesson:
         rows,
         held_quality,
         _at_prices(rows, held_tokens, held_recorded, deployments),
-        _at_prices(rows, rows.output_tokens, rows.cost_nano, deployments),
+        spent(rows, deployments),
     )
+
+
+def spent(rows: Outcomes, deployments: Sequence[Deployment]) -> Floats:
+    """Return what each answer cost (N, M), nano-dollars: tokens at a deployment's price, as recorded where it has none."""
+    return _at_prices(rows, rows.output_tokens, rows.cost_nano, deployments)
 
 
 def _at_prices(rows: Outcomes, tokens: Floats, recorded: Floats, deployments: Sequence[Deployment]) -> Floats:
