@@ -56,6 +56,8 @@ def verdicts(rows: Sequence[Row], path: Path) -> None:
     )  # fmt: skip
     for axes, (name, some) in zip(all_axes[:, 0], groups, strict=True):
         axes.set_title(f"{name}, today {short_name(some[0].reference)}", loc="left", fontsize=10, fontweight="bold")
+        for x, title in ((1.01, "cost"), (1.1, "verdict")):
+            axes.annotate(title, (x, 1.02), xycoords="axes fraction", color=_GREY, fontsize=8)
         _feature(axes, some)
     figure.supxlabel("change in quality against today's model, points (dotted: the loss that the owner accepts)", fontsize=9)
     _save(figure, "What the trial found on the owner's own requests", path)
