@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from msgspec.structs import replace
 
 from pointsman.control.savings import savings
 from pointsman.core.chat import Usage
@@ -66,6 +67,16 @@ def test_only_what_came_since_counts(store: Store) -> None:
     store.journal.append([exchange(n, arm, 5) for n in range(10) for arm in ("policy", "control")])
     assert savings(store.journal, "support", since_ms=6).policy.requests == 4
     assert savings(store.journal, "another", since_ms=0).policy.requests == 0
+
+
+def test_a_grade_that_came_since_of_an_exchange_that_came_before_does_not_count(store: Store) -> None:
+    for n in range(20):
+        arm: ArmName = "policy" if n % 2 else "control"
+        store.journal.append([replace(exchange(n, arm, 5), id=f"{n:06d}")])
+        store.journal.judge([replace(judged(n, arm, 1.0), exchange=f"{n:06d}", at_ms=n + 10)])  # graded late
+    found = savings(store.journal, "support", since_ms=12)
+    assert found.quality is not None
+    assert (found.quality.policy, found.quality.control) == (found.policy.requests, found.control.requests) == (4, 4)
 
 
 def test_graded_answers_give_the_change_of_quality(store: Store) -> None:

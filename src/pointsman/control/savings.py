@@ -74,8 +74,15 @@ def savings(journal: Journal, feature: str, *, since_ms: int, route: str | None 
         policy=_arm(policy, latencies["policy"]),
         control=_arm(control, latencies["control"]),
         cost=_cost(policy, control),
-        quality=_quality(list(journal.judgements(Filter(feature=feature, since_ms=since_ms)))),
+        quality=_quality(_judged(journal, wanted)),
     )
+
+
+def _judged(journal: Journal, wanted: Filter) -> list[Judgement]:
+    """Return the grades of the exchanges that are wanted, not those that were only graded in that time: ids sort by time."""
+    first = next(iter(journal.exchanges(wanted, limit=1)), None)
+    made = journal.judgements(Filter(feature=wanted.feature, since_ms=wanted.since_ms))
+    return [judged for judged in made if first is None or judged.exchange >= first.id]
 
 
 def _arm(lines: Sequence[Spend], latencies: Sequence[float]) -> Arm:
