@@ -3,11 +3,12 @@
 Strategy: a recorded amount is Decimal arithmetic, rounded once; an expected amount is a float until it is shown, because it
 is an estimate anyway.
 
-Laws: ``amount`` is exact and rounds half-even once per call; tokens are never billed twice (cached and cache-written tokens
-are part of the input); a call above ``long_above`` input tokens is billed at the long rates as a whole.
+Laws: ``amount`` is exact and rounds half-even once per call, whatever the arithmetic of the thread is set to; tokens are
+never billed twice (cached and cache-written tokens are part of the input), and a count below zero bills nothing; a call
+above ``long_above`` input tokens is billed at the long rates as a whole.
 """
 
-from decimal import ROUND_HALF_EVEN
+from decimal import ROUND_HALF_EVEN, Context
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from pointsman.core.chat import Usage
 from pointsman.core.price import NANO_PER_USD, Price, Rates
 
 _NANO_PER_RATE = NANO_PER_USD // 1_000_000  # one token at one dollar per million, in nano-dollars
+_EXACT = Context(prec=120, rounding=ROUND_HALF_EVEN)  # digits enough that nothing is rounded before the end
 
 
 def amount(usage: Usage, price: Price) -> int:
@@ -24,15 +26,15 @@ def amount(usage: Usage, price: Price) -> int:
     Cached and cache-written tokens cost the plain input rate where the price has no rate of their own for them.
     """
     rates = _rates(usage.input, price)
-    plain = max(usage.input - usage.cached - usage.cache_written, 0)
-    dollars_per_million = (
-        plain * rates.input
-        + usage.cached * (rates.input if rates.cached is None else rates.cached)
-        + usage.cache_written * (rates.input if rates.cache_written is None else rates.cache_written)
-        + usage.output * rates.output
-    )
-    exact = dollars_per_million * _NANO_PER_RATE + price.per_request * NANO_PER_USD
-    return int(exact.to_integral_value(rounding=ROUND_HALF_EVEN))
+    cached, written = max(usage.cached, 0), max(usage.cache_written, 0)
+    total = _EXACT.multiply(max(usage.input - cached - written, 0), rates.input)
+    total = _EXACT.fma(max(usage.output, 0), rates.output, total)
+    if cached:
+        total = _EXACT.fma(cached, rates.input if rates.cached is None else rates.cached, total)
+    if written:
+        total = _EXACT.fma(written, rates.input if rates.cache_written is None else rates.cache_written, total)
+    fixed = _EXACT.multiply(price.per_request, NANO_PER_USD)
+    return int(_EXACT.to_integral_value(_EXACT.fma(total, _NANO_PER_RATE, fixed)))
 
 
 def expected(input_tokens: NDArray[np.float64], output_tokens: NDArray[np.float64], price: Price) -> NDArray[np.float64]:

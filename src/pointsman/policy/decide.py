@@ -56,9 +56,9 @@ def resolve(snapshot: Snapshot, asked: str) -> Target:
     provider, slash, rest = asked.partition("/")
     if slash and rest and provider in snapshot.providers:
         return Target(None, (asked,), "pinned")
-    same = tuple(d.name for d in snapshot.deployments.values() if d.model == asked)
-    if same:
-        return Target(None, same, "observed")
+    named = [d for d in snapshot.deployments.values() if d.model == asked]
+    if named:  # two providers may give one name to two models: only the same model stands in
+        return Target(None, tuple(d.name for d in named if d.model_key == named[0].model_key), "observed")
     if len(snapshot.providers) == 1 and asked:
         return Target(None, (f"{next(iter(snapshot.providers))}/{asked}",), "observed")
     raise GatewayError(
@@ -182,8 +182,10 @@ def _ranking(plan: Plan, field: _Field, predictions: tuple[Prediction, ...]) -> 
     order = objective.ranked(wanted, field.reference, plan.value_nano) if wanted else list(field.acting)
     if plan.one_model in field.acting:
         first = plan.one_model
+    elif wanted:
+        first = objective.choose(wanted, field.reference, plan.value_nano)
     else:
-        first = objective.choose(wanted, field.reference, plan.value_nano) if wanted else field.acting[0]
+        first = field.home or field.acting[0]  # nothing to choose by is no reason to leave the reference's model
     return [first, *(name for name in order if name != first)]
 
 

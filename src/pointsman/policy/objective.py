@@ -7,6 +7,7 @@ Laws: what cannot be compared with the reference is never chosen over it, an unk
 reference, then to the order of the predictions.
 """
 
+import math
 from collections.abc import Sequence
 
 from pointsman.core.routing import Prediction
@@ -45,7 +46,7 @@ def utility(prediction: Prediction, value_nano: int | None, *, priced: bool) -> 
     ``priced`` says whether costs are known at all: where they are, a deployment without one cannot be weighed.
     """
     cheapness = _NOWHERE if prediction.cost_nano is None else -float(prediction.cost_nano)
-    if prediction.quality is None:
+    if prediction.quality is None or math.isnan(prediction.quality):
         return _NOWHERE, cheapness
     if value_nano is None or not priced:
         return prediction.quality, cheapness
@@ -53,4 +54,4 @@ def utility(prediction: Prediction, value_nano: int | None, *, priced: bool) -> 
 
 
 def _priced(predictions: Sequence[Prediction]) -> bool:
-    return any(p.cost_nano is not None and p.quality is not None for p in predictions)
+    return any(p.cost_nano is not None and p.quality is not None and not math.isnan(p.quality) for p in predictions)

@@ -1,0 +1,115 @@
+"""Money against arithmetic in fractions, which cannot round: exact, half-even, once; and estimates against amounts."""
+
+import decimal
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pointsman.core.chat import Usage
+from pointsman.core.price import Price, Rates
+from pointsman.policy.cost import amount, expected, expected_one
+
+RATE = st.decimals(min_value=0, max_value=1000, allow_nan=False, places=9) | st.just(Decimal(2) / 3)
+RATES = st.builds(Rates, RATE, RATE, st.none() | RATE, st.none() | RATE)
+COUNT = st.integers(0, 3_000_000)
+PRICES = st.builds(
+    Price, RATES, per_request=st.decimals(0, 1, places=12), long_above=st.none() | COUNT, long_rates=st.none() | RATES
+)
+
+
+@st.composite
+def usages(draw: st.DrawFn) -> Usage:
+    cached, written, plain = draw(COUNT), draw(COUNT), draw(COUNT)
+    output = draw(COUNT)
+    return Usage(cached + written + plain, output, cached, written, reasoning=draw(st.integers(0, output)))
+
+
+def by_hand(usage: Usage, price: Price) -> Fraction:
+    """What the docstrings of ``Rates`` and ``Price`` say, in nano-dollars."""
+    rates = price.rates
+    if price.long_above is not None and price.long_rates is not None and usage.input > price.long_above:
+        rates = price.long_rates
+    plain = usage.input - usage.cached - usage.cache_written
+    kinds = [(plain, None), (usage.cached, rates.cached), (usage.cache_written, rates.cache_written)]
+    dollars = sum((count * Fraction(rates.input if rate is None else rate) for count, rate in kinds), Fraction(0))
+    return (dollars + usage.output * Fraction(rates.output)) * 1000 + Fraction(price.per_request) * 10**9
+
+
+@given(usages(), PRICES)
+def test_an_amount_is_exact_and_rounded_once_half_even(usage: Usage, price: Price) -> None:
+    found = amount(usage, price)
+    assert type(found) is int
+    assert found == round(by_hand(usage, price))  # a fraction rounds half-even
+
+
+@pytest.mark.parametrize(("tokens", "nano"), [(1, 0), (3, 2), (5, 2), (7, 4), (2, 1)])
+def test_halves_go_to_the_even_neighbour(tokens: int, nano: int) -> None:
+    assert amount(Usage(output=tokens), Price(Rates(Decimal(0), Decimal("0.0005")))) == nano
+
+
+def test_lines_are_not_rounded_one_by_one() -> None:
+    """Four lines of 0.4 nano-dollars are 1.6 and cost 2; rounded apart they would cost nothing."""
+    rate = Decimal("0.0004")
+    assert amount(Usage(input=3, output=1, cached=1, cache_written=1), Price(Rates(rate, rate, rate, rate))) == 2
+
+
+@pytest.mark.parametrize(
+    ("usage", "nano"),
+    [
+        (Usage(input=100), 100 * 2000),
+        (Usage(input=100, cached=40), 60 * 2000 + 40 * 200),
+        (Usage(input=100, cached=40, cache_written=50), 10 * 2000 + 40 * 200 + 50 * 2500),
+        (Usage(output=100, reasoning=90), 100 * 8000),
+        (Usage(input=1000), 1000 * 2000),
+        (Usage(input=1001, output=1), 1001 * 4000 + 12000),
+        (Usage(input=1001, cached=1001), 1001 * 4000),
+    ],
+)
+def test_kinds_of_tokens_and_long_inputs(usage: Usage, nano: int) -> None:
+    rates = Rates(Decimal(2), Decimal(8), Decimal("0.2"), Decimal("2.5"))
+    price = Price(rates, long_above=1000, long_rates=Rates(Decimal(4), Decimal(12)))
+    assert amount(usage, price) == nano
+
+
+@pytest.mark.parametrize("half", [{"long_above": 10}, {"long_rates": Rates(Decimal(9), Decimal(9))}])
+def test_half_a_long_context_tier_is_none(half: dict[str, object]) -> None:
+    price = Price(Rates(Decimal(1), Decimal(1)), **half)  # type: ignore[arg-type]
+    assert amount(Usage(input=11), price) == 11_000
+
+
+@given(usages(), PRICES)
+def test_the_arithmetic_that_others_set_does_not_matter(usage: Usage, price: Price) -> None:
+    """An owner's Python check runs in the same thread, and may set the precision of decimals."""
+    right = amount(usage, price)
+    with decimal.localcontext() as context:
+        context.prec, context.rounding = 4, decimal.ROUND_UP
+        assert amount(usage, price) == right
+
+
+@given(st.builds(Usage, *[st.integers(-(10**9), 10**9)] * 5), PRICES)
+def test_nonsense_from_a_provider_never_earns_money(usage: Usage, price: Price) -> None:
+    assert amount(usage, price) >= 0
+
+
+def test_more_cached_than_sent_is_not_billed_below_the_cached() -> None:
+    assert amount(Usage(input=10, cached=30), Price(Rates(Decimal(1), Decimal(1), Decimal("0.5")))) == 15_000
+
+
+@given(COUNT, COUNT, PRICES)
+def test_an_estimate_is_the_amount_without_a_cache(inputs: int, outputs: int, price: Price) -> None:
+    one = expected_one(inputs, float(outputs), price)
+    assert one == pytest.approx(amount(Usage(input=inputs, output=outputs), price), rel=1e-9, abs=0.51)
+    many = expected(np.array([inputs, inputs], dtype=float), np.array([outputs, outputs], dtype=float), price)
+    assert many.tolist() == pytest.approx([one, one], rel=1e-12)
+
+
+def test_estimates_broadcast_and_keep_what_is_unknown_unknown() -> None:
+    price = Price(Rates(Decimal(1), Decimal(2)), per_request=Decimal("0.01"))
+    table = expected(np.array([[1.0], [2.0]]), np.array([[1.0, np.nan]]), price)
+    assert table.shape == (2, 2)
+    assert np.isnan(table[:, 1]).all()
+    assert table[:, 0].tolist() == [3000 + 10**7, 4000 + 10**7]
