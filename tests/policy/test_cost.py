@@ -51,6 +51,11 @@ def test_halves_go_to_the_even_neighbour(tokens: int, nano: int) -> None:
     assert amount(Usage(output=tokens), Price(Rates(Decimal(0), Decimal("0.0005")))) == nano
 
 
+def test_a_hair_above_a_half_is_no_half() -> None:
+    hair = Decimal("0.0005") + Decimal("1e-30")  # more digits than decimals keep unless told to
+    assert amount(Usage(output=1), Price(Rates(Decimal(0), hair))) == 1
+
+
 def test_lines_are_not_rounded_one_by_one() -> None:
     """Four lines of 0.4 nano-dollars are 1.6 and cost 2; rounded apart they would cost nothing."""
     rate = Decimal("0.0004")

@@ -156,9 +156,8 @@ def test_what_is_excluded_is_neither_chosen_nor_a_fallback(
     assert all(one.excluded.values())
     key = plan.reference.split("/")[1] if plan.reference else ""
     acting = set(plan.accepted) if plan.mode in ("canary", "auto") else set()
-    assert all(
-        name in acting or name.endswith(f"/{key}") for name in served
-    )  # nothing but what was accepted, or the same model
+    others = [name for name in one.eligible if name not in acting]
+    assert all(name.endswith(f"/{key}") for name in others), "nothing but the accepted and the same model"
 
 
 @given(plans(), st.floats(0, 1, exclude_max=True))
@@ -175,7 +174,7 @@ def test_before_canary_nothing_but_the_reference_serves(mode: Mode, u: float) ->
     plan = Plan("*", mode, HOME, accepted=("a/small",), acting_share=1.0, one_model="a/small")
     one = decided(a_snapshot(plan), u=u)
     assert (one.chosen, one.arm) == (HOME, "reference")
-    assert one.fallbacks == ("b/big", "c/big")
+    assert one.eligible == (HOME, *one.fallbacks) == (HOME, "b/big", "c/big")
     assert "reference" in one.why
 
 
