@@ -52,7 +52,7 @@ def test_halves_go_to_the_even_neighbour(tokens: int, nano: int) -> None:
 
 
 def test_a_hair_above_a_half_is_no_half() -> None:
-    hair = Decimal("0.0005") + Decimal("1e-30")  # more digits than decimals keep unless told to
+    hair = Decimal("0.0005" + 40 * "0" + "1")  # more digits than decimals keep unless told to
     assert amount(Usage(output=1), Price(Rates(Decimal(0), hair))) == 1
 
 
