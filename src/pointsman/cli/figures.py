@@ -27,7 +27,7 @@ def money(nano: int | None) -> str:
         return ""
     usd = Decimal(nano).scaleb(-9)
     digits = next((digits for least, digits in _DIGITS if abs(usd) >= least or not nano), 9)
-    return f"${usd:,.{digits}f}"
+    return f"{'-' if usd < 0 else ''}${abs(usd):,.{digits}f}"
 
 
 def percent(share: float | None) -> str:
