@@ -23,7 +23,8 @@ def asked(user: str, system: str = "", **more: object) -> ChatRequest:
 
 
 def dense(request: ChatRequest) -> np.ndarray:
-    return features.dense(np.frombuffer(features.vector(request), dtype=np.uint8)[None])[0]
+    found: np.ndarray = features.dense(np.frombuffer(features.vector(request), dtype=np.uint8)[None])[0]
+    return found
 
 
 def similarity(one: str, other: str) -> float:

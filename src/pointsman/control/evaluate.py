@@ -25,6 +25,7 @@ from pointsman.core.routing import Deployment, Objective, ObjectiveKind
 from pointsman.policy import features, model
 from pointsman.policy.outcomes import Floats, Indices, Outcomes
 from pointsman.policy.teach import spent
+from pointsman.policy.trade import choices
 
 SET_ASIDE: Final = 0.3
 NEIGHBOURS: Final = 50
@@ -149,7 +150,7 @@ def _chosen(
     points = _curve(found.quality, cost, score, paid)
     if taught.trade.one_model is not None:
         return np.full(len(score), taught.deployments.index(taught.trade.one_model)), points
-    return _choices(found.quality, cost, taught.trade.value_nano), points
+    return choices(found.quality, cost, taught.trade.value_nano), points
 
 
 def _gain(aim: Objective, score: Floats, paid: Floats, chosen: Indices, fixed: int) -> Floats:
@@ -203,20 +204,11 @@ def _neighbours(rows: Outcomes, score: Floats, fit: Indices, test: Indices) -> I
     return chosen
 
 
-def _choices(quality: NDArray[Any], cost: Floats, value: int | float | None) -> Indices:
-    """Return the choice of ``policy/objective`` for every row at once."""
-    known = np.where(np.isfinite(cost), cost, np.inf)
-    if value is None or not np.isfinite(cost).any():
-        best = quality.max(axis=1, keepdims=True)
-        return np.asarray(np.where(quality >= best, np.nan_to_num(known, posinf=1e30), np.inf).argmin(axis=1))
-    return np.asarray((value * quality - known).argmax(axis=1))
-
-
 def _curve(quality: NDArray[Any], cost: Floats, score: Floats, paid: Floats) -> Floats:
     """Return (cost in US dollars, quality) for each value of a right answer: the choices that it would lead to."""
     here = np.arange(len(score))
     dearest = float(np.nanmax(_means(paid))) if np.isfinite(paid).any() else 0.0
-    picks = [_choices(quality, cost, step * dearest) for step in CURVE]
+    picks = [choices(quality, cost, step * dearest) for step in CURVE]
     return np.array([(paid[here, pick].mean() / 1e9, score[here, pick].mean()) for pick in picks])
 
 

@@ -26,6 +26,7 @@ Matrix = NDArray[np.float32]
 _FORMAT: Final = 3
 _FLAG_LIMIT: Final = 0.6
 _CLOSEST: Final = 0.002
+_LARGEST_LOG: Final = np.float32(80)  # beyond any amount, and short of what a float32 holds
 
 
 class Policy(Struct, frozen=True, eq=False):
@@ -131,7 +132,7 @@ def estimate(policy: Policy, vectors: NDArray[np.uint8] | None, tags: Sequence[s
             if tag in policy.known_tags:
                 quality[row] += policy.tags[policy.known_tags.index(tag)]
     spread = np.sqrt(np.square(chance) @ policy.table_variance + policy.variance)
-    amounts = np.exp(found[:, m:])
+    amounts = np.exp(np.minimum(found[:, m:], _LARGEST_LOG))
     return Estimates(
         quality=np.minimum(np.maximum(quality, _CLOSEST), 1 - _CLOSEST),
         quality_sd=spread,

@@ -11,10 +11,11 @@ picked for its luck; it is then judged by money alone, for within its tolerance 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from pointsman.core.price import NANO_PER_USD
 from pointsman.core.routing import Objective
@@ -25,6 +26,7 @@ _DOUBT: Final = (
     0.75  # standard errors that ``match`` keeps from its tolerance: it then holds three times in four, not in two
 )
 _DRAWS: Final = 1000
+_DEAREST: Final = float(np.finfo(np.float64).max)
 
 
 class Trade(Struct, frozen=True):
@@ -76,15 +78,7 @@ class Evidence:
 
     def choices(self, value: float | None) -> Indices:
         """Return, for each prompt, the deployment with the largest utility at a value, (N,)."""
-        cost = np.where(np.isfinite(self.cost_nano), self.cost_nano, np.inf)
-        if value is not None and self.priced:
-            return np.asarray((value * self.quality - cost).argmax(axis=1))
-        best = self.quality.max(axis=1, keepdims=True)
-        return (
-            np.asarray(np.where(self.quality >= best, cost, np.inf).argmin(axis=1))
-            if self.priced
-            else (np.asarray(self.quality.argmax(axis=1)))
-        )
+        return choices(self.quality, self.cost_nano, value)
 
     def utility(self, chosen: Indices | int, value: float | None) -> Floats:
         """Return the utility (N,) of what was chosen, as it turned out."""
@@ -94,6 +88,18 @@ class Evidence:
             return np.asarray(score)
         utility: Floats = value * score - self.spent_nano[rows, chosen]
         return utility
+
+
+def choices(quality: NDArray[Any], cost_nano: Floats, value: float | None) -> Indices:
+    """Return the choice of ``policy/objective`` for every row of predictions (N, M) at once.
+
+    Where costs are known at all, what has none is chosen only where money just breaks ties, and then last.
+    """
+    known = np.isfinite(cost_nano)
+    if value is None or not known.any():
+        best = quality >= quality.max(axis=1, keepdims=True)
+        return np.asarray(np.where(best, np.where(known, cost_nano, _DEAREST), np.inf).argmin(axis=1))
+    return np.asarray(np.where(known, value * quality - cost_nano, -np.inf).argmax(axis=1))
 
 
 def resolve(objective: Objective, evidence: Evidence, reference: str, rng: np.random.Generator) -> Trade:

@@ -1,0 +1,186 @@
+"""Objectives mean what they say, on evidence small enough to be checked by hand or by trying everything."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pointsman.core.routing import Objective
+from pointsman.policy.trade import _DOUBT, Evidence, Trade, _falling, resolve
+
+NAMES = ("dear", "cheap")
+
+
+def known(quality: object, score: object, cost: object, names: tuple[str, ...] = NAMES) -> Evidence:
+    quality, score = np.asarray(quality, dtype=float), np.asarray(score, dtype=float)
+    cost = np.broadcast_to(np.asarray(cost, dtype=float), score.shape).copy()
+    return Evidence.of(names, quality, cost, score, cost)
+
+
+def resolved(objective: Objective, evidence: Evidence, reference: str = "dear") -> Trade:
+    return resolve(objective, evidence, reference, np.random.default_rng(0))
+
+
+def halves(count: int = 400) -> Evidence:
+    """The cheap one is as good on half of the prompts, and fails on the others; predictions know which."""
+    easy = np.arange(count) % 2 == 0
+    score = np.column_stack((np.ones(count), easy))
+    return known(np.column_stack((np.full(count, 0.95), np.where(easy, 0.95, 0.05))), score, (100.0, 10.0))
+
+
+def chancy(seed: int, rows: int = 60, columns: int = 3) -> Evidence:
+    rng = np.random.default_rng(seed)
+    quality = rng.random((rows, columns))
+    score = (rng.random((rows, columns)) < quality).astype(float)
+    cost = rng.integers(1, 1000, columns) * rng.uniform(0.5, 1.5, (rows, columns))
+    return known(quality, score, cost, tuple(f"m{n}" for n in range(columns)))
+
+
+def test_match_saves_exactly_where_the_cheap_one_is_as_good() -> None:
+    trade = resolved(Objective("match", tolerance=0.01), halves())
+    assert (trade.one_model, trade.fixed) == (None, "dear")
+    assert trade.quality == 1.0
+    assert trade.cost_nano == pytest.approx(55)
+    assert trade.gain[1] == pytest.approx(45)
+
+
+def test_match_with_room_for_all_errors_takes_the_cheap_one_for_everything() -> None:
+    trade = resolved(Objective("match", tolerance=0.6), halves())
+    assert trade.cost_nano == pytest.approx(10)
+    assert trade.fixed == trade.one_model == "cheap"
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.0, 0.3))
+def test_match_never_promises_more_loss_than_its_tolerance(seed: int, tolerance: float) -> None:
+    evidence = chancy(seed)
+    trade = resolved(Objective("match", tolerance=tolerance), evidence, "m0")
+    used = trade.one_model
+    change = trade.quality - evidence.score[:, 0].mean()
+    assert used is None or change >= -tolerance - 1e-9
+    rows = np.arange(len(evidence.score))
+    if used is None and trade.value_nano is not None:
+        found = evidence.score[rows, evidence.choices(trade.value_nano)] - evidence.score[:, 0]
+        assert found.mean() == pytest.approx(change, abs=0.04)  # the value is rounded to whole nano-dollars
+        assert change >= -tolerance - 0.1  # pooling may give to one value what its neighbours have
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000))
+def test_more_tolerance_never_costs_more(seed: int) -> None:
+    evidence = chancy(seed, rows=200)
+    spent = [resolved(Objective("match", tolerance=each), evidence, "m0").choosing[1] for each in (0.02, 0.1, 0.3)]
+    assert (
+        spent[0] >= spent[1] - 1e-9 >= spent[2] - 2e-9
+        or resolved(Objective("match", tolerance=0.02), evidence, "m0").one_model
+    )
+
+
+def test_match_keeps_its_distance_where_evidence_is_thin() -> None:
+    """A loss of one point seen on few prompts is not within a tolerance of two; on many it is."""
+
+    def made(count: int) -> Evidence:
+        lost = np.arange(count) % 100 == 0
+        score = np.column_stack((np.ones(count), ~lost))
+        return known(np.full((count, 2), 0.9), score, (100.0, 10.0))
+
+    assert _DOUBT > 0
+    assert resolved(Objective("match", tolerance=0.012), made(200)).fixed == "dear"
+    assert resolved(Objective("match", tolerance=0.012), made(40_000)).fixed == "cheap"
+
+
+def test_match_stays_where_even_the_best_predictions_lose_too_much() -> None:
+    wrong = known([[0.1, 0.9]] * 50, [[1, 0]] * 50, (100.0, 10.0))
+    trade = resolved(Objective("match", tolerance=0.01), wrong)
+    assert (trade.one_model, trade.quality) == ("dear", 1.0)
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 10_000), st.floats(1e-9, 1e-6))
+def test_worth_chooses_what_trying_everything_finds(seed: int, usd: float) -> None:
+    evidence = chancy(seed)
+    trade = resolved(Objective("worth", usd_per_answer=usd), evidence, "m0")
+    assert trade.value_nano == round(usd * 1e9)
+    chosen = evidence.choices(usd * 1e9)
+    for row, column in enumerate(chosen):
+        utility = usd * 1e9 * evidence.quality[row] - evidence.cost_nano[row]
+        assert utility[column] == utility.max()
+    means = (usd * 1e9 * evidence.score - evidence.spent_nano).mean(axis=0)
+    assert means[evidence.deployments.index(trade.fixed)] == pytest.approx(means.max())
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.0, 1.0))
+def test_budget_is_kept_or_the_cheapest_is_used(seed: int, share: float) -> None:
+    evidence = chancy(seed)
+    means = evidence.spent_nano.mean(axis=0)
+    most = means.min() + share * (means.max() - means.min())
+    trade = resolved(Objective("budget", usd_per_1000=most / 1e6), evidence, "m0")
+    assert trade.choosing[1] <= most * (1 + 1e-9) or trade.value_nano == 0
+    assert means[evidence.deployments.index(trade.fixed)] <= most * (1 + 1e-9)
+
+
+def test_budget_spends_where_it_buys_most() -> None:
+    trade = resolved(Objective("budget", usd_per_1000=56 / 1e6), halves())
+    assert (trade.quality, trade.one_model) == (1.0, None)
+    assert trade.choosing[1] == pytest.approx(55)
+
+
+def test_best_takes_the_highest_prediction_and_the_cheaper_of_equals() -> None:
+    evidence = halves()
+    trade = resolved(Objective("best"), evidence)
+    assert trade.value_nano is None
+    assert list(evidence.choices(None)[:4]) == [1, 0, 1, 0]
+
+
+def test_without_costs_best_works_and_money_cannot_be_weighed() -> None:
+    evidence = known([[0.2, 0.8]] * 9, [[0, 1]] * 9, np.nan)
+    assert resolved(Objective("best"), evidence).fixed == "cheap"
+    for objective in (Objective("match"), Objective("budget", usd_per_1000=1.0), Objective("worth", usd_per_answer=1.0)):
+        with pytest.raises(ValueError, match="weighs money"):
+            resolved(objective, evidence)
+
+
+@pytest.mark.parametrize("kind", ["budget", "worth"])
+def test_an_objective_without_its_number_is_refused(kind: str) -> None:
+    with pytest.raises(ValueError, match="needs usd_per"):
+        resolved(Objective(kind), halves())  # type: ignore[arg-type]
+
+
+def test_what_has_no_cost_is_chosen_only_where_money_does_not_count() -> None:
+    evidence = known([[0.5, 0.9]] * 40, [[0, 1]] * 40, [[10.0, np.nan]])
+    assert set(evidence.choices(1000.0)) == {0}
+    assert set(evidence.choices(None)) == {1}
+    assert resolved(Objective("match", tolerance=0.5), evidence).fixed == "dear"
+
+
+def test_gaps_count_as_they_were_predicted() -> None:
+    evidence = Evidence.of(
+        NAMES, np.array([[0.9, 0.3]]), np.array([[5.0, 2.0]]), np.array([[1.0, np.nan]]), np.full((1, 2), np.nan)
+    )
+    np.testing.assert_array_equal(evidence.score, [[1.0, 0.3]])
+    np.testing.assert_array_equal(evidence.spent_nano, [[5.0, 2.0]])
+
+
+def test_where_choosing_is_luck_one_model_suffices() -> None:
+    """Predictions that know nothing must not be acted on, but for the five in a hundred that an interval allows."""
+    acted = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        evidence = known(rng.random((300, 2)), rng.random((300, 2)) < 0.6, (10.0, 10.0))
+        acted += resolved(Objective("best"), evidence).one_model is None
+    assert acted <= 4
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=12))
+def test_pooled_values_never_rise_and_keep_the_sum(values: list[float]) -> None:
+    found = _falling(values)
+    assert len(found) == len(values)
+    assert (np.diff(found) <= 1e-12).all()
+    assert found.sum() == pytest.approx(sum(values), abs=1e-9)
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=8), st.lists(st.floats(-1, 1), min_size=8, max_size=8))
+def test_pooled_values_are_the_nearest_that_never_rise(values: list[float], other: list[float]) -> None:
+    rival = np.sort(other[: len(values)])[::-1]
+    assert np.square(_falling(values) - values).sum() <= np.square(rival - values).sum() + 1e-9
