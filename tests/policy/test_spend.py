@@ -42,10 +42,12 @@ def test_the_mean_of_the_predictions_is_the_mean_of_what_was_seen() -> None:
     where = folded(500)
     amounts = skewed(where, 2, noise=1.0)
     amounts[::3, 1] = np.nan
-    _, held = fit(amounts, where)
+    model, held = fit(amounts, where)
     for column in range(2):
         seen = np.isfinite(amounts[:, column])
-        assert held[seen, column].mean() == pytest.approx(amounts[seen, column].mean(), rel=0.02)
+        mean = amounts[seen, column].mean()
+        assert held[seen, column].mean() == pytest.approx(mean, rel=0.02)
+        assert predicted(model, where.coordinates[seen])[:, column].mean() == pytest.approx(mean, rel=0.1)
 
 
 @given(st.integers(0, 10**6), st.integers(2, 60), st.floats(0, 0.9), st.floats(0.01, 3))
