@@ -105,8 +105,10 @@ def test_any_bytes_for_a_vector_give_bounded_predictions(name: str, data: bytes)
 def test_far_from_everything_seen_predictions_stay_bounded(policy: Policy) -> None:
     vectors = np.random.default_rng(1).integers(0, 256, (500, features.LENGTH), dtype=np.uint8)
     found = model.estimate(policy, vectors, [""] * 500)
-    assert ((found.quality >= 0) & (found.quality <= 1)).all()
     assert np.isfinite(found.quality_sd).all()
+    for shift in (-9, 0, 9):  # a linear map knows no bounds
+        quality = model.estimate(replace(policy, bias=policy.bias + np.float32(shift)), vectors, [""] * 500).quality
+        assert ((quality >= 0) & (quality <= 1)).all()
     assert (np.isnan(found.tokens) | (found.tokens >= 0)).all()
 
 
@@ -170,10 +172,12 @@ def test_many_requests_at_once_are_predicted_as_one_by_one(policy: Policy) -> No
 
 
 def test_a_feature_that_was_not_learned_adds_nothing(policy: Policy) -> None:
-    tagless = replace(policy, known_tags=(), tags=policy.tags[:0])
+    adding = np.full((1, len(policy.deployments)), 0.25, dtype=np.float32)
+    plain, tagged = (replace(policy, known_tags=tags, tags=adding[: len(tags)]) for tags in ((), ("maths",)))
     for feature in ("nobody", ""):
-        found = model.predict(policy, context(feature=feature), DEPLOYMENTS)
-        assert found == model.predict(tagless, context(feature=feature), DEPLOYMENTS)
+        asked = context(feature=feature)
+        assert model.predict(tagged, asked, DEPLOYMENTS) == model.predict(plain, asked, DEPLOYMENTS)
+    assert model.predict(tagged, context(), DEPLOYMENTS) != model.predict(plain, context(), DEPLOYMENTS)
 
 
 def test_an_expected_cost_follows_price_and_length(policy: Policy) -> None:
