@@ -117,8 +117,8 @@ def test_one_request_is_predicted_as_in_a_batch() -> None:
     many = model.estimate(LEARNED, rows, ["letters"] * 20)
     for place, row in enumerate(rows):
         one, two = model.predict(LEARNED, Context("letters", Needs(), row.tobytes()), (ONE, TWO))
-        assert (one.quality, two.quality) == pytest.approx(tuple(many.quality[place]), rel=1e-5)
-        assert (one.quality_sd, two.quality_sd) == pytest.approx(tuple(many.quality_sd[place]), rel=1e-5)
+        assert (one.quality, two.quality) == pytest.approx(tuple(many.quality[place]), abs=1e-5)
+        assert (one.quality_sd, two.quality_sd) == pytest.approx(tuple(many.quality_sd[place]), abs=1e-5)
         assert one.cost_nano == pytest.approx(float(many.recorded[place, 0]), rel=1e-5, abs=1)
 
 

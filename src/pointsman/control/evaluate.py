@@ -20,6 +20,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from pointsman.control.learn import LOOSE, Taught, learn, weighable
+from pointsman.core.errors import TableError
 from pointsman.core.price import NANO_PER_USD
 from pointsman.core.routing import Deployment, Objective, ObjectiveKind
 from pointsman.policy import features, model
@@ -88,6 +89,8 @@ def evaluate(
 ) -> Evaluation:
     """Measure a table over seeds 0, 1, ... Raises TableError when there is too little to learn from."""
     rows = outcomes.grouped()
+    if int(SET_ASIDE * len(rows)) < 1:
+        raise TableError(f"too few prompts to set any aside ({len(rows)}): evaluation needs at least four different ones")
     aim = objective if weighable(rows, known) else Objective("best")
     score = np.nan_to_num(rows.score)
     paid = spent(rows, [known[name] for name in rows.deployments if name in known])

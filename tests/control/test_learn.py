@@ -1,0 +1,107 @@
+"""From a table to a plan: names, references, and what is published."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from msgspec import structs
+from tests.policy.test_teach import PRICED, table
+
+from pointsman.control.learn import EVERY, act_on, learn, named, on_its_own, weighable
+from pointsman.core.errors import TableError
+from pointsman.core.routing import Deployment, Objective, Plan, Route
+from pointsman.core.snapshot import Snapshot
+from pointsman.policy import model
+
+KNOWN = {one.name: one for one in PRICED}
+MATCH = Objective("match", tolerance=0.03)
+TAUGHT = learn(table(), MATCH, reference="p/big", known=KNOWN)
+
+
+def snapshot(plan: Plan | None = None, reference: str | None = "p/big") -> Snapshot:
+    plans = {EVERY: Plan(EVERY, reference=reference)} | ({plan.feature: plan} if plan else {})
+    route = Route("auto", reference, ("p/sums", "p/words"), MATCH, 0.05, plans)
+    return Snapshot(deployments=KNOWN, routes={"auto": route, "other": structs.replace(route, name="other")})
+
+
+def test_names_of_the_table_become_deployments_and_strangers_are_named() -> None:
+    rows = replace(table(), deployments=("big", "p/sums", "new"))
+    found, unmapped = named(rows, {"big": "p/big"}, KNOWN)
+    assert found.deployments == ("p/big", "p/sums", "new")
+    assert unmapped == ("new",)
+
+
+def test_two_models_of_one_deployment_are_refused() -> None:
+    with pytest.raises(TableError, match="mapped to p/big"):
+        named(replace(table(), deployments=("a", "b", "c")), {"a": "p/big", "b": "p/big"}, KNOWN)
+
+
+def test_an_unknown_reference_is_refused_with_what_there_is() -> None:
+    with pytest.raises(TableError, match="p/big, p/sums, p/words"):
+        learn(table(), MATCH, reference="p/none", known=KNOWN)
+
+
+def test_without_a_reference_the_best_single_model_is_compared_with() -> None:
+    assert learn(table(), MATCH, known=KNOWN).reference == "p/big"
+
+
+def test_few_easy_answers_do_not_make_a_model_the_best() -> None:
+    """``p/sums`` answered little but what it is good at: its mean is the highest, and it is not what it would score."""
+    rows = table()
+    score = rows.score.copy()
+    good = score[:, 1] > score[:, 2]
+    score[~good & (np.arange(400) % 16 > 0), 1] = np.nan
+    score[:, 0] = np.where(np.arange(400) % 5 == 0, 0.0, 1.0)
+    sparse = replace(rows, score=score)
+    assert np.nanmean(score, axis=0).argmax() == 1
+    assert learn(sparse, Objective("best"), known=KNOWN).reference == "p/big"
+
+
+def test_costs_can_be_weighed_by_price_or_record() -> None:
+    rows = table()
+    bare = replace(rows, cost_nano=np.full((400, 3), np.nan))
+    assert weighable(rows, {})
+    assert weighable(bare, KNOWN)
+    assert not weighable(bare, {})
+    assert not weighable(replace(bare, output_tokens=np.full((400, 3), np.nan)), KNOWN)
+    with pytest.raises(TableError, match="weighs money"):
+        learn(bare, MATCH, known={})
+
+
+def test_learning_publishes_a_plan_for_all_features_without_their_own() -> None:
+    own = Plan("letters", mode="observe", reference="p/words")
+    changed = act_on(snapshot(own), "auto", TAUGHT, now_ms=7)
+    plan = changed.routes["auto"].plans[EVERY]
+    assert (plan.mode, plan.accepted, plan.acting_share, plan.since_ms) == ("auto", ("p/sums", "p/words"), 0.95, 7)
+    assert plan.value_nano == TAUGHT.trade.value_nano
+    assert changed.routes["auto"].plans["letters"] == own
+    assert changed.routes["other"] == snapshot(own).routes["other"]
+    assert model.decode(changed.policies["auto"]).deployments == TAUGHT.deployments
+    assert "400 prompts" in changed.made_by
+
+
+def test_only_what_the_table_knows_and_the_snapshot_has_is_accepted() -> None:
+    fewer = structs.replace(snapshot(), deployments={name: KNOWN[name] for name in ("p/big", "p/words")})
+    assert act_on(fewer, "auto", TAUGHT, now_ms=0).routes["auto"].plans[EVERY].accepted == ("p/words",)
+
+
+def test_where_one_model_suffices_the_plan_says_so() -> None:
+    rng = np.random.default_rng(4)
+    same = replace(table(), score=(rng.random((400, 3)) < [0.9, 0.5, 0.5]).astype(float))
+    taught = learn(same, Objective("match", tolerance=0.01), reference="p/big", known=KNOWN)
+    assert act_on(snapshot(), "auto", taught, now_ms=0).routes["auto"].plans[EVERY].one_model == "p/big"
+
+
+@pytest.mark.parametrize(
+    ("route", "reference", "says"), [("none", "p/big", "there is no route"), ("auto", None, "no reference")]
+)
+def test_a_route_must_be_there_and_have_a_reference(route: str, reference: str | None, says: str) -> None:
+    with pytest.raises(TableError, match=says):
+        act_on(snapshot(reference=reference), route, TAUGHT, now_ms=0)
+
+
+def test_on_its_own_a_snapshot_has_every_model_of_the_table() -> None:
+    alone = on_its_own("mine", TAUGHT, {"p/big": KNOWN["p/big"]}, MATCH)
+    assert set(alone.deployments) == set(KNOWN)
+    assert alone.deployments["p/sums"] == Deployment("p/sums", "table", "p/sums", "p/sums")
+    assert alone.routes["mine"].plans[EVERY].acting_share == 1.0
