@@ -15,35 +15,51 @@ kind                    spec                                                  ri
 ``python``              ``module:function``                                   ``function(request, answer, expected)`` says so
 ======================= ===================================================== ===========================================
 
-Laws: an answer that breaks a check is wrong (0), a check that breaks on an answer is ungraded (None); the owner's function
-is imported in the control process only, never where requests are forwarded.
+Laws: an answer that breaks a check is wrong (0), a check that breaks on an answer is ungraded (None), and so is one that
+takes too long; whatever an answer holds, no error leaves here. Nothing is fetched from the network. The owner's function is
+imported in the control process only, never where requests are forwarded, and gets a copy of the request.
 """
 
+import copy
 import importlib
 import json
-import math
 import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, localcontext
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import jsonschema
+import numpy as np
 from jsonschema.exceptions import SchemaError
 from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 from msgspec import Struct
+from referencing.jsonschema import EMPTY_REGISTRY
 
+from pointsman.control.bounded import TooLongError, at_most
 from pointsman.core.errors import ConfigError
 from pointsman.core.routing import Grader
 
 EXPECTING: Final = ("exact", "numeric", "json_fields")
 """The kinds that compare with a right answer."""
 
-_NUMBER: Final = re.compile(r"[-+−]?(?:\d{1,3}(?:[,\u202f\u00a0']\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?|[-+−]?\.\d+")
+LONGEST_S: Final = 1.0
+LONGEST_OWN_S: Final = 10.0
+"""How long one check may take, and the owner's own function."""
+
+# A sign belongs to its number only where nothing is before it: 2010-2015 ends in 2015, 7-3 in 3.
+_SIGN: Final = r"(?:(?<![0-9A-Za-z])[-+−–])?"
+_NUMBER: Final = re.compile(
+    rf"({_SIGN}(?:(?:\d{{1,3}}(?:[,\u202f\u00a0']\d{{3}})+(?!\d)|\d+)(?:\.\d+)?(?:[eE][-+−]?\d+)?|\.\d+))\s?(%)?"
+)
+_WIDE: Final = str.maketrans("０１２３４５６７８９．＋－％", "0123456789.+-%")
+_WIDE_COMMA: Final = re.compile(r"(?<=[０-９])，(?=[０-９]{3}(?![０-９]))")
+# What a model writes may have any exponent: nothing overflows here, and NaN is only unequal.
+_ARITHMETIC: Final = Context(prec=60, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
 _TOLERANCE: Final = re.compile(r"(\d+(?:\.\d+)?(?:[eE][-+]?\d{1,3})?)\s*(%?)")
-_FENCE: Final = re.compile(r"```[\w-]*\s*\n(.*?)```", re.DOTALL)
-_GROUPING: Final = str.maketrans("", "", ",\u202f\u00a0'")
+_FENCE: Final = re.compile(r"```[\w-]*[^\S\n]*\n(.*?)```", re.DOTALL)  # one way to match only: answers may be all newlines
+_GROUPING: Final = str.maketrans({",": None, "\u202f": None, "\u00a0": None, "'": None, "−": "-", "–": "-"})
 
 
 class Grade(Struct, frozen=True):
@@ -65,6 +81,17 @@ def grade(grader: Grader, request: Mapping[str, Any], answer: str, expected: str
     check(grader)
     if grader.kind in EXPECTING and expected is None:
         return Grade(None, "no expected answer came with the request (header x-pointsman-expected)")
+    longest = LONGEST_OWN_S if grader.kind == "python" else LONGEST_S
+    try:
+        with at_most(longest):
+            return _graded(grader, request, answer, expected)
+    except TooLongError:
+        return Grade(None, f"the check took longer than {longest:g} s")
+    except RecursionError:
+        return Grade(None, "nested too deeply to be compared")
+
+
+def _graded(grader: Grader, request: Mapping[str, Any], answer: str, expected: str | None) -> Grade:
     match grader.kind:
         case "exact":
             return _exact(grader.spec, answer, expected or "")
@@ -104,33 +131,43 @@ def check(grader: Grader) -> None:
 
 
 def find_json(answer: str) -> Any:
-    """Return the JSON value in an answer: the whole text, else its last code block, else its outermost braces or brackets.
+    """Return the JSON value in an answer: the whole text, else a code block, the last that holds one, else what stands
+    between the outermost braces or brackets, whichever enclose more.
 
     Raises ValueError when there is none.
     """
-    blocks = _FENCE.findall(answer)
-    texts = [answer, *blocks[-1:]]
-    for opening, closing in ("{}", "[]"):
-        start, end = answer.find(opening), answer.rfind(closing)
-        if 0 <= start < end:
-            texts.append(answer[start : end + 1])
-    for text in texts:
+    spans = [(answer.find(opening), answer.rfind(closing) + 1) for opening, closing in ("{}", "[]")]
+    spans.sort(key=lambda span: span[0] - span[1])
+    between = (answer[start:end] for start, end in spans if 0 <= start < end)
+    for text in (answer, *reversed(_FENCE.findall(answer)), *between):
         try:
-            return json.loads(text)
+            return json.loads(text, parse_constant=_no_json)
         except (ValueError, RecursionError):
             continue
     raise ValueError("no JSON in the answer")
 
 
+def _no_json(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")  # Python's reader takes NaN and Infinity, no other does
+
+
 def last_number(text: str) -> Decimal | None:
     """Return the last number in a text (thousands separators removed), None where there is none."""
-    found = _NUMBER.findall(text)
-    if not found:
+    found = _last_number(text)
+    return None if found is None else found[0]
+
+
+def _last_number(text: str) -> tuple[Decimal, bool] | None:
+    """Return the last number in a text and whether it is a percentage. Full-width digits count, as does LaTeX's {,}."""
+    plain = _WIDE_COMMA.sub(",", text).translate(_WIDE).replace("{,}", ",")
+    found = None
+    for found in _NUMBER.finditer(plain):  # noqa: B007 - the last one is wanted
+        pass
+    if found is None:
         return None
-    try:
-        return Decimal(found[-1].translate(_GROUPING).replace("−", "-"))
-    except InvalidOperation:
-        return None
+    with localcontext(_ARITHMETIC):
+        number = Decimal(found[1].translate(_GROUPING))
+    return (number, found[2] is not None) if number.is_finite() else None
 
 
 def _exact(spec: str, answer: str, expected: str) -> Grade:
@@ -142,14 +179,18 @@ def _exact(spec: str, answer: str, expected: str) -> Grade:
 
 
 def _numeric(spec: str, answer: str, expected: str) -> Grade:
-    wanted, found = last_number(expected), last_number(answer)
-    if wanted is None:
+    right, said = _last_number(expected), _last_number(answer)
+    if right is None:
         return Grade(None, "the expected answer holds no number")
-    if found is None:
+    if said is None:
         return Grade(0.0, "no number in the answer")
+    (wanted, of_hundred), (found, in_hundred) = right, said
     share, relative = _tolerance(spec)
-    allowed = share * abs(wanted) if relative else share
-    return Grade(float(abs(found - wanted) <= allowed))
+    with localcontext(_ARITHMETIC):
+        readings = [(found, wanted)]
+        if of_hundred != in_hundred:  # one says 12 %, the other 12 or 0.12: both are right
+            readings.append((found / 100, wanted) if in_hundred else (found, wanted / 100))
+        return Grade(float(any(abs(x - y) <= (share * abs(y) if relative else share) for x, y in readings)))
 
 
 def _tolerance(spec: str) -> tuple[Decimal, bool]:
@@ -165,7 +206,7 @@ def _tolerance(spec: str) -> tuple[Decimal, bool]:
 def _pattern(spec: str) -> re.Pattern[str]:
     try:
         return re.compile(spec)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise ConfigError(f'check "regex": {spec!r} is not a regular expression: {error}') from error
 
 
@@ -181,7 +222,9 @@ def _validator(spec: str) -> Validator:
         raise ConfigError(f'check "json_schema": spec is not JSON: {error}') from error
     except SchemaError as error:
         raise ConfigError(f'check "json_schema": spec is not a JSON Schema: {error.message}') from error
-    return kind(schema)
+    except RecursionError as error:
+        raise ConfigError('check "json_schema": spec is nested too deeply') from error
+    return kind(schema, registry=EMPTY_REGISTRY)
 
 
 def _schema(spec: str, answer: str) -> Grade:
@@ -236,7 +279,7 @@ def _function(spec: str) -> Callable[[Mapping[str, Any], str, str | None], objec
         raise ConfigError(f'check "python": spec is "module:function", not {spec!r}')
     try:
         function = getattr(importlib.import_module(module), name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(
             f'check "python": {spec!r} cannot be loaded ({type(error).__name__}: {error}); the module must be importable '
             "where `pointsman` runs (install it there, or set PYTHONPATH)"
@@ -248,9 +291,9 @@ def _function(spec: str) -> Callable[[Mapping[str, Any], str, str | None], objec
 
 def _python(spec: str, request: Mapping[str, Any], answer: str, expected: str | None) -> Grade:
     try:
-        said = _function(spec)(request, answer, expected)
-    except Exception as error:  # noqa: BLE001 - the owner's code may raise anything; the answer is then ungraded
+        said = _function(spec)(copy.deepcopy(dict(request)), answer, expected)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the owner's code may do anything; the answer is ungraded then
         return Grade(None, f"{spec} raised {type(error).__name__}")
-    if isinstance(said, bool | int | float) and math.isfinite(said) and 0 <= said <= 1:
+    if isinstance(said, int | float | np.integer | np.floating | np.bool_) and 0 <= said <= 1:  # NaN lies in no interval
         return Grade(float(said))
     return Grade(None, f"{spec} returned {type(said).__name__} where a number in [0, 1] or a bool was expected")
