@@ -32,8 +32,10 @@ VERDICT: A   if the answer in <answer_a> is better
 VERDICT: B   if the answer in <answer_b> is better
 VERDICT: TIE if neither is better"""
 
-_TAG: Final = re.compile(r"<(?=\s*/?\s*(?:request|answer_a|answer_b)\b)", re.IGNORECASE)
-_VERDICT: Final = re.compile(r"\W*VERDICT\W+(A|B|TIE)\W*", re.IGNORECASE)
+_TAG: Final = re.compile(
+    r"<(?=\s*+/?\s*+(?:request|answer_a|answer_b)\b)", re.IGNORECASE
+)  # possessive: an answer may be all blanks
+_VERDICT: Final = re.compile(r"[\W_]*VERDICT[\W_]+(A|B|TIE)[\W_]*", re.IGNORECASE)
 
 
 class Ballot(Struct, frozen=True):

@@ -65,9 +65,9 @@ class Purse:
 
     def settle(self, reserved_nano: int, cost_nano: int) -> None:
         """Put back what a call did not cost. Never blocks, so that a cancelled call can settle as well."""
-        self._counters.add(_spent(self._trial), cost_nano - reserved_nano)
         self._under_way -= 1
-        self._returned.set()
+        self._returned.set()  # first: should the store fail, those who wait must not wait for ever
+        self._counters.add(_spent(self._trial), cost_nano - reserved_nano)
 
 
 def _spent(trial: Trial) -> str:
