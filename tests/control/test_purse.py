@@ -90,6 +90,10 @@ async def test_a_higher_cap_opens_it_again_and_a_restart_does_not(store: Store) 
         await Purse(store.counters, trial(10)).reserve(1)
     await Purse(store.counters, trial(20)).reserve(11)
     assert account(store.counters, trial(20)).spent_nano == 11
+    with pytest.raises(CapReachedError):
+        await Purse(store.counters, trial(20)).reserve(11)
+    await Purse(store.counters, trial(25)).reserve(11)
+    assert account(store.counters, trial(25)) == Account(22, 25, capped=False)
 
 
 async def test_a_store_that_fails_leaves_nobody_waiting(store: Store) -> None:
