@@ -33,12 +33,12 @@ def listening(port: int) -> bool:
 def test_from_observe_to_auto(tmp_path: Path) -> None:
     told = {name: feature for name, feature in features().items() if name in ("extraction", "coding")}
     printed = StringIO()
-    sizes = Sizes(observed=5, tried=300, tried_until_s=80, measured=40)
+    sizes = Sizes(observed=5, tried=400, tried_until_s=80, measured=40)
     run(Console(file=printed, width=80, highlight=False), tmp_path, tmp_path / "data", 1, told=told, sizes=sizes)
     text = printed.getvalue()
     assert [line for line in text.splitlines() if cell_len(line) > 80] == []
     assert re.search(r"extraction sim-eagle-xl +sim-finch-s +180 \S+ \[\S+\] +-98 % ready", text)
-    assert re.search(r"coding +sim-eagle-xl +sim-finch-s +150 \S+ \[\S+\] +-99 % stay", text)
+    assert re.search(r"coding +sim-eagle-xl +sim-finch-s +140 \S+ \[\S+\] +-99 % stay", text)
     assert "cannot tell:" in text
     ways = ("today's models", "cheapest: sim-gnat-xs", "best fixed model per feature", "auto", "out of reach")
     for said in ("simulated", *ways, "Three decisions explained", 'model="auto"', "up --reference PROVIDER/MODEL"):

@@ -28,7 +28,7 @@ from pointsman.upstream.simulated.setup import PROVIDER, config_toml
 from pointsman.upstream.simulated.tasks import Task
 from pointsman.upstream.simulated.zoo import Zoo
 
-JUDGED_BY_MODEL: Final = frozenset({"support"})
+JUDGED_BY_MODEL: Final = frozenset({"coding"})
 
 
 def run(
@@ -87,6 +87,9 @@ def _tell(story: Story, zoo: Zoo, out: Path) -> None:
     pictures.spend_by_feature(lines, out / "spend.png")
 
     _section(console, "2. Trial: candidates answer copies of live requests, after the reply")
+    console.print(
+        "Checks grade the answers; those of coding are compared by a judge, a model that is not told whose they are."
+    )
     found = story.trial()
     console.print(verdict_table(found.rows))
     pictures.verdicts(found.rows, out / "verdicts.png")

@@ -40,7 +40,11 @@ PATIENCE_S: Final = 10.0
 QUIET_S: Final = 5.0
 _BATCH: Final = 400
 _TINY: Final = ("sim-wren-s", "sim-gnat-xs")
-_SETTLED: Final = {"extraction": 0.6, "coding": 0.5}  # features that need so much of the trial and no more
+_SETTLED: Final = {
+    "extraction": 0.45,
+    "coding": 0.35,
+    "backoffice": 0.7,
+}  # features that need so much of the trial and no more
 _SPARE: Final = 20
 
 
@@ -51,7 +55,7 @@ class Sizes(Struct, frozen=True):
     """
 
     observed: int = 60
-    tried: int = 800
+    tried: int = 1100
     tried_until_s: float = 55.0
     measured: int = 300
     measured_until_s: float = 85.0
