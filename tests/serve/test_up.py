@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -21,6 +22,7 @@ from pointsman.core.errors import StoreError
 from pointsman.core.snapshot import Snapshot
 from pointsman.serve.up import claim
 from pointsman.store.interfaces import Filter
+from pointsman.store.sqlite import FILE
 from pointsman.upstream.simulated.features import features
 from pointsman.upstream.simulated.zoo import Zoo
 from tests.serve.conftest import Up
@@ -229,6 +231,20 @@ def test_a_place_that_cannot_be_a_directory_is_named(start: Start, config: Path)
     assert up.process.wait(20) == 1
     assert up.hears(lambda line: "data" in line and "name another data directory" in line)
     assert not any("Traceback" in line for line in up.said)
+
+
+def test_a_snapshot_cut_in_half_is_named_and_what_was_recorded_stays(start: Start, config: Path) -> None:
+    up = start()
+    exchange = ask(up.client())
+    assert up.stop() == 0
+    with sqlite3.connect(config.parent / "data" / FILE) as raw:
+        raw.execute("UPDATE snapshots SET data = substr(data, 1, length(data) / 2)")
+    raw.close()
+    again = start()
+    assert again.process.wait(20) == 1
+    assert again.hears(lambda line: "snapshot 1 in" in line and "put back a copy of this directory" in line)
+    assert not any("Traceback" in line for line in again.said)
+    assert [record.id for record in again.workspace.store.journal.exchanges(Filter())] == [exchange]
 
 
 def test_a_data_directory_is_held_by_one_and_given_back(tmp_path: Path) -> None:

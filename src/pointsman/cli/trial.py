@@ -177,7 +177,7 @@ def _watch(console: Console, workspace: Workspace, route: str, trial: Trial, fea
                     break
                 time.sleep(_LOOK_S)
     except KeyboardInterrupt:
-        console.print("The trial goes on. See it with `pointsman trial`, end it with `pointsman trial FEATURE --stop`.")
+        console.print(f"\nThe trial goes on. See it with: pointsman trial. End it with: pointsman trial {feature} --stop")
         return
     if state.capped and not final:
         console.print(f"The cap is reached. To go on with the same evidence: pointsman trial {feature} --cap DOLLARS")

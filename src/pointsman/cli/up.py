@@ -50,6 +50,8 @@ def command(workspace: Workspace, host: str | None, port: int | None, reference:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     config, made_by = _configured(workspace, reference)
     listener = up.bind(config, host, port)
+    if (before := workspace.published()) is not None:
+        workspace.decoded(before)  # says which snapshot is damaged, and where
     installation = up.Installation(config, workspace.config_path, workspace.data, workspace.store)
     with up.claim(workspace.data) as alone:
         if not alone:
