@@ -253,7 +253,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--tolerance", type=float, default=1.0, help="points below the best single model that are accepted")
     options = parser.parse_args()
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=120)
     good = True
     for name in TABLES:
         if not (options.tables / f"{name}.parquet").exists():

@@ -129,7 +129,7 @@ def dense(vectors: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return vectors (n, LENGTH) as numbers for a linear model (n, DIMS): flags in [0, 1], each sketch of norm 1 or 0."""
     numbers = np.empty((len(vectors), DIMS), dtype=np.float32)
     np.divide(vectors[:, 1 : 1 + FLAGS], np.float32(255), out=numbers[:, :FLAGS])
-    numbers[:, FLAGS:] = _UNPACKED.take(vectors[:, 1 + FLAGS :], axis=0).reshape(len(vectors), -1)
+    numbers[:, FLAGS:] = _UNPACKED.take(vectors[:, 1 + FLAGS :].ravel(), axis=0).reshape(len(vectors), -1)
     for part in (slice(FLAGS, FLAGS + USER_DIMS), slice(FLAGS + USER_DIMS, DIMS)):
         sketch = numbers[:, part]
         sketch /= np.maximum(np.sqrt(np.vecdot(sketch, sketch)), np.float32(1))[:, None]

@@ -133,11 +133,12 @@ def estimate(policy: Policy, vectors: NDArray[np.uint8] | None, tags: Sequence[s
                 quality[row] += policy.tags[policy.known_tags.index(tag)]
     spread = np.sqrt(np.square(chance) @ policy.table_variance + policy.variance)
     amounts = np.exp(np.minimum(found[:, m:], _LARGEST_LOG))
+    amounts = np.minimum(amounts, policy.most.reshape(-1))
     return Estimates(
         quality=np.minimum(np.maximum(quality, _CLOSEST), 1 - _CLOSEST),
         quality_sd=spread,
-        recorded=np.minimum(amounts[:, :m], policy.most[0]),
-        tokens=np.minimum(amounts[:, m:], policy.most[1]),
+        recorded=amounts[:, :m],
+        tokens=amounts[:, m:],
     )
 
 
