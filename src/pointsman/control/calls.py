@@ -5,7 +5,8 @@ The most that a call can cost is known before it is made, because its output is 
 where the client set none, by one that leaves ample room over the reference's answer.
 
 Laws: no call without a price; a token of input is at least one byte, so bytes bound tokens; what a provider refused costs
-nothing, what was cut off costs its worst case. The request's needs filter here as they do in the gateway.
+nothing, what was cut off costs its worst case. The request's needs filter here as they do in the gateway. No tool is
+executed, by the provider neither: a request that asks it to search or to run something is not copied.
 """
 
 from collections.abc import Callable
@@ -13,12 +14,11 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from pointsman.control.purse import Purse
 from pointsman.core.chat import ChatRequest, Media, Usage
 from pointsman.core.errors import PointsmanError, UpstreamError, WireError
-from pointsman.core.price import Price
+from pointsman.core.price import Price, Rates
 from pointsman.core.routing import Needs, Provider
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy import features
@@ -34,6 +34,9 @@ _OVERHEAD_TOKENS: Final = 512
 _MEDIA_TOKENS: Final = 50_000
 _REPLY_BYTES: Final = 16 * 1024 * 1024
 _REFUSALS: Final = frozenset({400, 413, 415, 422})
+_LIMITS: Final = ("max_completion_tokens", "max_tokens")
+_ACTING: Final = ("web_search_options", "search_parameters", "plugins")  # OpenAI, xAI, OpenRouter
+_PASSIVE_TOOLS: Final = ("function", "custom")  # those that the client executes
 
 
 class CopyError(PointsmanError):
@@ -111,11 +114,26 @@ def copy(body: bytes, usage: Usage | None = None) -> Copied:
         request, fields = wire_request.decode(body), msgspec.json.decode(body, type=dict[str, Any])
     except (WireError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CopyError(f"the request cannot be read: {error}") from error
+    acting = _asks_provider_to_act(fields)
+    if acting:
+        raise CopyError(f"the request asks the provider itself to act ({acting}), which a trial does not repeat")
     for name in ("model", "stream", "stream_options"):
         fields.pop(name, None)
-    if request.max_output_tokens is not None:
-        return Copied(fields, request, request.max_output_tokens, limited_here=False)
+    # Providers differ in which of the two they heed, so the larger one bounds. llama.cpp takes -1 for no limit.
+    limits = [fields[name] for name in _LIMITS if fields.get(name) is not None]
+    if limits and min(limits) > 0:
+        return Copied(fields, request, max(limits), limited_here=False)
+    for name in _LIMITS:
+        fields.pop(name, None)
     return Copied(fields, request, max(LEAST_OUTPUT_TOKENS, ROOM * (usage.output if usage else 0)))
+
+
+def _asks_provider_to_act(fields: dict[str, Any]) -> str:
+    """Return what of a request the provider would execute by itself, at a cost or with an effect of its own; else empty."""
+    tools = [tool.get("type", "function") for tool in fields.get("tools") or () if isinstance(tool, dict)]
+    acting = [name for name in _ACTING if fields.get(name) not in (None, [])]
+    acting += [str(tool) for tool in tools if tool not in _PASSIVE_TOOLS]
+    return ", ".join(acting)
 
 
 def worst_case(copied: Copied, body_bytes: int, price: Price) -> int:
@@ -124,8 +142,12 @@ def worst_case(copied: Copied, body_bytes: int, price: Price) -> int:
     input_tokens = body_bytes + _OVERHEAD_TOKENS + _MEDIA_TOKENS * media
     choices = copied.fields.get("n")
     output_tokens = copied.output_tokens * (choices if isinstance(choices, int) and choices > 1 else 1)
-    plain = Usage(input=input_tokens, output=output_tokens)
-    return max(amount(plain, price), amount(replace(plain, cache_written=input_tokens), price))
+    tiers = [price.rates]
+    if price.long_rates is not None and price.long_above is not None and input_tokens > price.long_above:
+        tiers.append(price.long_rates)
+    dearest = max(rate for tier in tiers for rate in (tier.input, tier.cached, tier.cache_written) if rate is not None)
+    rates = Rates(dearest, max(tier.output for tier in tiers))
+    return amount(Usage(input=input_tokens, output=output_tokens), Price(rates, price.per_request))
 
 
 def needs(request: ChatRequest) -> Needs:
