@@ -176,3 +176,20 @@ async def test_a_graceful_shutdown_lets_a_stream_finish(rig: Rig, upstream_at: S
     assert rest[0] == "b"
     await shutdown
     assert (await rig.records())[0].outcome == "ok"
+
+
+async def test_a_stream_that_the_shutdown_cuts_is_recorded_as_cut(rig: Rig, upstream_at: Start) -> None:
+    async def script(received: Received) -> None:
+        await received.begin()
+        await received.send(frame({"content": "a"}))
+        await received.gone()
+
+    upstream = await upstream_at(script)
+    rig.publish(a_snapshot(upstream.port))
+    stream = await rig.client().chat.completions.create(
+        model="auto", messages=[{"role": "user", "content": "x"}], stream=True
+    )
+    assert (await anext(stream)).choices[0].delta.content == "a"
+    await rig.server.stop(0.01)
+    [record] = await rig.records()
+    assert (record.outcome, record.status) == ("cut", 200)

@@ -91,9 +91,12 @@ class Exchange:
         try:
             await self._converse(self._decide(), client)
         except asyncio.CancelledError:
+            began = self._first_content is not None
             if client.gone:
                 self._outcome = "client_gone"
-                self._status = self._status if self._first_content is not None else CLIENT_GONE
+                self._status = self._status if began else CLIENT_GONE
+            elif began:
+                self._outcome = "cut"  # by us: the process ends, or the client had stopped reading
             raise
         except GatewayError as error:
             self._status = error.status

@@ -68,7 +68,9 @@ def installation_key(data: Path) -> bytes:
             _make(path)
         key = path.read_bytes()
     except OSError as error:
-        raise StoreError(f"{path} cannot be read or made: {error.strerror}; name another data directory") from error
+        raise StoreError(
+            f"{path} cannot be read or made: {error.strerror}; name another data directory with --data"
+        ) from error
     if len(key) != KEY_BYTES:
         raise StoreError(
             f"{path} holds {len(key)} bytes, a key has {KEY_BYTES}: it is damaged. Put the right file back, or delete it "

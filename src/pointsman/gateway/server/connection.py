@@ -66,6 +66,7 @@ class Connection(asyncio.Protocol):
         self._reader = RequestReader(limits)
         self._begun_at = 0.0
         self._deaf = False
+        self._ours = False  # whether it was us who cut the connection
         self._queue: deque[Received | GatewayError] = deque()
         # The reply under way.
         self._task: asyncio.Task[None] | None = None
@@ -94,6 +95,7 @@ class Connection(asyncio.Protocol):
 
     def cut(self) -> None:
         """Close now, whatever is under way."""
+        self._ours = True
         if self._transport is not None:
             self._transport.abort()
 
@@ -127,7 +129,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """The socket is gone."""
-        self.gone = self._deaf = True
+        self.gone = not self._ours
+        self._deaf = True
         self._transport = None
         self._queue.clear()
         if self._timer is not None:

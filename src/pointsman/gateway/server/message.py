@@ -24,7 +24,8 @@ class Incoming(Struct, frozen=True):
 class Client(Protocol):
     """Who sent a request, for as long as it is answered.
 
-    Who hangs up is ``gone``, and the task that answers is cancelled at that moment. Header values hold no line end.
+    Who hangs up is ``gone``, and the task that answers is cancelled at that moment; it is cancelled without that where the
+    server itself has to cut the connection. Header values hold no line end.
     """
 
     @property

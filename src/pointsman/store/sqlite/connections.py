@@ -81,7 +81,7 @@ class Connections:
             if not path.exists():
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         except OSError as error:
-            raise StoreError(f"{path} cannot be made: {error.strerror}; name another data directory") from error
+            raise StoreError(f"{path} cannot be made: {error.strerror}; name another data directory with --data") from error
         connection = sqlite3.connect(path, timeout=self._wait_s, isolation_level=None, check_same_thread=False)
         try:
             version(connection, path)  # before the file is touched
