@@ -129,10 +129,23 @@ def test_repeated_prompts_count_once() -> None:
 def test_a_missing_grade_counts_as_wrong_and_a_missing_cost_as_the_mean() -> None:
     rows = by_hand()
     score, cost = rows.score.copy(), rows.cost_nano.copy()
-    score[::4, 0], cost[::3, 0] = np.nan, np.nan
+    score[::40, 0], cost[::3, 0] = np.nan, np.nan
     found = ways(evaluate(replace(rows, score=score, cost_nano=cost), Objective("best"), known={}, seeds=4))
     assert found[SINGLE].usd == pytest.approx(0.01)
-    assert found[SINGLE].quality == pytest.approx(0.75, abs=0.06)
+    assert found[SINGLE].quality == pytest.approx(0.975, abs=0.02)
+
+
+def test_models_that_answered_too_little_are_left_out_and_named() -> None:
+    """Otherwise prompts that a model was not asked would count as its failures, wherever it is chosen for being good."""
+    rows = by_hand()
+    score = rows.score.copy()
+    score[::10, 1] = np.nan
+    found = evaluate(replace(rows, score=score), MATCH, known={}, seeds=2)
+    assert found.left_out == ("p/sums",)
+    assert [name for name, _, _ in found.models] == ["p/big", "p/words"]
+    score[1::10, [0, 2]] = np.nan
+    nobody = evaluate(replace(rows, score=score), MATCH, known={}, seeds=1)
+    assert (nobody.left_out, len(nobody.models)) == ((), 3)
 
 
 def test_without_any_cost_only_quality_counts_and_no_model_is_cheapest() -> None:

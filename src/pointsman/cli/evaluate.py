@@ -83,6 +83,8 @@ def show(found: Evaluation) -> None:
         f"{found.prompts:,} prompts, {found.seeds} splits: learned on 70 %, measured on 30 %. The best single model "
         f"({', '.join(dict.fromkeys(found.singles))}) and the best per label were chosen on the part that was learned from."
     )
+    if found.left_out:
+        console.print(f"Left out, as they did not answer 97 % of the prompts: {', '.join(found.left_out)}.")
     if found.kind == "best":
         console.print("Money is not weighed: only quality counts.")
     fixed = ", ".join(dict.fromkeys(found.fixed))

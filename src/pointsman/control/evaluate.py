@@ -7,7 +7,8 @@ bootstrapped over groups, paired. Whether there is anything to choose is asked o
 (match), the quality gained (best, budget) or both (worth), against the best fixed model that the objective allows.
 
 Laws: nothing is chosen on what it is measured on, except the best possible choice, which is out of reach and says so; a
-missing score counts as wrong, a missing cost as its model's mean; labels are known to `best per label` alone; one model
+missing score counts as wrong, a missing cost as its model's mean, and models that answered too few prompts for that are left
+out and named; labels are known to `best per label` alone; one model
 suffices unless choosing per request is certainly (95 %) better than the best fixed one, and within the tolerance of match.
 """
 
@@ -29,6 +30,7 @@ from pointsman.policy.teach import spent
 from pointsman.policy.trade import choices
 
 SET_ASIDE: Final = 0.3
+COVERAGE: Final = 0.97  # of the prompts, that a model must have answered to be compared
 NEIGHBOURS: Final = 50
 DRAWS: Final = 2000
 CURVE: Final = np.geomspace(300.0, 1 / 30, 24)  # values of a right answer, in mean costs of the dearest model
@@ -69,6 +71,7 @@ class Evaluation(Struct, frozen=True):
     gain: tuple[float, float, float] = (0.0, 0.0, 0.0)
     kind: ObjectiveKind = "match"
     suffices: bool = False
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass
@@ -88,7 +91,7 @@ def evaluate(
     advance: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Measure a table over seeds 0, 1, ... Raises TableError when there is too little to learn from."""
-    rows = outcomes.grouped()
+    rows, left_out = _comparable(outcomes.grouped())
     if int(SET_ASIDE * len(rows)) < 1:
         raise TableError(f"too few prompts to set any aside ({len(rows)}): evaluation needs at least four different ones")
     aim = objective if weighable(rows, known) else Objective("best")
@@ -137,7 +140,18 @@ def evaluate(
         gain=added,
         kind=aim.kind,
         suffices=short or added[1] <= 0,
+        left_out=left_out,
     )
+
+
+def _comparable(rows: Outcomes) -> tuple[Outcomes, tuple[str, ...]]:
+    """Leave out models that answered too few prompts, and name them; all stay where fewer than two answered enough."""
+    enough = np.isfinite(rows.score).mean(axis=0) >= COVERAGE
+    if enough.all() or enough.sum() < 2:
+        return rows, ()
+    kept = rows.columns(np.flatnonzero(enough))
+    graded = np.flatnonzero(np.isfinite(kept.score).any(axis=1))
+    return kept.rows(graded), tuple(rows.deployments[column] for column in np.flatnonzero(~enough))
 
 
 def _chosen(
