@@ -209,8 +209,13 @@ def _baselines(rows: Outcomes, score: Floats, paid: Floats, fit: Indices, test: 
 
 
 def _neighbours(rows: Outcomes, score: Floats, fit: Indices, test: Indices) -> Indices:
-    """Return the model with the best mean score among the nearest prompts, by cosine of the feature vectors."""
+    """Return the model with the best mean score among the nearest prompts, by cosine of the feature vectors.
+
+    Less the mean vector, so that what all prompts share, such as worked examples, makes none of them near.
+    """
     known, asked = (features.dense(rows.vectors[part])[:, features.FLAGS :] for part in (fit, test))
+    asked -= known.mean(axis=0)
+    known -= known.mean(axis=0)
     known, asked = (part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-9) for part in (known, asked))
     near = min(NEIGHBOURS, len(fit))
     chosen = np.empty(len(test), dtype=np.int64)
