@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,7 +10,10 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from pointsman.control import grade as grading
 from pointsman.control.calls import Calls, copy, worst_case
+from pointsman.control.compile import compile_snapshot
+from pointsman.control.config import load
 from pointsman.control.plans import Serving, accept, plan_of, start_trial
 from pointsman.control.purse import account
 from pointsman.control.trial import Trials
@@ -358,6 +362,98 @@ async def test_served_answers_are_graded_by_arm_for_nothing(bench: Bench) -> Non
     assert sum(bench.zoo.tally.values()) == asked
     assert [len(bench.judged(arm)) for arm in ("policy", "control")] == [6, 4]
     assert {row.trial for row in bench.judged("policy")} == {""}
+
+
+async def test_at_the_cap_what_is_served_is_still_measured_on_both_arms(bench: Bench) -> None:
+    """Else the control share would go ungraded while the policy's answers are graded, and a saving could not be told."""
+    bench.start()
+    await bench.run(bench.samples(5))
+    bench.accept()
+    bench.start(TINY, cap_nano=1)
+    await bench.run([replace(one, exchange=f"c{one.exchange}") for one in bench.samples(4, arm="control")])
+    await bench.run([replace(one, exchange=f"p{one.exchange}") for one in bench.samples(4, arm="policy", deployment=SMALL)])
+    assert [len(bench.judged(arm)) for arm in ("control", "policy")] == [4, 4]
+    assert bench.zoo.tally["sim-gnat-xs", "asked"] == 0
+    assert bench.reports == []
+
+
+async def test_an_odd_sample_is_reported_and_the_next_one_taken(bench: Bench) -> None:
+    """A text that no store can hold is a mistake nobody thought of; it must not end all trials."""
+    bench.start()
+    good = bench.samples(3)
+    await bench.run([good[0], replace(good[1], exchange="x\ud83d"), good[2]], concurrency=1)
+    assert [row.exchange for row in bench.judged("candidate")] == ["x00000", "x00002"]
+    assert len(bench.reports) == 1
+    assert "not graded" in bench.reports[0]
+
+
+async def test_a_check_that_does_not_end_costs_its_sample_and_nothing_else(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grading, "LONGEST_S", 0.05)
+    bench.grader(Grader("regex", r"^(a+)+$"))
+    bench.start()
+    good = bench.samples(2, answer="aaa", expected=None)
+    await bench.run([replace(good[0], answer=40 * "a" + "b"), good[1]])
+    assert {row.exchange: row.score for row in bench.judged("reference")} == {"x00000": None, "x00001": 1.0}
+    assert "took longer" in bench.judged("reference")[0].note
+    assert bench.zoo.tally["sim-finch-s", "asked"] == 1, "what cannot be compared is not paid for"
+
+
+async def test_a_request_for_the_providers_own_tools_is_never_repeated(bench: Bench) -> None:
+    trial = bench.start()
+    task = next(FEATURE.tasks(1, seed=1))
+    searching = msgspec.json.encode({**task.body("auto"), "tools": [{"type": "web_search"}]})
+    await bench.run([bench.sample(task, 1, body=searching)])
+    assert account(bench.store.counters, trial).spent_nano == 0
+    assert sum(bench.zoo.tally.values()) == 0
+    assert "web_search" in bench.reports[0]
+
+
+def all_bytes(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+async def test_no_prompt_and_no_answer_is_stored(bench: Bench, tmp_path: Path) -> None:
+    bench.grader(Grader("judge", f"zoo/{JUDGE}"))
+    bench.start()
+    texts = ["a prompt nobody must see", "an answer nobody must see", "the right answer nobody must see"]
+    body = {"model": "auto", "messages": [{"role": "user", "content": texts[0]}]}
+    await bench.run(bench.samples(2, body=msgspec.json.encode(body), answer=texts[1], expected=texts[2]))
+    assert len(bench.judged("candidate")) == 2
+    stored = all_bytes(tmp_path)
+    assert b"x00001" in stored
+    assert not any(text.encode() in stored for text in texts)
+
+
+async def test_a_standing_trial_of_the_configuration_runs_as_one_that_was_started(bench: Bench, tmp_path: Path) -> None:
+    path = tmp_path / "pointsman.toml"
+    path.write_text(
+        f"""
+        [providers.zoo]
+        base_url = "{bench.snapshot.providers["zoo"].base_url}"
+        [deployments."{BIG}"]
+        price = {{input = 10, output = 40}}
+        [deployments."{SMALL}"]
+        price = {{input = 0.1, output = 0.4}}
+        [routes.auto]
+        reference = "{BIG}"
+        candidates = ["{SMALL}"]
+        [features.extraction]
+        check = {{kind = "json_fields"}}
+        trial = {{share = 0.25, cap_usd = 1}}
+        """,
+        encoding="utf-8",
+    )
+    samples = bench.samples(3)
+    bench.snapshot = compile_snapshot(load(path), None, today=date(2026, 1, 1), made_by="a test").snapshot
+    trial = plan_of(bench.snapshot, "auto", "extraction").trial
+    assert trial is not None
+    assert (trial.share, trial.cap_nano, trial.candidates) == (0.25, 10**9, (SMALL,))
+    await bench.run([*samples, *(replace(one, feature="another") for one in samples)])
+    assert {(row.trial, row.feature) for row in bench.judged("candidate")} == {(trial.id, "extraction")}
+    assert bench.evidence().sequence.interval.n == 3
+    assert 0 < account(bench.store.counters, trial).spent_nano < trial.cap_nano
 
 
 async def test_a_trial_that_is_cancelled_counts_its_calls_at_their_worst_case(bench: Bench) -> None:

@@ -17,6 +17,7 @@ of the requests; a sample under way when the process ends is lost, and its cost 
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -101,13 +102,15 @@ class Trials:
             if job is None:
                 return
             if sample.arm != "policy" and sample.deployment == job.reference:
-                await self._compare(job)
+                with suppress(CapReachedError):  # what is served is still measured, on both arms alike
+                    await self._compare(job)
             if job.plan.mode in ACTING and sample.arm in ("policy", "control"):
-                await self._as_served(job)
-        except CapReachedError:
-            return
+                with suppress(CapReachedError):
+                    await self._as_served(job)
         except PointsmanError as error:
             self._report(f"exchange {sample.exchange}: {error}")
+        except Exception as error:  # noqa: BLE001 - one odd sample must not end all trials; it is reported
+            self._report(f"exchange {sample.exchange}: not graded, {type(error).__name__}: {error}")
 
     def _job(self, sample: Sample) -> _Job | None:
         snapshot = self._current()
