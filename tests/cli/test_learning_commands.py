@@ -153,6 +153,8 @@ def test_a_table_without_costs_is_learned_and_evaluated_by_quality_alone(outcome
     assert shown.exit_code == 0, shown.output
     assert "only quality counts" in shown.output
     assert "cheapest" not in shown.output
+    assert "no picture" in shown.output
+    assert not list(tmp_path.glob("*.png"))
     learned = run("learn", str(bare), "--out", str(tmp_path / "it.snapshot"))
     assert learned.exit_code == 0, learned.output
     assert "only quality is weighed" in learned.output

@@ -52,7 +52,8 @@ def command(  # noqa: PLR0913 - one parameter per option
         outcomes, _ = named(read_outcomes(tables, advance=lambda n: bar.advance(reading, n)), workspace.config.models, known)
         line = bar.add_task("learning", total=seeds)
         found = evaluate(outcomes, aim, known=known, seeds=seeds, advance=lambda: bar.advance(line))
-    if out is not None:
+    drawn = out is not None and any(way.usd is not None for way in found.ways)
+    if out is not None and drawn:
         from pointsman.cli.pictures import cost_quality_curve  # noqa: PLC0415 - it imports matplotlib
 
         out.mkdir(parents=True, exist_ok=True)
@@ -62,7 +63,7 @@ def command(  # noqa: PLR0913 - one parameter per option
         return
     show(found)
     if out is not None:
-        paper().print(f"picture: {out / 'cost_and_quality.png'}")
+        paper().print(f"picture: {out / 'cost_and_quality.png'}" if drawn else "no picture: no cost is known")
 
 
 def show(found: Evaluation) -> None:
