@@ -1,8 +1,13 @@
 """Observe, trial, canary, auto and back, as values."""
 
+import math
+from collections.abc import Callable
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pointsman.control.plans import (
@@ -18,6 +23,7 @@ from pointsman.control.plans import (
     stop_trial,
     trial_id,
 )
+from pointsman.control.publish import faults
 from pointsman.control.verdict import Ratio, Row
 from pointsman.core.price import Price, Rates
 from pointsman.core.routing import Deployment, Grader, Objective, Plan, Provider, Route
@@ -188,7 +194,7 @@ def test_rollback_is_back_on_the_reference_at_once(steps: int) -> None:
         ((200, 0), (1800, 0), "promote"),
         ((200, 2), (1800, 18), "promote"),
         ((200, 20), (1800, 18), "more errors"),
-        ((200, 5), (0, 0), "promote"),
+        ((200, 5), (0, 0), "wait"),
     ],
 )
 def test_what_a_canarys_errors_allow(policy: tuple[int, int], control: tuple[int, int], said: str) -> None:
@@ -199,3 +205,84 @@ def test_fishers_exact_test_on_the_lady_tasting_tea() -> None:
     assert fisher((4, 4), (4, 0)) == pytest.approx(1 / 70)
     assert fisher((4, 3), (4, 1)) == pytest.approx(17 / 70)
     assert fisher((10, 0), (10, 3)) == pytest.approx(1.0)
+
+
+@given(st.tuples(st.integers(0, 300), st.integers(0, 300)), st.tuples(st.integers(0, 300), st.integers(0, 300)))
+def test_fishers_exact_test_against_whole_numbers(policy: tuple[int, int], control: tuple[int, int]) -> None:
+    policy, control = (max(policy), min(policy)), (max(control), min(control))
+    drawn, total, errors = policy[0], policy[0] + control[0], policy[1] + control[1]
+    ways = sum(math.comb(errors, k) * math.comb(total - errors, drawn - k) for k in range(policy[1], min(errors, drawn) + 1))
+    assert fisher(policy, control) == pytest.approx(float(Fraction(ways, math.comb(total, drawn))), rel=1e-9, abs=1e-300)
+
+
+def test_without_anything_to_compare_with_a_canary_waits() -> None:
+    """While the reference is down everything goes to the canary: no evidence that it is as good."""
+    assert canary_says((10_000, 10_000), (0, 0)) == "wait"
+
+
+def test_too_many_errors_are_found_and_a_few_more_are_not() -> None:
+    base = (1800, 18)
+    said = [canary_says((200, errors), base) for errors in range(20)]
+    assert said == sorted(said, key=["promote", "more errors"].index)
+    assert said[2] == "promote"
+    assert said[8] == "more errors"
+
+
+STEPS: dict[str, Callable[[Snapshot], Snapshot]] = {
+    "trial": lambda s: start_trial(s, "auto", "extraction", cap_nano=5),
+    "trial of another": lambda s: start_trial(s, "auto", "support", cap_nano=5),
+    "stop": lambda s: stop_trial(s, "auto", "extraction"),
+    "accept": lambda s: accept(s, "auto", "extraction", row(), only("zoo/small"), now_ms=1),
+    "accept per request": lambda s: accept(
+        s, "auto", "extraction", row(), Serving(("zoo/small", "zoo/tiny"), policy=b"p", value_nano=3), now_ms=1
+    ),
+    "not ready": lambda s: accept(s, "auto", "extraction", row(kind="cannot tell"), only("zoo/tiny"), now_ms=1),
+    "promote": lambda s: promote(s, "auto", "extraction", now_ms=2),
+    "roll back": lambda s: rollback(s, "auto", "extraction", now_ms=3),
+}
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(sorted(STEPS)), max_size=12))
+def test_whatever_the_order_of_acts_every_snapshot_can_be_published_and_the_reference_serves(acts: list[str]) -> None:
+    """A model of the modes beside the real ones: what may follow on what, and what each leaves."""
+    now, mode, trying = replace(snapshot(), policies={}), "observe", False
+    for act in acts:
+        allowed = {
+            "stop": trying,
+            "not ready": False,
+            "promote": mode == "canary",
+            "roll back": mode != "observe",
+        }.get(act, True)
+        try:
+            now = STEPS[act](now)
+        except PlanError:
+            assert not allowed, act
+            continue
+        assert allowed, act
+        if act == "trial":
+            mode, trying = ("trial", True) if mode in ("observe", "trial") else (mode, True)
+        elif act == "stop":
+            mode, trying = ("observe" if mode == "trial" else mode), False
+        elif act.startswith("accept"):
+            mode, trying = "canary", True  # the check goes on, on what is served
+        elif act == "promote":
+            mode = "auto"
+        elif act == "roll back":
+            mode, trying = "observe", False
+        plan = plan_of(now, "auto", "extraction")
+        assert plan.reference == "zoo/big"
+        assert (plan.mode, plan.trial is not None) == (mode, trying)
+        assert bool(plan.accepted) == bool(plan.acting_share) == (mode in ("canary", "auto"))
+        assert plan.acting_share == {"canary": 0.1, "auto": 0.95}.get(mode, 0.0)
+        assert set(now.policies) == ({plan.policy} if plan.policy else set())
+        assert [fault for fault in faults(now) if "cannot be read" not in fault] == []
+        assert decode(encode(now)) == now
+
+
+def test_a_transition_of_one_feature_leaves_all_others_alone() -> None:
+    before = start_trial(snapshot(), "auto", "support", cap_nano=3)
+    after = accept(before, "auto", "extraction", row(), only("zoo/small"), now_ms=1)
+    for other in ("support", "*", "unheard of"):
+        assert plan_of(after, "auto", other) == plan_of(before, "auto", other)
+    assert replace(after, routes=before.routes, made_by=before.made_by) == before

@@ -109,6 +109,36 @@ def test_a_change_that_changes_nothing_publishes_nothing(store: Store) -> None:
     assert len(store.snapshots.history()) == 1
 
 
+def test_another_order_is_a_change(store: Store) -> None:
+    """Of two deployments that can serve, the owner's first one does: so the order in the file counts."""
+    publish(store, lambda _: GOOD, made_by="one", now_ms=1)
+    turned = replace(GOOD, deployments=dict(reversed(GOOD.deployments.items())))
+    assert turned == GOOD
+    published = publish(store, lambda _: turned, made_by="two", now_ms=2)
+    assert published.number == 2
+    assert list(snapshots.decode(published.data).deployments) == ["house/small", "house/big"]
+
+
+def test_all_faults_are_told_at_once() -> None:
+    bad = with_plan(acting_share=float("nan"), accepted=("house/x", "house/y"), mode="auto", reference=None)
+    assert len(list(faults(bad))) == 4
+
+
+def test_a_store_that_fails_is_not_tried_again_and_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only being overtaken is worth another try; a full disk is not."""
+    tries = 0
+
+    def full(*_: object, **__: object) -> None:
+        nonlocal tries
+        tries += 1
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(store.snapshots, "publish", full)
+    with pytest.raises(StoreError, match=r"^the disk is full$"):
+        publish(store, lambda _: GOOD, made_by="x", now_ms=1)
+    assert tries == 1
+
+
 def test_two_acts_at_once_both_take_effect(store: Store, tmp_path: Path) -> None:
     publish(store, lambda _: GOOD, made_by="start", now_ms=1)
     other = open_store(tmp_path, vector_key=None)

@@ -194,9 +194,10 @@ def rollback(snapshot: Snapshot, route: str, feature: str, *, now_ms: int) -> Sn
 def canary_says(policy: tuple[int, int], control: tuple[int, int], *, exchanges: int = CANARY_EXCHANGES) -> CanaryWord:
     """Say what a canary's errors allow. Each arm is (requests, errors); ``exchanges`` the least number to wait for.
 
-    ``more errors`` when Fisher's exact test, one-sided, finds at 5 % that the policy's requests fail more often.
+    ``more errors`` when Fisher's exact test, one-sided, finds at 5 % that the policy's requests fail more often; ``wait``
+    also where there is nothing to compare with.
     """
-    if policy[0] < exchanges:
+    if policy[0] < exchanges or not control[0]:
         return "wait"
     return "more errors" if fisher(policy, control) < 0.05 else "promote"
 
