@@ -1,0 +1,75 @@
+"""Who may come in: everybody where no key is configured, else whoever presents one, and no error tells a key."""
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pointsman.core.errors import GatewayError
+from pointsman.core.snapshot import ClientKey
+from pointsman.gateway.admission import admit
+
+KEY = ClientKey("app", hashlib.sha256(b"sk-right").hexdigest(), "support")
+KEYS = {KEY.sha256: KEY, "0" * 64: ClientKey("other", "0" * 64)}
+
+
+def refused(headers: dict[bytes, bytes], keys: dict[str, ClientKey] = KEYS) -> GatewayError:
+    with pytest.raises(GatewayError) as raised:
+        admit(keys, headers)
+    return raised.value
+
+
+@pytest.mark.parametrize("headers", [{}, {b"authorization": b"Bearer any"}, {b"authorization": b"nonsense"}])
+def test_without_keys_everybody_may_come_in(headers: dict[bytes, bytes]) -> None:
+    assert admit({}, headers) is None
+
+
+@pytest.mark.parametrize("value", [b"Bearer sk-right", b"bearer sk-right", b"BEARER  sk-right ", b"Bearer sk-right\t"])
+def test_the_right_key_comes_in(value: bytes) -> None:
+    assert admit(KEYS, {b"authorization": value}) is KEY
+
+
+@pytest.mark.parametrize("value", [None, b"", b"Bearer", b"sk-right", b"Basic sk-right", b"Bearersk-right"])
+def test_without_a_key_it_says_how_to_send_one(value: bytes | None) -> None:
+    error = refused({} if value is None else {b"authorization": value})
+    assert (error.status, error.code) == (401, "missing_api_key")
+    assert "Authorization: Bearer KEY" in error.message
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b" ",
+        b"sk-wrong",
+        b"sk-righ",
+        b"sk-right x",
+        b"SK-RIGHT",
+        b"sk-right\x00",
+        KEY.sha256.encode(),
+        b"0" * 64,
+        b"\xff",
+    ],
+)
+def test_any_other_key_is_refused_a_digest_too(value: bytes) -> None:
+    error = refused({b"authorization": b"Bearer " + value})
+    assert (error.status, error.code) == (401, "invalid_api_key")
+
+
+@given(st.binary(min_size=8, max_size=60))
+def test_no_error_shows_what_was_presented(secret: bytes) -> None:
+    for value in (secret, b"Bearer " + secret):
+        shown = refused({b"authorization": value}).message
+        assert secret.decode("latin-1") not in shown
+        assert hashlib.sha256(secret).hexdigest() not in shown
+
+
+def test_a_key_that_is_filed_under_anothers_digest_lets_nobody_in() -> None:
+    misfiled = {KEY.sha256: ClientKey("misfiled", "1" * 64)}
+    assert refused({b"authorization": b"Bearer sk-right"}, misfiled).code == "invalid_api_key"
+
+
+def test_digests_may_be_written_in_capitals() -> None:
+    capitals = ClientKey("app", KEY.sha256.upper())
+    assert admit({KEY.sha256: capitals}, {b"authorization": b"Bearer sk-right"}) is capitals

@@ -1,0 +1,133 @@
+"""Which headers pass, and what ours say."""
+
+from urllib.parse import quote, unquote_to_bytes
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pointsman.core.chat import ChatRequest
+from pointsman.core.routing import Decision, Prediction
+from pointsman.core.snapshot import ClientKey
+from pointsman.gateway import heads
+
+SECRETS = {
+    b"authorization": b"Bearer sk", b"cookie": b"c", b"x-api-key": b"k", b"proxy-authorization": b"p", b"host": b"h",
+    b"x-pointsman-expected": b"42", b"x-pointsman-feature": b"f", b"x-forwarded-for": b"1.2.3.4", b"x-stainless-os": b"s",
+    b"connection": b"close", b"transfer-encoding": b"chunked", b"content-length": b"3", b"accept-encoding": b"br",
+}  # fmt: skip
+NAMES = st.sampled_from(
+    [*SECRETS, b"openai-beta", b"idempotency-key", b"openai-organization", b"retry-after", b"set-cookie"]
+)
+PREDICTIONS = (Prediction("p/a", 0.91234, 0.1, 1_234_567), Prediction("p/b", None, None, 7))
+DECISION = Decision(
+    "p/a", ("p/b",), ("p/a", "p/b"), (0.9, 0.1), "auto", "policy", "why", PREDICTIONS, snapshot="0123456789ab"
+)
+
+
+def request(**metadata: str) -> ChatRequest:
+    return ChatRequest("auto", (), metadata=metadata)
+
+
+@given(st.dictionaries(NAMES | st.binary(max_size=20), st.binary(max_size=10)))
+def test_nothing_reaches_a_provider_but_what_is_on_the_list(headers: dict[bytes, bytes]) -> None:
+    passed = heads.to_provider({**headers, **SECRETS})
+    assert {name for name, _ in passed} <= {b"openai-beta", b"idempotency-key"}
+    assert all(headers[name] == value for name, value in passed)
+
+
+def test_what_is_on_the_list_reaches_the_provider() -> None:
+    wanted = {b"openai-beta": b"assistants=v2", b"idempotency-key": b"i"}
+    assert dict(heads.to_provider({**SECRETS, **wanted})) == wanted
+    assert heads.to_provider({}) == ()
+
+
+def test_a_providers_connection_and_cookies_do_not_reach_the_client() -> None:
+    passing = [(b"content-type", b"text/event-stream"), (b"x-ratelimit-remaining-tokens", b"5"), (b"openai-version", b"1"),
+               (b"retry-after", b"3"), (b"x-request-id", b"r"), (b"content-encoding", b"gzip")]  # fmt: skip
+    staying = [(b"set-cookie", b"s"), (b"connection", b"close"), (b"transfer-encoding", b"chunked"), (b"server", b"x"),
+               (b"content-length", b"9"), (b"date", b"d"), (b"x-pointsman-mode", b"auto"), (b"alt-svc", b"h3")]  # fmt: skip
+    assert heads.to_client((*staying, *passing)) == passing
+
+
+def test_an_error_has_one_content_type_and_no_encoding() -> None:
+    theirs = ((b"content-type", b"text/html"), (b"content-encoding", b"br"), (b"retry-after", b"3"))
+    assert heads.to_client_with_error(theirs) == [heads.JSON, (b"retry-after", b"3")]
+
+
+def test_our_headers_say_what_was_decided_of_what_served() -> None:
+    said = dict(heads.ours("id1", "support", DECISION, "p/a"))
+    assert said == {
+        b"x-pointsman-exchange": b"id1",
+        b"x-pointsman-mode": b"auto",
+        b"x-pointsman-arm": b"policy",
+        b"x-pointsman-deployment": b"p/a",
+        b"x-pointsman-feature": b"support",
+        b"x-pointsman-snapshot": b"0123456789ab",
+        b"x-pointsman-quality": b"0.912",
+        b"x-pointsman-cost": b"0.001234567",
+    }
+
+
+def test_a_fallback_is_told_with_its_own_prediction_and_what_is_unknown_is_left_out() -> None:
+    said = dict(heads.ours("id1", "f", DECISION, "p/b"))
+    assert said[b"x-pointsman-deployment"] == b"p/b"
+    assert said[b"x-pointsman-cost"] == b"0.000000007"
+    assert b"x-pointsman-quality" not in said
+    assert {b"x-pointsman-quality", b"x-pointsman-cost"}.isdisjoint(dict(heads.ours("id1", "f", DECISION, "p/c")))
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_no_value_of_ours_can_end_its_header(feature: str, served: str) -> None:
+    for _, value in heads.ours("id", feature, DECISION, served):
+        assert all(0x20 <= byte <= 0x7E for byte in value)
+
+
+@given(st.text(max_size=60))
+def test_a_text_can_be_read_back_from_its_header(text: str) -> None:
+    value = heads.printable(text)
+    plain = text.isascii() and text.isprintable()
+    assert value == text.encode() if plain else unquote_to_bytes(value).decode() == text
+
+
+@pytest.mark.parametrize(
+    ("headers", "metadata", "key", "feature"),
+    [
+        ({b"x-pointsman-feature": b" support "}, {"feature": "m"}, "k", "support"),
+        ({}, {"feature": "m"}, "k", "m"),
+        ({}, {"other": "m"}, "k", "k"),
+        ({}, {"feature": ""}, "k", "k"),
+        ({}, {}, None, "default"),
+        ({b"x-pointsman-feature": b""}, {"feature": "m"}, "k", "m"),
+        ({b"x-pointsman-feature": b"  "}, {}, "k", "k"),
+        ({b"x-pointsman-feature": b"a" * 500}, {}, None, "a" * 128),
+        ({}, {"feature": "b" * 500}, None, "b" * 128),
+    ],
+)
+def test_the_feature_comes_from_header_metadata_or_key(
+    headers: dict[bytes, bytes], metadata: dict[str, str], key: str | None, feature: str
+) -> None:
+    assert heads.feature_of(headers, request(**metadata), ClientKey("n", "s", key)) == feature
+
+
+def test_without_a_key_the_feature_is_the_default() -> None:
+    assert heads.feature_of({}, request(), None) == "default"
+
+
+def test_the_conversation_comes_from_header_or_metadata() -> None:
+    header = {b"x-pointsman-conversation": b" c1 "}
+    assert heads.conversation_of(header, request(conversation="c2")) == "c1"
+    assert heads.conversation_of({}, request(conversation="c2" * 100)) == ("c2" * 100)[:128]
+    assert heads.conversation_of({}, request()) == ""
+
+
+@given(st.text(max_size=60))
+def test_an_expected_answer_in_any_language_is_read_back(text: str) -> None:
+    assert heads.expected_of({b"x-pointsman-expected": quote(text).encode()}) == text
+
+
+def test_an_empty_expected_answer_is_one_and_a_missing_one_is_none() -> None:
+    assert heads.expected_of({b"x-pointsman-expected": b""}) == ""
+    assert heads.expected_of({}) is None
+    assert heads.expected_of({b"x-pointsman-expected": b"50%"}) == "50%"
+    assert heads.expected_of({b"x-pointsman-expected": b"%ff"}) == "\ufffd"
