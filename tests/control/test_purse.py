@@ -160,6 +160,27 @@ async def test_whatever_the_order_the_cap_holds_and_every_call_is_counted(costs:
     assert purse.capped == (len(paid) < len(costs))
 
 
+async def test_the_store_is_asked_for_a_portion_and_not_for_each_call() -> None:
+    counters = InMemory()
+    changes = 0
+    add = counters.add
+
+    def counted(name: str, amount: int, *, limit: int | None = None) -> int | None:
+        nonlocal changes
+        changes += 1
+        return add(name, amount, limit=limit)
+
+    counters.add = counted  # type: ignore[method-assign]
+    purse = Purse(counters, trial(1_000_000))
+    await purse.reserve(10)  # one is always under way
+    for _ in range(500):
+        await purse.reserve(20)
+        purse.settle(20, 10)
+    purse.settle(10, 0)
+    assert account(counters, trial(1_000_000)).spent_nano == 5_000
+    assert changes < 5
+
+
 async def test_many_calls_at_once_never_pass_the_cap(store: Store) -> None:
     purse, seen = Purse(store.counters, trial(1_000)), []
 
