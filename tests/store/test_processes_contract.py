@@ -11,6 +11,7 @@ import pytest
 from tests.store.records import opened
 from tests.store.worker import BATCH, SHARED
 
+from pointsman.core import snapshot as snapshots
 from pointsman.store.interfaces import Filter
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +39,21 @@ class Worker:
         out, problems = self.process.communicate(timeout=60)
         assert self.process.returncode == 0, problems
         return [json.loads(line) for line in out.splitlines()]
+
+    def killed_after(self, acknowledged: int) -> list[Any]:
+        """Kill it once it has acknowledged so much; return all that it acknowledged in whole lines."""
+        assert self.process.stdout is not None
+        lines = [self.process.stdout.readline() for _ in range(acknowledged)]
+        self.process.send_signal(signal.SIGKILL)
+        lines += [line for line in self.process.stdout if line.endswith("\n")]  # not communicate: it forgets what was read
+        self.process.communicate(timeout=60)
+        return [json.loads(line) for line in lines]
+
+
+def started(worker: Worker) -> Worker:
+    worker.ready()
+    worker.go()
+    return worker
 
 
 def together(workers: list[Worker]) -> list[list[Any]]:
@@ -88,19 +104,82 @@ def test_readers_see_whole_batches_while_others_write(kind: str, tmp_path: Path)
 
 @pytest.mark.parametrize("acknowledged", [1, 7, 20])
 def test_what_was_acknowledged_survives_a_kill(kind: str, tmp_path: Path, acknowledged: int) -> None:
-    worker = Worker(kind, tmp_path, "append", 0, 10**6)
-    worker.ready()
-    worker.go()
-    assert worker.process.stdout is not None
-    lines = [worker.process.stdout.readline() for _ in range(acknowledged)]
-    worker.process.send_signal(signal.SIGKILL)
-    lines += [line for line in worker.process.stdout if line.endswith("]\n")]  # not communicate: it forgets what was read
-    worker.process.communicate(timeout=60)
+    said = started(Worker(kind, tmp_path, "append", 0, 10**6)).killed_after(acknowledged)
     store = opened(kind, tmp_path)
     there = {one.id for one in store.journal.exchanges(Filter())}
     own = {id_ for id_ in there if int(id_, 16) >= SHARED}
-    assert {id_ for line in lines for id_ in json.loads(line)} <= own
+    assert {id_ for batch in said for id_ in batch} <= own
     assert len(own) % BATCH == 0
-    assert len(lines) * BATCH <= len(own) <= (len(lines) + 1) * BATCH
+    assert len(said) * BATCH <= len(own) <= (len(said) + 1) * BATCH
     store.journal.append([])
     store.close()
+
+
+def test_judgements_of_several_processes_are_all_there_once(kind: str, tmp_path: Path) -> None:
+    said = together([Worker(kind, tmp_path, "judge", number, 8) for number in range(3)])
+    store = opened(kind, tmp_path)
+    there = [one.exchange for one in store.journal.judgements(Filter())]
+    store.close()
+    assert sorted(there) == sorted(id_ for worker in said for batch in worker for id_ in batch)
+    assert len(there) == 3 * 8 * BATCH
+
+
+def test_who_watches_sees_whole_snapshots_in_their_order_while_others_publish(kind: str, tmp_path: Path) -> None:
+    first, second, seen = together(
+        [
+            Worker(kind, tmp_path, "publish", 0, 15),
+            Worker(kind, tmp_path, "publish", 1, 15),
+            Worker(kind, tmp_path, "watch", 0, 30),
+        ]
+    )
+    assert sorted(first + second) == list(range(1, 31))
+    assert seen == sorted(set(seen))
+    assert seen[-1] == 30
+
+
+def test_counters_survive_kills_to_the_last_acknowledged_unit(kind: str, tmp_path: Path) -> None:
+    value = 0
+    for _ in range(3):  # each takes up what the one before it left
+        said = started(Worker(kind, tmp_path, "tally", 0, 10**6)).killed_after(5)
+        assert said == list(range(value + 1, value + 1 + len(said)))
+        store = opened(kind, tmp_path)
+        value = store.counters.get("tally")
+        store.close()
+        assert said[-1] <= value <= said[-1] + 1
+
+
+def test_published_snapshots_survive_kills_whole(kind: str, tmp_path: Path) -> None:
+    last = 0
+    for generation in range(3):
+        said = started(Worker(kind, tmp_path, "publish", generation, 10**6)).killed_after(4)
+        assert said[0] == last + 1
+        store = opened(kind, tmp_path)
+        last = store.snapshots.current_number()
+        history = store.snapshots.history(10**6)
+        store.close()
+        assert said[-1] <= last <= said[-1] + 1
+        assert [one.number for one in history] == list(range(last, 0, -1))
+        assert all(snapshots.decode(one.data).made_by == one.made_by.split(" on ")[0] for one in history)
+
+
+def test_judgements_survive_a_kill_in_whole_batches(kind: str, tmp_path: Path) -> None:
+    said = started(Worker(kind, tmp_path, "judge", 0, 10**6)).killed_after(5)
+    store = opened(kind, tmp_path)
+    there = {one.exchange for one in store.journal.judgements(Filter())}
+    store.close()
+    assert {id_ for batch in said for id_ in batch} <= there
+    assert len(there) in (len(said) * BATCH, (len(said) + 1) * BATCH)
+
+
+def test_a_writer_that_is_killed_neither_stops_nor_hurts_the_others(kind: str, tmp_path: Path) -> None:
+    doomed, *others = (Worker(kind, tmp_path, "append", number, 20) for number in range(3))
+    for worker in (doomed, *others):
+        worker.ready()
+    for worker in (doomed, *others):
+        worker.go()
+    said = [doomed.killed_after(2), *(worker.said() for worker in others)]
+    assert [len(batches) for batches in said[1:]] == [20, 20]
+    store = opened(kind, tmp_path)
+    there = {one.id for one in store.journal.exchanges(Filter())}
+    store.close()
+    assert {id_ for batches in said for batch in batches for id_ in batch} <= there

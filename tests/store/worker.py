@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.store.records import opened, record, snapshot_bytes
+from tests.store.records import judgement, opened, record, snapshot_bytes
 
+from pointsman.core import snapshot as snapshots
 from pointsman.core.errors import StoreError
 from pointsman.store.interfaces import Filter, Store
 
@@ -38,21 +39,47 @@ def add(store: Store, number: int, count: int) -> None:
     say(added)
 
 
+def tally(store: Store, number: int, count: int) -> None:
+    """Add ``number`` + 1, ``count`` times; acknowledge each by the new value."""
+    for _ in range(count):
+        say(store.counters.add("tally", number + 1))
+
+
+def judge(store: Store, number: int, count: int) -> None:
+    """Write batches of this worker's own judgements; acknowledge each."""
+    for batch in range(count):
+        mine = [judgement(SHARED * (number + 1) + batch * BATCH + place) for place in range(BATCH)]
+        store.journal.judge(mine)
+        say([one.exchange for one in mine])
+
+
 def publish(store: Store, number: int, count: int) -> None:
-    """Publish ``count`` times on top of what is current; say how often another was faster."""
-    overtaken = 0
+    """Publish ``count`` times on top of what is current; acknowledge each by its number."""
     for turn in range(count):
         while True:
             started = store.snapshots.current_number()
             try:
-                store.snapshots.publish(
+                published = store.snapshots.publish(
                     snapshot_bytes(f"{number}/{turn}"), made_by=f"{number}/{turn} on {started}", at_ms=0, replaces=started
                 )
             except StoreError:
-                overtaken += 1
-            else:
-                break
-    say(overtaken)
+                continue  # another was faster
+            say(published.number)
+            break
+
+
+def watch(store: Store, number: int, count: int) -> None:
+    """Look at what is current until it is number ``count``; say each number seen, once."""
+    seen = 0
+    while seen < count:
+        current = store.snapshots.current()
+        if current is not None and current.number != seen:
+            made_by = snapshots.decode(current.data).made_by
+            assert current.made_by.startswith(made_by)
+            assert current.hash == snapshots.snapshot_hash(current.data)
+            assert store.snapshots.current_number() >= current.number
+            seen = current.number
+            say(seen)
 
 
 def read(store: Store, number: int, count: int) -> None:
@@ -65,7 +92,9 @@ def read(store: Store, number: int, count: int) -> None:
     say([seen, longest])
 
 
-ACTS: dict[str, Callable[[Store, int, int], None]] = {"append": append, "add": add, "publish": publish, "read": read}
+ACTS: dict[str, Callable[[Store, int, int], None]] = {
+    act.__name__: act for act in (append, add, tally, judge, publish, watch, read)
+}
 
 
 def main() -> None:
