@@ -122,7 +122,7 @@ def test_savings_fit_eighty_columns_and_say_what_was_not_measured() -> None:
         console.print(savings_table(Savings("backoffice", policy, control, change, Change(0.06, -0.101, 0.283, 283, 17))))
         console.print(savings_table(Savings("coding", Arm(), Arm(), None, None)))
     lines = captured.get().splitlines()
-    assert "backoffice, measured since it was accepted" in lines[0]
+    assert "backoffice, measured since its last step (canary or auto)" in lines[0]
     assert "-$1.50 [-$1.71,-$1.28]" in lines[3]
     assert lines[6].split() == ["quality,", "points", "283", "judged", "17", "judged", "+6.0", "[-10.1,+28.3]"]
     assert sum("not measured" in line for line in lines) == 4

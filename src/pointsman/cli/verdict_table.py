@@ -103,7 +103,7 @@ def _coloured(line: str, verdict: str, style: str) -> Text:
 
 def savings_table(found: Savings) -> Table:
     """Return what a feature's accepted candidates changed, against the share that stayed on the reference."""
-    title = f"{found.feature}, measured since it was accepted"
+    title = f"{found.feature}, measured since its last step (canary or auto)"
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title=title, title_justify="left", header_style="dim")
     for name in ("", "decided", "held on the reference", "difference [95 %]"):
         table.add_column(name, no_wrap=True)

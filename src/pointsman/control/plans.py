@@ -15,6 +15,7 @@ evidence (an anytime-valid interval may be continued), while another reference o
 
 import hashlib
 import math
+import re
 from collections.abc import Sequence
 from typing import Final, Literal
 
@@ -91,7 +92,7 @@ def start_trial(
     if plan.grader is None:
         raise PlanError(
             f'no check is declared for feature "{feature}": add to the configuration, for example, '
-            f'[features.{feature}] check = {{kind = "exact"}} or judge = "provider/model"'
+            f'[features.{_key(feature)}] check = {{kind = "exact"}} or judge = "provider/model"'
         )
     check(plan.grader)
     names = tuple(dict.fromkeys(candidates or plan.candidates or _route(snapshot, route).candidates))
@@ -183,7 +184,7 @@ def rollback(snapshot: Snapshot, route: str, feature: str, *, now_ms: int) -> Sn
     """Send all of a feature's requests to its reference again. Judgements stay, so that it can be accepted again later."""
     plan = plan_of(snapshot, route, feature)
     if plan.mode == "observe":
-        raise PlanError(f'nothing to roll back: feature "{feature}" is in observe, everything goes to {plan.reference}')
+        raise PlanError(f'nothing to roll back: feature "{feature}" acts on no verdict')
     changed = replace(
         plan, mode="observe", accepted=(), acting_share=0.0, one_model=None, policy="", trial=None, since_ms=now_ms
     )
@@ -228,6 +229,11 @@ def _measuring(plan: Plan, judged_in: str) -> Trial | None:
     if plan.grader is not None and plan.grader.kind != "judge" and plan.grader.against == "expected":
         return Trial(judged_in, (), 1.0, plan.trial.cap_nano if plan.trial is not None else 1)
     return replace(plan.trial, candidates=()) if plan.trial is not None else None
+
+
+def _key(name: str) -> str:
+    """Return a name as a key of TOML, quoted where it has to be."""
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else msgspec.json.encode(name).decode()
 
 
 def _route(snapshot: Snapshot, route: str) -> Route:

@@ -213,7 +213,7 @@ def _usage(spend: Spend) -> Usage:
 
 
 def _savings(journal: Journal, snapshot: Snapshot, feature: str | None) -> Iterable[Savings]:
-    """Return what each feature that acts on a verdict has saved since it was accepted."""
+    """Return what each feature that acts on a verdict has saved since its last step."""
     for route in snapshot.routes.values():
         for plan in route.plans.values():
             if plan.mode in ("canary", "auto") and plan.feature != EVERY and feature in (None, plan.feature):

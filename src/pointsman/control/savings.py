@@ -46,7 +46,10 @@ class Arm(Struct, frozen=True):
 
 
 class Savings(Struct, frozen=True):
-    """One feature since it was accepted. ``cost`` in US dollars per request, ``quality`` in [-1, 1]; None: not measured."""
+    """One feature since its last step; before that the arms had other shares, and sums over both would mix times.
+
+    ``cost`` in US dollars per request, ``quality`` in [-1, 1]; None: not measured.
+    """
 
     feature: str
     policy: Arm

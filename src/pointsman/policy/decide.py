@@ -102,7 +102,8 @@ def decide(snapshot: Snapshot, target: Target, policy: Policy | None, context: C
             400,
             "no_reference",
             f'the route {target.route.name!r} has no reference deployment yet: set `reference = "provider/model"` under '
-            f"[routes.{target.route.name}] in pointsman.toml, the deployment that you trust today",
+            f"[routes.{target.route.name}] in pointsman.toml, the deployment that you trust today; or, without that file, "
+            "start the gateway with --reference provider/model",
             param="model",
         )
     field = _Field.of(snapshot, plan, reference, context.needs, state)

@@ -45,7 +45,7 @@ def teach(outcomes: Outcomes, deployments: Sequence[Deployment] = ()) -> Lesson:
     """
     rows = outcomes.grouped()
     if len(rows) < 2 or len(rows.deployments) < 2:
-        raise ValueError("learning needs at least two prompts and two models")
+        raise ValueError("learning needs at least two different prompts and two models")
     flags = features.dense(rows.vectors)[:, : features.FLAGS]
     centre, spread = flags.mean(axis=0), flags.std(axis=0)
     scale = np.where(spread > 1e-3, _FLAG_SIZE / np.maximum(spread, 1e-3), 0.0).astype(np.float32)
