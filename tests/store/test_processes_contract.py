@@ -162,9 +162,14 @@ def test_published_snapshots_survive_kills_whole(kind: str, tmp_path: Path) -> N
         assert all(snapshots.decode(one.data).made_by == one.made_by.split(" on ")[0] for one in history)
 
 
-def test_judgements_survive_a_kill_in_whole_batches(kind: str, tmp_path: Path) -> None:
-    said = started(Worker(kind, tmp_path, "judge", 0, 10**6)).killed_after(5)
+def test_judgements_are_seen_in_whole_batches_and_survive_a_kill_so(kind: str, tmp_path: Path) -> None:
+    worker = started(Worker(kind, tmp_path, "judge", 0, 10**6))
     store = opened(kind, tmp_path)
+    seen: set[int] = set()
+    while len(seen) < 10:  # the worker is anywhere in a batch at each look
+        seen.add(len(list(store.journal.judgements(Filter()))))
+        assert all(number % BATCH == 0 for number in seen)
+    said = worker.killed_after(5)
     there = {one.exchange for one in store.journal.judgements(Filter())}
     store.close()
     assert {id_ for batch in said for id_ in batch} <= there
