@@ -164,10 +164,12 @@ def test_published_snapshots_survive_kills_whole(kind: str, tmp_path: Path) -> N
 
 def test_judgements_are_seen_in_whole_batches_and_survive_a_kill_so(kind: str, tmp_path: Path) -> None:
     worker = started(Worker(kind, tmp_path, "judge", 0, 10**6))
+    assert worker.process.stdout is not None
     store = opened(kind, tmp_path)
+    said = [json.loads(worker.process.stdout.readline())]
     for _ in range(50):  # the worker is anywhere in a batch at each look
         assert len(list(store.journal.judgements(Filter()))) % BATCH == 0
-    said = worker.killed_after(5)
+    said += worker.killed_after(5)
     there = {one.exchange for one in store.journal.judgements(Filter())}
     store.close()
     assert {id_ for batch in said for id_ in batch} <= there
