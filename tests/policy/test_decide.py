@@ -23,7 +23,7 @@ from pointsman.core.routing import (
     Provider,
     Route,
 )
-from pointsman.core.snapshot import Limits, Snapshot
+from pointsman.core.snapshot import Limits, Snapshot, decode, encode
 from pointsman.policy import model
 from pointsman.policy.decide import State, Target, decide, deployment, plan_for, resolve, unfit
 
@@ -272,6 +272,12 @@ class TestAsked:
         assert (one.chosen, one.fallbacks, one.arm) == ("a/big", ("b/big", "c/big"), "observed")
         assert decided(self.SNAPSHOT, asked="big", cooling=frozenset({"a/big"})).chosen == "b/big"
         assert decided(self.SNAPSHOT, asked="big", cooling=frozenset(NAMES)).chosen == "a/big"
+
+    def test_the_owners_first_provider_answers_after_the_snapshots_way_through_bytes_too(self) -> None:
+        first = dict(reversed(self.SNAPSHOT.deployments.items()))
+        published = decode(encode(replace(self.SNAPSHOT, deployments=first)))
+        assert decided(published, asked="big").chosen == "c/big"
+        assert decided(published, asked="auto").fallbacks == ("c/big", "b/big")
 
     def test_one_name_for_two_models_is_no_failover(self) -> None:
         """Two local servers may both call what they serve "big"."""

@@ -18,7 +18,8 @@ def folded(rows: int, axes: int = 3, seed: int = 0) -> Folded:
 
 def predicted(model: SpendModel, coordinates: Floats) -> Floats:
     """As ``SpendModel`` says."""
-    return np.asarray(np.minimum(np.exp(model.intercept + coordinates @ model.slopes), model.most))
+    with np.errstate(over="ignore"):  # infinity is cut to what was seen
+        return np.asarray(np.minimum(np.exp(model.intercept + coordinates @ model.slopes), model.most))
 
 
 def skewed(where: Folded, seed: int, noise: float = 0.3) -> Floats:
