@@ -131,3 +131,10 @@ def test_an_empty_expected_answer_is_one_and_a_missing_one_is_none() -> None:
     assert heads.expected_of({}) is None
     assert heads.expected_of({b"x-pointsman-expected": b"50%"}) == "50%"
     assert heads.expected_of({b"x-pointsman-expected": b"%ff"}) == "\ufffd"
+
+
+@pytest.mark.parametrize("value", ["抽取".encode(), b"%E6%8A%BD%E5%8F%96", b" %E6%8A%BD%E5%8F%96 "])
+def test_a_feature_may_be_named_in_any_script(value: bytes) -> None:
+    assert heads.feature_of({b"x-pointsman-feature": value}, request(), None) == "抽取"
+    assert heads.conversation_of({b"x-pointsman-conversation": value}, request()) == "抽取"
+    assert dict(heads.ours("id", "抽取", DECISION, "p/a"))[b"x-pointsman-feature"] == b"%E6%8A%BD%E5%8F%96"

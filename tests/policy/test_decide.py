@@ -144,8 +144,8 @@ def test_shares_of_traffic_are_as_stated(mode: Mode, share: float) -> None:
 def test_what_is_excluded_is_neither_chosen_nor_a_fallback(
     plan: Plan, cooling: frozenset[str], u: float, fallbacks: int
 ) -> None:
-    snapshot = a_snapshot(plan, a_deployment("a/small", context_tokens=10), fallbacks=fallbacks)
-    one = decided_if_any(snapshot, u=u, cooling=cooling, needs=Needs(input_tokens=11))
+    snapshot = a_snapshot(plan, a_deployment("a/small", tools=False), fallbacks=fallbacks)
+    one = decided_if_any(snapshot, u=u, cooling=cooling, needs=Needs(tools=True))
     if one is None:
         return
     served = (one.chosen, *one.fallbacks)
@@ -237,10 +237,24 @@ class TestNothingCanServe:
         assert (raised.value.status, raised.value.code, raised.value.retry_after) == (503, "no_deployment_available", 1.0)
 
     def test_a_request_that_nothing_takes_is_the_requests_fault(self) -> None:
-        small = [a_deployment(f"{key}/big", context_tokens=5) for key in "abc"]
-        with pytest.raises(GatewayError, match="holds 5 tokens, about 12 are needed") as raised:
-            decided(a_snapshot(Plan("*", reference=HOME), *small), needs=Needs(9, 3))
+        blind = [a_deployment(f"{key}/big", media=()) for key in "abc"]
+        with pytest.raises(GatewayError, match="does not read image") as raised:
+            decided(a_snapshot(Plan("*", reference=HOME), *blind), needs=Needs(9, 3, media=frozenset({"image"})))
         assert (raised.value.status, raised.value.code) == (400, "unsupported_request")
+
+    def test_our_guess_of_a_length_never_refuses_what_the_reference_might_take(self) -> None:
+        small = [a_deployment(f"{key}/big", context_tokens=5) for key in "abc"]
+        snapshot = a_snapshot(Plan("*", reference=HOME), *small)
+        one = decided(snapshot, needs=Needs(9, 3))
+        assert (one.chosen, one.eligible, one.probabilities) == (HOME, (HOME,), (1.0,))
+        assert set(one.excluded) == {"b/big", "c/big"}
+        with pytest.raises(GatewayError, match="cooling down"):
+            decided(snapshot, needs=Needs(9, 3), cooling=frozenset({HOME}))
+
+    def test_a_longer_copy_of_the_same_model_goes_before_a_guess(self) -> None:
+        small = a_deployment(HOME, context_tokens=5)
+        one = decided(a_snapshot(Plan("*", reference=HOME), small), needs=Needs(9, 3))
+        assert one.chosen != HOME
 
     def test_no_reference_says_the_line_to_write(self) -> None:
         snapshot = a_snapshot(Plan("*"))

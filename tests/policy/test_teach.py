@@ -167,3 +167,14 @@ class TestTrade:
         same = Outcomes(**{**rows.__dict__, "score": (rng.random(rows.score.shape) < [0.9, 0.5, 0.5]).astype(float)})
         trade = traded(teach(same, PRICED), Objective("match", tolerance=0.01))
         assert trade.one_model == "p/big"
+
+
+def test_what_was_never_graded_is_not_learned() -> None:
+    outcomes = table()
+    outcomes.score[:, 2] = np.nan
+    lesson = teach(outcomes, PRICED)
+    assert lesson.policy.deployments == NAMES[:2]
+    context = Context("", Needs(20), vector("please add the numbers 1 and 2"))
+    known, never = model.predict(lesson.policy, context, (PRICED[1], PRICED[2]))
+    assert known.quality is not None
+    assert (never.quality, never.quality_sd) == (None, None)

@@ -81,6 +81,8 @@ def learn(
     deployments = [known[name] for name in outcomes.deployments if name in known]
     try:
         lesson = teach(outcomes, deployments)
+        if reference is not None and reference not in lesson.policy.deployments:
+            raise ValueError(f"no answer of the reference {reference} is graded")
         evidence = Evidence.of(
             lesson.policy.deployments, lesson.quality, lesson.cost_nano, lesson.outcomes.score, lesson.spent_nano
         )

@@ -56,21 +56,26 @@ def ours(exchange: str, feature: str, decision: Decision, served: str) -> Header
 def feature_of(headers: dict[bytes, bytes], request: ChatRequest, key: ClientKey | None) -> str:
     """Return the name of the kind of call: header, the request's metadata, the client's key, else ``default``."""
     named = headers.get(b"x-pointsman-feature")
-    name = named.decode("latin-1").strip() if named else request.metadata.get("feature") or ""
+    name = _text(named).strip() if named else request.metadata.get("feature") or ""
     return name[:_NAME_LENGTH] or (key.feature if key else None) or "default"
 
 
 def conversation_of(headers: dict[bytes, bytes], request: ChatRequest) -> str:
     """Return the client's id of the conversation: header, else the request's metadata, else empty."""
     named = headers.get(b"x-pointsman-conversation")
-    name = named.decode("latin-1").strip() if named else request.metadata.get("conversation") or ""
+    name = _text(named).strip() if named else request.metadata.get("conversation") or ""
     return name[:_NAME_LENGTH]
 
 
 def expected_of(headers: dict[bytes, bytes]) -> str | None:
     """Return the right answer that the client knows, for graders; None where it sent none."""
     value = headers.get(b"x-pointsman-expected")
-    return None if value is None else unquote_to_bytes(value).decode(errors="replace")
+    return None if value is None else _text(value)
+
+
+def _text(value: bytes) -> str:
+    """Return the text in a header of ours: UTF-8, percent-encoded or as it is."""
+    return unquote_to_bytes(value).decode(errors="replace")
 
 
 def printable(text: str) -> bytes:

@@ -128,6 +128,11 @@ class _Field:
         acting = plan.accepted if plan.mode in ("canary", "auto") else ()
         names = dict.fromkeys((reference, *acting, *same))
         fit, excluded = _filtered((deployment(snapshot, name) for name in names), needs, state)
+        if not fit and unfit(deployment(snapshot, reference), needs) == _too_long(deployment(snapshot, reference), needs):
+            # How many tokens a text has is our guess; who knows is the provider, and a reply that it would have given is
+            # never withheld for a guess.
+            fit, cooling = _filtered((deployment(snapshot, reference),), Needs(), state)
+            excluded = {name: reason for name, reason in excluded.items() if name != reference} | cooling
         left = {d.name for d in fit}
         return _Field(
             reference,
@@ -233,6 +238,10 @@ def unfit(one: Deployment, needs: Needs) -> str | None:
     unread = sorted(needs.media.difference(one.media))
     if unread:
         return f"does not read {', '.join(unread)}"
+    return _too_long(one, needs)
+
+
+def _too_long(one: Deployment, needs: Needs) -> str | None:
     wanted = needs.input_tokens + (needs.max_output_tokens or 0)
     if one.context_tokens is not None and wanted > one.context_tokens:
         return f"holds {one.context_tokens} tokens, about {wanted} are needed"

@@ -41,9 +41,10 @@ class Lesson:
 def teach(outcomes: Outcomes, deployments: Sequence[Deployment] = ()) -> Lesson:
     """Return what graded answers teach. ``deployments`` bring prices; columns without one keep their recorded costs.
 
-    Raises ValueError for fewer than two rows or deployments.
+    A deployment of which nothing was graded is not learned. Raises ValueError for fewer than two rows or deployments.
     """
-    rows = outcomes.grouped()
+    graded = np.isfinite(outcomes.score).any(axis=0)
+    rows = outcomes.columns(np.flatnonzero(graded)).grouped()
     if len(rows) < 2 or len(rows.deployments) < 2:
         raise ValueError("learning needs at least two different prompts and two models")
     flags = features.dense(rows.vectors)[:, : features.FLAGS]

@@ -33,6 +33,7 @@ def test_tokens_of_every_kind_are_counted() -> None:
     [
         ({"prompt_tokens": 9, "prompt_cache_hit_tokens": 4}, Usage(input=9, cached=4)),
         ({"prompt_tokens": 9, "prompt_tokens_details": None, "completion_tokens": None}, Usage(input=9)),
+        ({"prompt_tokens": -9, "completion_tokens": -1, "prompt_tokens_details": {"cached_tokens": -4}}, Usage()),
         (None, None),
     ],
 )

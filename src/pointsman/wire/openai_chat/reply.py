@@ -37,14 +37,14 @@ class WireUsage(Struct):
     prompt_cache_hit_tokens: int | None = None  # DeepSeek's name for cached input
 
     def usage(self) -> Usage:
-        """Return the counts; what is missing is zero."""
+        """Return the counts; what is missing, or below zero, is zero."""
         inputs, outputs = self.prompt_tokens_details, self.completion_tokens_details
         return Usage(
-            input=self.prompt_tokens or 0,
-            output=self.completion_tokens or 0,
-            cached=(inputs.cached_tokens if inputs else None) or self.prompt_cache_hit_tokens or 0,
-            cache_written=(inputs.cache_write_tokens if inputs else None) or 0,
-            reasoning=(outputs.reasoning_tokens if outputs else None) or 0,
+            input=max(self.prompt_tokens or 0, 0),
+            output=max(self.completion_tokens or 0, 0),
+            cached=max((inputs.cached_tokens if inputs else None) or self.prompt_cache_hit_tokens or 0, 0),
+            cache_written=max((inputs.cache_write_tokens if inputs else None) or 0, 0),
+            reasoning=max((outputs.reasoning_tokens if outputs else None) or 0, 0),
         )
 
 
