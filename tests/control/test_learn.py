@@ -41,6 +41,13 @@ def test_an_unknown_reference_is_refused_with_what_there_is() -> None:
         learn(table(), MATCH, reference="p/none", known=KNOWN)
 
 
+def test_a_reference_without_grades_is_refused() -> None:
+    rows = table()
+    rows.score[:, 0] = np.nan
+    with pytest.raises(TableError, match="no answer of the reference p/big is graded"):
+        learn(rows, MATCH, reference="p/big", known=KNOWN)
+
+
 def test_without_a_reference_the_best_single_model_is_compared_with() -> None:
     assert learn(table(), MATCH, known=KNOWN).reference == "p/big"
 

@@ -78,11 +78,11 @@ def learn(
             f"the reference {reference} is not in the table (it has {', '.join(outcomes.deployments)}): add its outcomes, "
             "map its name under [models], or name another reference"
         )
+    if reference is not None and not np.isfinite(outcomes.score[:, outcomes.deployments.index(reference)]).any():
+        raise TableError(f"no answer of the reference {reference} is graded: add grades, or name another reference")
     deployments = [known[name] for name in outcomes.deployments if name in known]
     try:
         lesson = teach(outcomes, deployments)
-        if reference is not None and reference not in lesson.policy.deployments:
-            raise ValueError(f"no answer of the reference {reference} is graded")
         evidence = Evidence.of(
             lesson.policy.deployments, lesson.quality, lesson.cost_nano, lesson.outcomes.score, lesson.spent_nano
         )
