@@ -25,6 +25,21 @@ def test_without_keys_everybody_may_come_in(headers: dict[bytes, bytes]) -> None
     assert admit({}, headers) is None
 
 
+@pytest.mark.parametrize(
+    "origin", [b"https://evil.example", b"null", b"http://127.0.0.1.evil.example", b"http://localhost.evil", b""]
+)
+def test_a_web_page_from_elsewhere_may_not_spend_the_owners_money(origin: bytes) -> None:
+    assert refused({b"origin": origin}, {}).status == 403
+    assert admit(KEYS, {b"origin": origin, b"authorization": b"Bearer sk-right"}) is KEY
+
+
+@pytest.mark.parametrize(
+    "origin", [b"http://localhost:3000", b"https://127.0.0.1", b"http://[::1]:8080", b"app://localhost"]
+)
+def test_a_page_of_this_machine_may(origin: bytes) -> None:
+    assert admit({}, {b"origin": origin}) is None
+
+
 @pytest.mark.parametrize("value", [b"Bearer sk-right", b"bearer sk-right", b"BEARER  sk-right ", b"Bearer sk-right\t"])
 def test_the_right_key_comes_in(value: bytes) -> None:
     assert admit(KEYS, {b"authorization": value}) is KEY

@@ -44,6 +44,17 @@ async def test_wrong_paths_and_methods(rig: Rig, path: str, method: str, status:
     assert (got, json.loads(body)["error"]["code"], headers["content-type"]) == (status, code, "application/json")
 
 
+async def test_a_wrong_method_says_which_is_right_and_head_is_a_get_without_its_body(rig: Rig) -> None:
+    rig.publish(a_snapshot(1))
+    assert (await rig.get("/v1/models", "POST"))[1]["allow"] == "GET"
+    reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
+    writer.write(b"HEAD /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+    head = await reader.read()
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert head.endswith(b"\r\n\r\n")
+    writer.close()
+
+
 async def test_health_and_readiness(rig: Rig) -> None:
     assert (await rig.get("/healthz"))[0] == 200
     status, _, body = await rig.get("/readyz")

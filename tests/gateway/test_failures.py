@@ -12,10 +12,11 @@ import pytest
 from openai.types.chat import ChatCompletionMessageParam
 from tests.gateway.conftest import DONE, WHOLE, Received, Rig, Start, a_snapshot, answer_whole, frame, streaming
 
-from pointsman.core.routing import Plan
+from pointsman.core.routing import Plan, Trial
 from pointsman.core.snapshot import Limits
 
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "2+2?"}]
+BODY: dict[str, object] = {"model": "auto", "messages": HELLO}
 
 
 def status(code: int, body: object = None, **headers: str) -> Any:
@@ -313,3 +314,84 @@ async def test_when_nothing_is_left_the_client_learns_how_long_to_wait(rig: Rig,
         await rig.client().chat.completions.create(model="p1/model-1", messages=HELLO)
     await asyncio.sleep(0)
     assert len(upstream.requests) == 2
+
+
+async def test_a_deployment_that_cuts_every_stream_cools_down(rig: Rig, upstream_at: Start) -> None:
+    async def script(received: Received) -> None:
+        await received.begin()
+        await received.send(frame({"content": "a"}))
+        received.cut()
+
+    upstream = await upstream_at(script)
+    rig.publish(a_snapshot(upstream.port))
+    for _ in range(5):
+        stream = await rig.client().chat.completions.create(model="auto", messages=HELLO, stream=True)
+        with pytest.raises(openai.APIError):
+            assert [chunk async for chunk in stream]
+    assert (await rig.post(msgspec.json.encode(BODY)))[0] == 503
+
+
+async def test_names_that_clients_make_up_are_not_remembered(rig: Rig, upstream_at: Start) -> None:
+    async def script(received: Received) -> None:
+        await received.reply(500, b"{}")
+
+    upstream = await upstream_at(script)
+    rig.publish(a_snapshot(upstream.port))
+    for number in range(6):
+        await rig.post(msgspec.json.encode({**BODY, "model": f"p1/made-up-{number}"}))
+    assert rig.equipment.breakers._lines == {}
+
+
+async def test_a_requests_own_fault_never_counts_against_a_deployment(rig: Rig, upstream_at: Start) -> None:
+    async def script(received: Received) -> None:
+        await received.reply(400, b'{"error":{"message":"no"}}')
+
+    upstream = await upstream_at(script)
+    rig.publish(a_snapshot(upstream.port))
+    for _ in range(8):
+        assert (await rig.post(msgspec.json.encode(BODY)))[0] == 400
+    assert rig.equipment.breakers._lines == {}
+
+
+async def test_a_date_that_no_clock_reaches_is_no_retry_after(rig: Rig, upstream_at: Start) -> None:
+    async def script(received: Received) -> None:
+        await received.reply(429, b'{"error":{"message":"slow"}}', retry_after="Mon, 01 Jan 99999 00:00:00 GMT")
+
+    upstream = await upstream_at(script)
+    rig.publish(a_snapshot(upstream.port))
+    assert (await rig.post(msgspec.json.encode(BODY)))[0] == 429
+
+
+async def test_an_error_that_says_too_much_keeps_its_status(rig: Rig, upstream_at: Start) -> None:
+    async def script(received: Received) -> None:
+        await received.reply(400, b'{"error":{"message":"' + b"x" * 2_000_000 + b'"}}')
+
+    upstream = await upstream_at(script)
+    rig.publish(a_snapshot(upstream.port))
+    assert (await rig.post(msgspec.json.encode(BODY)))[0] == 400
+
+
+async def test_a_stream_of_two_choices_that_ends_after_one_is_cut(rig: Rig, upstream_at: Start) -> None:
+    async def script(received: Received) -> None:
+        await received.begin()
+        await received.send(frame({"content": "a"}), frame({}, "stop"))
+        received.cut()
+
+    upstream = await upstream_at(script)
+    rig.publish(a_snapshot(upstream.port))
+    stream = await rig.client().chat.completions.create(model="auto", messages=HELLO, n=2, stream=True)
+    with pytest.raises(openai.APIError):
+        assert [chunk async for chunk in stream]
+    assert (await rig.records())[0].outcome == "cut"
+
+
+async def test_an_error_in_mid_stream_is_a_cut_also_where_the_stream_ends_properly(rig: Rig, upstream_at: Start) -> None:
+    error = b'data: {"error":{"message":"overloaded"}}\n\n'
+    upstream = await upstream_at(streaming(frame({"content": "half"}), error, DONE))
+    plan = Plan("*", "trial", "p1/model-1", trial=Trial("t1", ("p2/model-2",), share=0.6, cap_nano=10**9))
+    rig.publish(a_snapshot(upstream.port, upstream.port, plan=plan))
+    stream = await rig.client().chat.completions.create(model="auto", messages=HELLO, stream=True)
+    with pytest.raises(openai.APIError, match="overloaded"):
+        assert [chunk async for chunk in stream]
+    assert (await rig.records())[0].outcome == "cut"
+    assert rig.samples == []

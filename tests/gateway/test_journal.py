@@ -12,6 +12,7 @@ import pytest
 from pointsman.core.chat import ChatRequest, Message, Text
 from pointsman.core.errors import StoreError
 from pointsman.core.record import ExchangeRecord
+from pointsman.gateway import journal
 from pointsman.gateway.journal import JournalWriter
 from pointsman.policy import features
 from pointsman.store.interfaces import Filter
@@ -121,6 +122,17 @@ def test_a_record_that_cannot_be_written_is_dropped_alone(caplog: pytest.LogCapt
     assert disk.batches == [["a"], ["b"]]
     assert (writer.state.written, writer.state.dropped) == (2, 1)
     assert "record poison cannot be written" in caplog.text
+
+
+def test_after_one_bad_record_the_others_go_in_batches_again() -> None:
+    disk = Disk()
+    disk.open.clear()
+    writer = JournalWriter(disk, flush_s=60)
+    for number in range(journal.BATCH * 4):
+        writer.put(record("poison" if number == 7 else str(number)))
+    disk.open.set()
+    assert writer.close() == 0
+    assert [len(batch) for batch in disk.batches] == [1] * (journal.BATCH - 1) + [journal.BATCH] * 3
 
 
 def test_the_queue_is_bounded_in_bytes_too() -> None:

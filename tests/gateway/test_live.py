@@ -52,6 +52,11 @@ BAD_CREDENTIAL = msgspec.structs.replace(
     a_snapshot(1), providers={"p1": msgspec.structs.replace(a_snapshot(1).providers["p1"], credential="sk-secret")}
 )
 
+NOBODY = msgspec.structs.replace(
+    a_snapshot(1),
+    providers={"p1": msgspec.structs.replace(a_snapshot(1).providers["p1"], credential="file:~no-such-user/key")},
+)
+
 
 @pytest.mark.parametrize(
     "data",
@@ -62,6 +67,7 @@ BAD_CREDENTIAL = msgspec.structs.replace(
         snapshots.encode(a_snapshot(1))[:-1] + b"x",
         snapshots.encode(BAD_ROUTE),
         snapshots.encode(BAD_CREDENTIAL),
+        snapshots.encode(NOBODY),
     ],
 )
 def test_a_bad_snapshot_never_displaces_a_good_one(tmp_path: Path, data: bytes, caplog: pytest.LogCaptureFixture) -> None:

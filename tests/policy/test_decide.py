@@ -223,7 +223,7 @@ def test_when_the_reference_is_down_its_control_share_is_not_pretended() -> None
     plan = Plan("*", "auto", HOME, accepted=("a/small",), acting_share=0.9, one_model="a/small")
     down = frozenset({"a/big", "b/big", "c/big"})
     one = decided(a_snapshot(plan), u=0.99, cooling=down)
-    assert (one.chosen, one.arm) == ("a/small", "policy")
+    assert (one.chosen, one.arm) == ("a/small", "forced"), "it would bias what the control is compared with"
     assert dict(zip(one.eligible, one.probabilities, strict=True)) == {"a/small": 1.0}
     assert set(one.excluded) == down
 

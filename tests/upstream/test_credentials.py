@@ -103,6 +103,11 @@ async def test_a_key_that_no_header_can_carry_is_refused_unseen(bad: str) -> Non
     assert SECRET not in str(caught.value)
 
 
+def test_a_home_that_does_not_exist_is_refused_in_words() -> None:
+    with pytest.raises(ConfigError, match="home directory does not exist"):
+        credential_for(provider("file:~no-such-user/key"))
+
+
 @pytest.mark.parametrize("source", ["", SECRET, f"key:{SECRET}", "env:", "file:"])
 def test_a_source_of_another_form_is_refused_unseen(source: str) -> None:
     with pytest.raises(ConfigError, match=r'provider .example.* "env:NAME"') as caught:

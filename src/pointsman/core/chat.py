@@ -47,7 +47,7 @@ class ChatRequest(Struct, frozen=True):
     """What a client asked for.
 
     ``metadata`` holds the request's own string-to-string metadata; ``user`` the client's end-user id;
-    ``max_output_tokens`` is None where the client set no limit.
+    ``max_output_tokens`` is None where the client set no limit; ``choices`` is how many answers it wants.
     """
 
     model: str
@@ -59,6 +59,7 @@ class ChatRequest(Struct, frozen=True):
     max_output_tokens: int | None = None
     user: str | None = None
     metadata: dict[str, str] = {}
+    choices: int = 1
 
     @property
     def system_text(self) -> str:

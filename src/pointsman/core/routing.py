@@ -150,8 +150,9 @@ class Decision(Struct, frozen=True):
     """What was decided, with all that is needed to judge it later.
 
     ``eligible`` and ``probabilities`` run in step: the chance each deployment had of being drawn, after filtering.
-    ``arm`` is ``policy`` (the policy decided), ``control`` (held on the reference to measure against), ``reference`` (no
-    evidence yet, or none may be acted on), ``pinned`` or ``observed`` (the client chose). ``excluded`` maps a deployment
+    ``arm`` is ``policy`` (the policy decided), ``control`` (held on the reference to measure against), ``forced`` (the
+    reference could not take it, so that chance had no say), ``reference`` (no evidence yet, or none may be acted on),
+    ``pinned`` or ``observed`` (the client chose). ``excluded`` maps a deployment
     that could not serve the request to the reason. ``why`` is one short sentence for people.
     """
 
@@ -160,7 +161,7 @@ class Decision(Struct, frozen=True):
     eligible: tuple[str, ...]
     probabilities: tuple[float, ...]
     mode: Mode
-    arm: Literal["policy", "control", "reference", "pinned", "observed"]
+    arm: Literal["policy", "control", "forced", "reference", "pinned", "observed"]
     why: str
     predictions: tuple[Prediction, ...] = ()
     excluded: dict[str, str] = {}

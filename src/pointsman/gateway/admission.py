@@ -1,21 +1,32 @@
 """Who may come in.
 
-Laws: without configured keys everybody on this address may come in; keys are compared as SHA-256 digests in constant time,
+Laws: without configured keys every program on this machine may come in (the gateway listens on loopback only then), but no
+web page from elsewhere that happens to be open on it; keys are compared as SHA-256 digests in constant time,
 and never shown.
 """
 
 import hashlib
 import hmac
+import re
 
 from pointsman.core.errors import GatewayError
 from pointsman.core.snapshot import ClientKey
 
 _BEARER = b"bearer "
+_LOCAL = re.compile(rb"[a-z][a-z0-9+.-]*://(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?", re.IGNORECASE)
+"""Origins (RFC 6454) of pages that this machine itself serves."""
 
 
 def admit(keys: dict[str, ClientKey], headers: dict[bytes, bytes]) -> ClientKey | None:
-    """Return the client's key, None where none is asked for. Raises GatewayError 401."""
+    """Return the client's key, None where none is asked for. Raises GatewayError: 401, or 403 for a foreign web page."""
     if not keys:
+        origin = headers.get(b"origin")
+        if origin is not None and not _LOCAL.fullmatch(origin):
+            raise GatewayError(
+                403,
+                "foreign_origin",
+                "a web page may call this gateway only with a key: add [keys.NAME] to the configuration",
+            )
         return None
     presented = headers.get(b"authorization", b"")
     if presented[: len(_BEARER)].lower() != _BEARER:

@@ -67,12 +67,17 @@ class Gateway:
         """Answer everything that is not a chat."""
         path, method = incoming.path, incoming.method
         known = _METHODS.get(_MODELS if path.startswith(_MODELS + "/") else path)
+        head = method == "HEAD" and known == "GET"  # the server leaves the body out
         if known is None:
             paths = ", ".join(f"{verb} {name}" for name, verb in _METHODS.items())
             raise GatewayError(404, "not_found", f"there is nothing at {path!r}: this gateway answers {paths}")
-        if method != known:
-            raise GatewayError(405, "method_not_allowed", f"{path} takes {known}, not {method}")
-        if path == "/healthz":
+        if method != known and not head:
+            refuse(
+                client,
+                GatewayError(405, "method_not_allowed", f"{path} takes {known}, not {method}"),
+                [(b"allow", known.encode())],
+            )
+        elif path == "/healthz":
             client.answer(200, [JSON], b'{"status":"alive"}')
         elif path == "/readyz":
             client.answer(200 if self._live.current else 503, [JSON], self._readiness())

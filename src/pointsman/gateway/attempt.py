@@ -66,14 +66,21 @@ class Failure(Struct, frozen=True):
         try:
             return float(value)
         except ValueError:
-            date = parsedate_tz(value)
-            return None if date is None else max(mktime_tz(date) - now_s, 0.0)
+            return _until(value, now_s)
 
     def error(self, deployment: str) -> GatewayError:
         """Return what a client is told where the provider itself said nothing."""
         return GatewayError(
             _STATUS.get(self.kind, 502), _CODE.get(self.kind, "upstream_error"), f"{deployment}: {self.reason}"
         )
+
+
+def _until(date: str, now_s: float) -> float | None:
+    try:
+        parsed = parsedate_tz(date)
+        return None if parsed is None else max(mktime_tz(parsed) - now_s, 0.0)
+    except (ValueError, OverflowError):
+        return None
 
 
 def failed(error: UpstreamError) -> Failure:

@@ -164,8 +164,7 @@ class Exchange:
         try:
             reply = await self._call(call)
             if reply.status != 200:
-                body = await reply.read(ERROR_BYTES)
-                failure = refused(reply.status, body, reply.headers, call.deployment.provider)
+                failure = refused(reply.status, await _error_body(reply), reply.headers, call.deployment.provider)
             elif self._request.stream and _is_stream(reply):
                 failure = await self._relay(call, reply, client)
             else:
@@ -178,9 +177,11 @@ class Exchange:
             call.ended = clock()
             if reply is not None:
                 await reply.close()
-        if failure is None or not failure.elsewhere:
+        if failure is None and self._outcome == "cut":
+            breakers.failed(name, call.ended)
+        elif failure is None or not failure.elsewhere:
             breakers.succeeded(name)
-        else:
+        elif name in self._current.snapshot.deployments:  # names that clients make up are not remembered
             breakers.failed(name, call.ended, failure.retry_after_s(self._at_ms / 1e3))
         call.error = failure.reason if failure is not None else call.error
         return failure
@@ -234,7 +235,9 @@ class Exchange:
     async def _relay(self, call: Call, reply: Reply, client: Client) -> Failure | None:
         """Pass a stream on, frame by frame. What breaks before its first content is a failure, after it an error event."""
         drop_usage = not self._request.include_usage and self._current.ways[call.deployment.provider].asks_usage
-        relay = Relay(call.deployment.name, drop_usage=drop_usage, texts=self._trial is not None)
+        relay = Relay(
+            call.deployment.name, drop_usage=drop_usage, texts=self._trial is not None, choices=self._request.choices
+        )
         try:
             async for chunk in reply.chunks():
                 data = relay.take(chunk)
@@ -339,6 +342,14 @@ def _needs(request: ChatRequest) -> Needs:
         json_schema=request.json_schema,
         media=request.media,
     )
+
+
+async def _error_body(reply: Reply) -> bytes:
+    """Return what a provider says of its error; nothing where it says too much, or breaks off: the status stands."""
+    try:
+        return await reply.read(ERROR_BYTES)
+    except UpstreamError:
+        return b""
 
 
 def _is_stream(reply: Reply) -> bool:

@@ -127,9 +127,10 @@ class JournalWriter:
 
     def _flush(self) -> bool:
         """Write until nothing waits; False when the store refused."""
-        size = BATCH
+        alone = 0  # so many records, one of which cannot be written, are written each alone
         while self._queue:
-            batch = [self._queue[place] for place in range(min(size, len(self._queue)))]
+            batch = [self._queue[place] for place in range(min(1 if alone else BATCH, len(self._queue)))]
+            alone = max(alone - 1, 0)
             try:
                 self._journal.append(_complete(batch))
             except StoreError as error:
@@ -138,7 +139,7 @@ class JournalWriter:
                 return False
             except Exception:
                 if len(batch) > 1:  # one of them cannot be written: find it by writing each alone
-                    size = 1
+                    alone = len(batch)
                     continue
                 logger.exception("record %s cannot be written and is dropped", batch[0][0].id)
                 self._dropped += 1

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import msgspec
 
 from pointsman.core import snapshot as snapshots
-from pointsman.core.errors import PointsmanError
 from pointsman.core.routing import Deployment, Provider
 from pointsman.core.snapshot import ClientKey, Snapshot
 from pointsman.gateway import sampling
@@ -105,7 +104,7 @@ class Live:
             if number == self._refused:
                 return False
             found = self._published.current()
-        except PointsmanError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, requests go on, and so does looking
             self.problem = f"the store does not show its current snapshot: {error}"
             return False
         return found is not None and self._take(found)
@@ -119,7 +118,7 @@ class Live:
     def _take(self, found: Published) -> bool:
         try:
             current = Current(found.number, found.hash, snapshots.decode(found.data), self._credential)
-        except PointsmanError as error:
+        except Exception as error:  # noqa: BLE001 - a bad snapshot never displaces a good one, whatever is bad about it
             self._refused = found.number
             self.problem = f"snapshot {found.hash} was not taken up: {error}"
             logger.error("%s; the one before stays in use", self.problem)  # noqa: TRY400 - a message, not a crash

@@ -2,7 +2,8 @@
 
 Laws: until the first content nothing goes out, so that another deployment may still answer; what is held back is bounded,
 and beyond the bound it goes; only whole frames go, so that a cut never leaves half an event; a stream that breaks after that
-ends with an error event; the usage that only we asked for is read and left out.
+ends with an error event, also where only some of several choices had ended; the usage that only we asked for is read and
+left out.
 """
 
 from pointsman.core.chat import StreamEvent
@@ -22,10 +23,11 @@ class Relay:
     ``error`` holds the data of an error event. After ``end``, ``broken`` says why the reply is not whole, empty where it is.
     """
 
-    __slots__ = ("_drop_usage", "_finished", "_held", "_reader", "_size", "_source", "began", "broken", "error")
+    __slots__ = ("_choices", "_drop_usage", "_finished", "_held", "_reader", "_size", "_source", "began", "broken", "error")
 
-    def __init__(self, source: str, *, drop_usage: bool, texts: bool) -> None:
+    def __init__(self, source: str, *, drop_usage: bool, texts: bool, choices: int = 1) -> None:
         self._source = source
+        self._choices = choices
         self._reader = StreamReader(texts=texts, limit=ANSWER_LIMIT)
         self._drop_usage = drop_usage
         self._held: list[bytes] = []
@@ -45,7 +47,7 @@ class Relay:
         A reply that finished without any content goes out here; one that ended without either has not begun.
         """
         left = b"" if broken else self._pass(self._reader.end())
-        if self._finished:
+        if self._finished and self.error is None:
             left, self._held = b"".join((*self._held, left)), []
             self.began = True
         elif self.error is not None:
@@ -68,11 +70,11 @@ class Relay:
     def _pass(self, frames: list[tuple[bytes, StreamEvent]]) -> bytes:
         out: list[bytes] = []
         for frame, event in frames:
-            if event.usage is not None and self._drop_usage and usage_only(frame):
+            if self._drop_usage and not event.content and usage_only(frame):
                 continue
             if event.error is not None:
                 self.error = sse.data(frame)
-            self._finished = self._finished or event.done or event.finish is not None
+            self._finished = self._finished or event.done or len(self._reader.ended) >= self._choices
             self.began = self.began or event.content
             out.append(frame)
         if not self.began:

@@ -174,7 +174,7 @@ def _drawn(
         eligible=tuple(mass),
         probabilities=tuple(mass.values()),
         mode=plan.mode,
-        arm="policy" if drawn else "control" if acting else "reference",
+        arm="forced" if home is None else "policy" if drawn else "control" if acting else "reference",
         why=_why(plan, field, chosen, drawn=drawn, acting=acting, predicted=bool(predictions)),
         predictions=predictions,
         excluded=field.excluded,

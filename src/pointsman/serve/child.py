@@ -32,7 +32,10 @@ class ControlProcess:
         pause = FIRST_PAUSE_S
         while True:
             started = asyncio.get_running_loop().time()
-            status = await self._run_once()
+            try:
+                status: int | str = await self._run_once()
+            except OSError as error:  # too many open files, say: that passes
+                status = str(error)
             if asyncio.get_running_loop().time() - started > LONGEST_PAUSE_S:
                 pause = FIRST_PAUSE_S
             log.warning("the control process ended with status %s; it starts again in %.0f s", status, pause)

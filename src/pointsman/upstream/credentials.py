@@ -128,7 +128,7 @@ def credential_for(provider: Provider, environ: Mapping[str, str] = os.environ) 
     if kind == "env" and name:
         source = EnvironmentVariable(name, environ)
     elif kind == "file" and name:
-        source = File(Path(name).expanduser())
+        source = File(_expanded(name, provider.name))
     else:
         # Not repeated here: somebody may have put the key itself where its source belongs.
         raise ConfigError(
@@ -140,6 +140,13 @@ def credential_for(provider: Provider, environ: Mapping[str, str] = os.environ) 
     if X_API_KEY_HEADER in provider.quirks:
         return KeyInHeader(source, b"x-api-key", "")
     return KeyInHeader(source, b"authorization", "Bearer ")
+
+
+def _expanded(place: str, provider: str) -> Path:
+    try:
+        return Path(place).expanduser()
+    except RuntimeError:  # ~somebody whom this machine does not know
+        raise ConfigError(f"provider {provider!r}: the key file's home directory does not exist here") from None
 
 
 def _missing(what: str) -> UpstreamError:

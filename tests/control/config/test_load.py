@@ -211,3 +211,10 @@ def test_any_mutation_either_compiles_through_the_gates_or_is_told_as_mistakes(d
     else:
         compiled = compile_snapshot(config, None, today=date(2026, 11, 24), made_by="test")
         assert list(faults(compiled.snapshot)) == []
+
+
+def test_a_key_file_in_a_home_that_does_not_exist_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "pointsman.toml"
+    file.write_text('[providers.p]\nbase_url = "http://127.0.0.1:1/v1"\ncredential = "file:~no-such-user/key"\n')
+    with pytest.raises(ConfigError, match="home directory that does not exist"):
+        load(file)

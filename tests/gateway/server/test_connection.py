@@ -234,7 +234,7 @@ async def test_a_mistake_of_the_application_is_a_500_without_its_words(host: Hos
             status, _, body = await caller.whole()
             assert status == 500
             assert b"private" not in body
-    assert "GET /1 was not answered" in caplog.text
+    assert "'GET' '/1' was not answered" in caplog.text
 
 
 @pytest.mark.parametrize("raises", [True, False])
@@ -396,3 +396,59 @@ async def test_who_reads_slowly_is_not(host: Host) -> None:
             read += len(await caller.reader.read(500_000))
             await asyncio.sleep(0.02)
     assert sent == 100
+
+
+async def test_who_asks_on_without_reading_is_not_answered_on(host: Host) -> None:
+    answered = 0
+
+    async def large(_incoming: Incoming, client: Client) -> None:
+        nonlocal answered
+        answered += 1
+        client.answer(200, [], b"x" * 200_000)
+
+    server = await host.serve(large, Limits(idle_s=0.3))
+    (await host.call(server)).send((GET % 1) * 2000)  # 400 MB of answers
+    before = -1
+    while before != answered:
+        before = answered
+        await asyncio.sleep(0.1)
+    assert answered < 200
+    await until(lambda: server.connections == 0)
+
+
+@pytest.mark.parametrize("last", [b"HTTP/1.0\r\n\r\n", b"HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"])
+async def test_a_last_answer_that_nobody_reads_does_not_hold_its_connection(host: Host, last: bytes) -> None:
+    async def large(_incoming: Incoming, client: Client) -> None:
+        client.answer(200, [], b"x" * 8_000_000)
+
+    server = await host.serve(large, Limits(idle_s=0.1), keep_alive_s=0.1)
+    caller = await host.call(server)
+    caller.send(b"GET / " + last)
+    await caller.head()
+    await until(lambda: server.connections == 0)
+
+
+async def test_who_stays_after_an_error_is_cut_off(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LINGER_S", 0.05)
+    server = await host.serve(echo)
+    caller = await host.call(server)
+    caller.send(b"nonsense\r\n\r\n")
+    assert (await caller.whole())[0] == 400
+    await until(lambda: server.connections == 0)  # the caller has not closed
+
+
+async def test_head_has_the_head_of_get_and_no_body(host: Host) -> None:
+    caller = await host.call(await host.serve(echo))
+    caller.send(b"HEAD /1 HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi" + GET % 2)
+    assert (await caller.head())[1][b"content-length"] == b"2"
+    assert (await caller.whole())[1][b"x-path"] == b"/2"
+
+
+async def test_a_connection_of_the_last_moment_is_closed_too(host: Host) -> None:
+    server = await host.serve(echo)
+    made = server._connection()
+    await server.stop(0.1)
+    near, far = socket.socketpair()
+    await asyncio.get_running_loop().connect_accepted_socket(lambda: made, near)
+    await until(lambda: server.connections == 0)
+    far.close()

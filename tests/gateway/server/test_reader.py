@@ -98,6 +98,23 @@ def test_an_offered_upgrade_is_passed_over_however_it_is_cut(request_: bytes) ->
         assert (reader.problem, [one.last for one in received]) == (None, [False, False])
 
 
+@pytest.mark.parametrize(
+    ("head", "last", "chunks"),
+    [
+        (b"GET / HTTP/1.0\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n", True, False),
+        (b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n", True, True),
+    ],
+)
+def test_a_declined_upgrade_changes_nothing_else(head: bytes, last: bool, chunks: bool) -> None:
+    [received], _ = read(head)
+    assert (received.last, received.chunks) == (last, chunks)
+
+
+def test_many_offers_in_one_read_are_all_passed_over() -> None:
+    received, reader = read(GET.replace(b"\r\n\r\n", b"\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n") * 3000)
+    assert (len(received), reader.problem) == (3000, None)
+
+
 def test_a_tunnel_is_refused() -> None:
     assert problem(b"CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n")[0] == 400
 
@@ -189,7 +206,13 @@ def test_what_is_no_body_is_bounded(pieces: list[bytes]) -> None:
     assert problem(*pieces)[0] == 431
 
 
+def test_an_old_client_is_not_told_to_go_on() -> None:
+    _, reader = read(b"POST / HTTP/1.0\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n")
+    assert (reader.in_body, reader.expects) == (True, False)
+
+
 def test_blank_lines_between_requests_are_no_request() -> None:
+    assert not read(b"\r\n")[1].begun
     received, reader = read(b"\r\n\r\n" + GET + b"\r\n" + GET)
     assert len(received) == 2
     assert reader.problem is None

@@ -34,6 +34,12 @@ def test_tokens_of_every_kind_are_counted() -> None:
         ({"prompt_tokens": 9, "prompt_cache_hit_tokens": 4}, Usage(input=9, cached=4)),
         ({"prompt_tokens": 9, "prompt_tokens_details": None, "completion_tokens": None}, Usage(input=9)),
         ({"prompt_tokens": -9, "completion_tokens": -1, "prompt_tokens_details": {"cached_tokens": -4}}, Usage()),
+        ({"prompt_tokens": 100.0, "completion_tokens": "7"}, Usage(input=100, output=7)),
+        ({"prompt_tokens": 10**19}, None),
+        ({"prompt_tokens": "many"}, None),
+        ({"prompt_tokens_details": []}, None),
+        ([], None),
+        (7, None),
         (None, None),
     ],
 )
@@ -46,6 +52,11 @@ def test_tool_calls_are_part_of_the_graded_answer() -> None:
     assert answer.tool_calls == (ToolCall("look", '{"x": 1}', "c1"),)
     assert json.loads(answer.graded) == [{"name": "look", "arguments": '{"x": 1}'}]
     assert decode(reply({"content": "Well:", "tool_calls": CALLS})).graded.startswith("Well:\n[")
+
+
+def test_an_odd_end_is_none_and_never_costs_the_answer() -> None:
+    answer = decode(json.dumps({"choices": [{"message": {"content": "x"}, "finish_reason": 3}]}).encode())
+    assert (answer.text, answer.finish) == ("x", None)
 
 
 def test_a_refusal_is_text() -> None:

@@ -58,6 +58,19 @@ def test_a_stream_adds_up_to_its_answer() -> None:
     assert events[-1].done
 
 
+def test_the_answer_is_the_first_choice_and_each_comes_to_its_own_end() -> None:
+    def other(delta: object, finish: str | None = None) -> bytes:
+        return frame({}, choices=[{"index": 1, "delta": delta, "finish_reason": finish}])
+
+    reader = StreamReader(texts=True)
+    for one in (ROLE, frame({"content": "fo"}), other({"content": "fi"}), frame({"content": "ur"}), other({}, "length")):
+        reader.feed(one)
+    assert reader.ended == {1}
+    reader.feed(frame({}, "stop"))
+    assert reader.ended == {0, 1}
+    assert (reader.answer().text, reader.answer().finish) == ("four", "stop")
+
+
 def test_a_delta_may_be_a_list_of_parts() -> None:
     thought = frame({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]})
     _, events, answer = read(ROLE, thought, frame({"content": [{"type": "text", "text": "four"}]}), DONE, texts=True)

@@ -67,7 +67,14 @@ def load(path: Path) -> Config:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); name another file with --config") from error
     config = parse(data, str(path))
-    providers = {name: replace(one, credential=_anchored(one.credential, path)) for name, one in config.providers.items()}
+    try:
+        providers = {
+            name: replace(one, credential=_anchored(one.credential, path)) for name, one in config.providers.items()
+        }
+    except RuntimeError as error:  # ~somebody whom this machine does not know
+        raise ConfigError(
+            f"{path}: a key file is in a home directory that does not exist here; write its whole path"
+        ) from error
     return replace(config, data=str(path.parent / config.data), providers=providers)
 
 

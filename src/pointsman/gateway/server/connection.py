@@ -8,17 +8,20 @@
     stalled   a client that reads nothing more      idle_s              close
     closing   the client's goodbye                  LINGER_S            close
 
-While busy, what the client sends meanwhile (pipelining, RFC 9112, section 9.3.2) is read and waits its turn, up to
-``QUEUED`` requests; then the socket is not read until there is room.
+A client that closes its sending side is taken to have left. While busy, what it sends meanwhile (pipelining, RFC 9112,
+section 9.3.2) is read and waits its turn, up to ``QUEUED`` requests; then the socket is not read until there is room, and
+so long nobody sees it leave either.
 
 Laws:
-- One request, one reply, in order. What cannot be read is answered once its turn comes, and then the connection ends.
+- One request, one reply, in order, and the next only once the client reads the last one. What cannot be read is answered
+  once its turn comes, and then the connection ends.
 - Who hangs up is ``gone``, and the task is cancelled in the same turn of the event loop.
 - A task that ends without a whole reply closes the connection: half an answer never passes for a whole one.
 - One timer. Every state only moves the deadline; the timer, when it rings too early, is wound up again.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -73,6 +76,7 @@ class Connection(asyncio.Protocol):
         self._running = False
         self._last = False
         self._chunks = True
+        self._with_body = True
         self._started = self._finished = False
         self._opening = b""
         # Back-pressure on both sides, and the clock.
@@ -147,8 +151,7 @@ class Connection(asyncio.Protocol):
         """The client reads more slowly than the provider writes."""
         self._paused = True
         if self._transport is not None:
-            self._unread = self._transport.get_write_buffer_size()
-        self._watch(self._loop.time() + self._reader.limits.idle_s)
+            self._stall(self._transport)
 
     def resume_writing(self) -> None:
         """The client has caught up."""
@@ -164,7 +167,7 @@ class Connection(asyncio.Protocol):
         """Send a whole reply in one write."""
         self._started = self._finished = True
         headers.append((b"content-length", b"%d" % len(body)))
-        self._write(self._head(status, headers) + body)
+        self._write(self._head(status, headers) + (body if self._with_body else b""))
 
     def start(self, status: int, headers: Headers) -> None:
         """Begin a reply."""
@@ -176,14 +179,18 @@ class Connection(asyncio.Protocol):
     async def send(self, piece: bytes) -> None:
         """Send a piece of the body."""
         self._write(self._opened(head.chunk(piece) if self._chunks else piece))
-        if self._paused:
-            self._room = self._loop.create_future()
-            await self._room
+        await self._read_on()
 
     def finish(self, piece: bytes = b"") -> None:
         """Send the last piece."""
         self._finished = True
         self._write(self._opened(head.chunk(piece) + head.LAST_CHUNK if self._chunks else piece))
+
+    async def _read_on(self) -> None:
+        """Wait while too much of what was written is waiting to be read."""
+        if self._paused and self._transport is not None:
+            self._room = self._loop.create_future()
+            await self._room
 
     def _head(self, status: int, headers: Headers) -> bytes:
         if self._last:
@@ -212,19 +219,21 @@ class Connection(asyncio.Protocol):
             self._linger()
             return
         self._last, self._chunks = self._last or found.last, found.chunks
+        self._with_body = found.incoming.method != "HEAD"
         self._watch(_NEVER)
         self._task = self._loop.create_task(self._serve(found.incoming))
 
     async def _serve(self, incoming: Incoming) -> None:
         self._running = True
-        try:
-            await self._application(incoming, self)
-        except asyncio.CancelledError:
-            pass  # the client is gone, or the process ends
-        except Exception:
-            logger.exception("%s %s was not answered", incoming.method, incoming.path)
-            if not self._started:
-                refuse(self, GatewayError(500, "internal_error", "the gateway made a mistake: its log says which"))
+        with contextlib.suppress(asyncio.CancelledError):  # the client is gone, or the process ends
+            try:
+                await self._application(incoming, self)
+            except Exception:
+                logger.exception("%r %r was not answered", incoming.method, incoming.path)
+                if not self._started:
+                    refuse(self, GatewayError(500, "internal_error", "the gateway made a mistake: its log says which"))
+            if self._finished:
+                await self._read_on()
         self._task, self._running = None, False
         self._go_on()
 
@@ -236,6 +245,7 @@ class Connection(asyncio.Protocol):
         elif not self._finished:
             transport.abort()
         elif self._last:
+            self._stall(transport)
             transport.close()
         elif self._queue:
             self._next()
@@ -261,6 +271,11 @@ class Connection(asyncio.Protocol):
             self._write(head.CONTINUE)
         self._watch(min(now + reader.limits.idle_s, self._begun_at + reader.limits.total_s))
 
+    def _stall(self, transport: asyncio.Transport) -> None:
+        """Give the client ``idle_s`` to read something of what was written."""
+        self._unread = transport.get_write_buffer_size()
+        self._watch(self._loop.time() + self._reader.limits.idle_s)
+
     def _linger(self) -> None:
         """Close once the client has had time to read why: closing with bytes unread would destroy what was written."""
         self._watch(self._loop.time() + LINGER_S)
@@ -284,9 +299,8 @@ class Connection(asyncio.Protocol):
         now, left = self._loop.time(), self._transport.get_write_buffer_size() if self._transport is not None else 0
         if now < self._deadline:
             self._watch(self._deadline)
-        elif self._paused and left < self._unread:
-            self._unread = left
-            self._watch(now + self._reader.limits.idle_s)
+        elif self._transport is not None and left and left < self._unread:
+            self._stall(self._transport)
         elif self._reader.begun and self._task is None and not self._deaf:
             self._queue.append(GatewayError(408, "request_timeout", "the rest of the request did not arrive in time"))
             self._next()

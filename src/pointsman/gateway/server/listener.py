@@ -43,6 +43,7 @@ class Server:
         self._empty = asyncio.Event()
         self._empty.set()
         self._server: asyncio.Server | None = None
+        self._stopping = False
 
     @property
     def connections(self) -> int:
@@ -55,6 +56,7 @@ class Server:
 
     async def stop(self, grace_s: float) -> None:
         """Take nothing more; let what is under way end within ``grace_s`` seconds, then cut it. Idempotent."""
+        self._stopping = True
         if self._server is not None:
             self._server.close()
         for connection in tuple(self._connections):
@@ -73,6 +75,8 @@ class Server:
     def _joined(self, connection: Connection) -> bool:
         self._connections.add(connection)
         self._empty.clear()
+        if self._stopping:  # it was accepted in the same moment
+            asyncio.get_running_loop().call_soon(connection.end)
         return len(self._connections) <= self._most
 
     def _left(self, connection: Connection) -> None:

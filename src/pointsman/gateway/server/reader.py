@@ -63,7 +63,7 @@ class RequestReader:
         self._headers: dict[bytes, bytes] = {}
         self._count = 0
         self._head_size = 0
-        self._pieces: list[bytes] = []
+        self._body: bytes | bytearray = b""
         self._size = 0
         self.begun = self.in_body = self.expects = False
 
@@ -74,7 +74,6 @@ class RequestReader:
         done: list[Received] = []
         self._done = done
         self._moved = False
-        self.begun = True
         try:
             self._parse(data)
         except httptools.HttpParserError as error:
@@ -88,25 +87,39 @@ class RequestReader:
         return done
 
     def _parse(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
-            # Some clients offer HTTP/2 with every first request. The parser stops there, body or not; nobody here speaks
-            # anything else, so the request is read again as if nothing had been offered (RFC 9110, section 7.8).
-            if self._parser.get_method() == b"CONNECT":
-                raise self._refused(_bad("this is no proxy")) from None
-            head = [b"%b %b HTTP/1.1\r\n" % (self._parser.get_method(), self._url)]
-            head += [b"%b: %b\r\n" % field for field in self._headers.items() if field[0] != b"upgrade"]
-            self._begin()
-            self._parser = httptools.HttpRequestParser(self)
-            self._parse(b"".join((*head, b"\r\n", data[offer.args[0] :])))
+        while data:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                data = self._declined() + data[offer.args[0] :]
+            else:
+                return
+
+    def _declined(self) -> bytes:
+        """Return the head that was read as if it had offered nothing, and be ready to read it again.
+
+        Some clients offer HTTP/2 with every first request. The parser stops there, body or not; nobody here speaks anything
+        else, and a server may pass such an offer over (RFC 9110, section 7.8).
+        """
+        parser = self._parser
+        if parser.get_method() == b"CONNECT":
+            raise self._refused(_bad("this is no proxy"))
+        head = [b"%b %b HTTP/%b\r\n" % (parser.get_method(), self._url, parser.get_http_version().encode())]
+        head += [b"%b: %b\r\n" % field for field in self._headers.items() if field[0] not in (b"upgrade", b"connection")]
+        head.append(b"\r\n" if parser.should_keep_alive() else b"connection: close\r\n\r\n")
+        self._begin()
+        self._parser = httptools.HttpRequestParser(self)
+        return b"".join(head)
 
     # What the parser calls, inside feed_data.
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request; blank lines before it are none."""
+        self.begun = True
 
     def on_url(self, url: bytes) -> None:
         """A piece of the request's target."""
         self._url += url
-        self.begun = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header; or a trailer, which is passed over."""
@@ -130,7 +143,9 @@ class RequestReader:
         self.limits = limits = self._limits_now()
         declared = self._headers.get(b"content-length", b"")
         length = int(declared) if declared.isdigit() else 0
-        self.expects = b"expect" in self._headers
+        self.expects = (
+            self._headers.get(b"expect", b"").lower() == b"100-continue" and self._parser.get_http_version() != "1.0"
+        )
         if length > limits.body_bytes and (self.expects or length > limits.body_bytes + LET_GO):
             raise self._refused(_body_too_large(limits))
 
@@ -140,9 +155,14 @@ class RequestReader:
         self.expects = False
         self._size += len(body)
         if self._size <= self.limits.body_bytes:
-            self._pieces.append(body)
+            if not self._body:
+                self._body = body  # mostly the only piece: not copied
+            elif isinstance(self._body, bytearray):
+                self._body += body
+            else:
+                self._body = bytearray(self._body + body)
             return
-        self._pieces.clear()
+        self._body = b""
         if self._size > self.limits.body_bytes + LET_GO:
             raise self._refused(_body_too_large(self.limits))
 
@@ -153,11 +173,10 @@ class RequestReader:
         if self._size > self.limits.body_bytes:
             raise self._refused(_body_too_large(self.limits))
         self._moved = True
-        parser, pieces = self._parser, self._pieces
+        parser = self._parser
         chunks = parser.get_http_version() != "1.0"
         last = not parser.should_keep_alive() or not chunks
-        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        incoming = Incoming(parser.get_method().decode("latin-1"), _path(self._url), self._headers, body)
+        incoming = Incoming(parser.get_method().decode("latin-1"), _path(self._url), self._headers, bytes(self._body))
         self._done.append(Received(incoming, last, chunks))
         self._over = last
         self._begin()

@@ -7,45 +7,59 @@ Law: a reply that is not a chat completion is an error (WireError), so that a lo
 answer.
 """
 
+from typing import Any
+
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from pointsman.core.chat import ToolCall, Usage
 from pointsman.core.errors import WireError
 
 
-class WireInputDetails(Struct):
-    """Input tokens by kind."""
-
+class _InputDetails(Struct):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
 
 
-class WireOutputDetails(Struct):
-    """Output tokens by kind."""
-
+class _OutputDetails(Struct):
     reasoning_tokens: int | None = None
 
 
-class WireUsage(Struct):
-    """The ``usage`` object. Input and output counts are totals; details are parts of them."""
+class _Usage(Struct):
+    """Input and output counts are totals; details are parts of them."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
-    prompt_tokens_details: WireInputDetails | None = None
-    completion_tokens_details: WireOutputDetails | None = None
+    prompt_tokens_details: _InputDetails | None = None
+    completion_tokens_details: _OutputDetails | None = None
     prompt_cache_hit_tokens: int | None = None  # DeepSeek's name for cached input
 
-    def usage(self) -> Usage:
-        """Return the counts; what is missing, or below zero, is zero."""
-        inputs, outputs = self.prompt_tokens_details, self.completion_tokens_details
-        return Usage(
-            input=max(self.prompt_tokens or 0, 0),
-            output=max(self.completion_tokens or 0, 0),
-            cached=max((inputs.cached_tokens if inputs else None) or self.prompt_cache_hit_tokens or 0, 0),
-            cache_written=max((inputs.cache_write_tokens if inputs else None) or 0, 0),
-            reasoning=max((outputs.reasoning_tokens if outputs else None) or 0, 0),
-        )
+
+_MOST_TOKENS = 10**12
+_usage = msgspec.json.Decoder(_Usage | None, strict=False)
+
+
+def usage_of(raw: Raw) -> Usage | None:
+    """Return the counts of a ``usage`` object: what is missing, or below zero, is zero.
+
+    None where there is none, or none that can be counted: what a provider says of its work never costs anybody the work.
+    """
+    try:
+        wire = _usage.decode(raw) if bytes(raw) else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if wire is None:
+        return None
+    inputs, outputs = wire.prompt_tokens_details or _InputDetails(), wire.completion_tokens_details or _OutputDetails()
+    counts = (
+        wire.prompt_tokens,
+        wire.completion_tokens,
+        inputs.cached_tokens or wire.prompt_cache_hit_tokens,
+        inputs.cache_write_tokens,
+        outputs.reasoning_tokens,
+    )
+    known = [max(count or 0, 0) for count in counts]
+    return Usage(*known) if max(known) <= _MOST_TOKENS else None
 
 
 class WireFunction(Struct):
@@ -79,22 +93,22 @@ class _Message(Struct):
 
 
 class _CountedChoice(Struct):
-    finish_reason: str | None = None
+    finish_reason: Any = None
 
 
 class _Choice(Struct):
-    finish_reason: str | None = None
+    finish_reason: Any = None
     message: _Message | None = None
 
 
 class _Counted(Struct):
     choices: list[_CountedChoice]
-    usage: WireUsage | None = None
+    usage: Raw = Raw()
 
 
 class _Whole(Struct):
     choices: list[_Choice]
-    usage: WireUsage | None = None
+    usage: Raw = Raw()
 
 
 class Answer(Struct, frozen=True):
@@ -118,6 +132,11 @@ _counted = msgspec.json.Decoder(_Counted)
 _whole = msgspec.json.Decoder(_Whole)
 
 
+def finish_of(reason: object) -> str | None:
+    """Return why a reply ended, None where it has not, or where that is no word."""
+    return reason if isinstance(reason, str) else None
+
+
 def words(content: WireContent) -> str:
     """Return the visible text of a message's content, whichever form it has."""
     if isinstance(content, list):
@@ -131,9 +150,7 @@ def count(body: bytes) -> Answer:
         wire = _counted.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _not_a_reply(error) from error
-    return Answer(
-        finish=wire.choices[0].finish_reason if wire.choices else None, usage=wire.usage.usage() if wire.usage else None
-    )
+    return Answer(finish=finish_of(wire.choices[0].finish_reason) if wire.choices else None, usage=usage_of(wire.usage))
 
 
 def decode(body: bytes) -> Answer:
@@ -142,7 +159,7 @@ def decode(body: bytes) -> Answer:
         wire = _whole.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _not_a_reply(error) from error
-    usage = wire.usage.usage() if wire.usage else None
+    usage = usage_of(wire.usage)
     if not wire.choices:
         return Answer(usage=usage)
     choice = wire.choices[0]
@@ -150,7 +167,7 @@ def decode(body: bytes) -> Answer:
     return Answer(
         text=words(message.content) or message.refusal or "",
         tool_calls=tuple(_tool_call(call) for call in message.tool_calls or ()),
-        finish=choice.finish_reason,
+        finish=finish_of(choice.finish_reason),
         usage=usage,
     )
 

@@ -61,6 +61,7 @@ class _Body(Struct):
     max_completion_tokens: int | None = None
     user: str | None = None
     metadata: dict[str, Any] | None = None
+    n: int | None = None
 
 
 _decoder = msgspec.json.Decoder(_Body)
@@ -94,6 +95,7 @@ def decode(body: bytes) -> ChatRequest:
         max_output_tokens=limit,
         user=wire.user,
         metadata={k: v for k, v in wire.metadata.items() if isinstance(v, str)} if wire.metadata else {},
+        choices=max(wire.n or 1, 1),
     )
 
 

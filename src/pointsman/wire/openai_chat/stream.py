@@ -8,24 +8,26 @@ its delta holds anything but a role and empty values, so that new kinds of conte
 """
 
 import re
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
 from pointsman.core.chat import StreamEvent, ToolCall, Usage
 from pointsman.wire import sse
-from pointsman.wire.openai_chat.reply import Answer, WireContent, WireToolCall, WireUsage, words
+from pointsman.wire.openai_chat.reply import Answer, WireContent, WireToolCall, finish_of, usage_of, words
 
 
 class _Choice(Struct):
+    index: int = 0
     delta: dict[str, Raw] | None = None
-    finish_reason: str | None = None
+    finish_reason: Any = None
 
 
 class _Chunk(Struct):
     choices: list[_Choice] | None = None
-    usage: WireUsage | None = None
-    error: Raw = Raw()  # empty where there is none; msgspec has no optional Raw
+    usage: Raw = Raw()
+    error: Raw = Raw()  # empty where there is none
 
 
 class _Error(Struct):
@@ -46,9 +48,24 @@ _DONE = StreamEvent(done=True)
 
 
 class StreamReader:
-    """Reads one streamed reply. With ``texts`` every frame is parsed and ``answer`` adds up, up to ``limit`` characters."""
+    """Reads one streamed reply. With ``texts`` every frame is parsed and ``answer`` adds up, up to ``limit`` characters.
 
-    __slots__ = ("_began", "_calls", "_finish", "_limit", "_size", "_splitter", "_texts", "_usage", "_words", "overflowed")
+    ``ended`` holds the choices that have come to their end. The answer is that of the first choice, as in a whole reply.
+    """
+
+    __slots__ = (
+        "_began",
+        "_calls",
+        "_finish",
+        "_limit",
+        "_size",
+        "_splitter",
+        "_texts",
+        "_usage",
+        "_words",
+        "ended",
+        "overflowed",
+    )
 
     def __init__(self, *, texts: bool = False, limit: int = 1024 * 1024) -> None:
         self._splitter = sse.Splitter()
@@ -61,6 +78,7 @@ class StreamReader:
         self._finish: str | None = None
         self._usage: Usage | None = None
         self.overflowed = False
+        self.ended: set[int] = set()
 
     def feed(self, chunk: bytes) -> list[tuple[bytes, StreamEvent]]:
         """Return the frames that a chunk completes, each with its event. Raises WireError when one is too long.
@@ -118,17 +136,22 @@ class StreamReader:
         content, text, tool_text = False, "", ""
         finish: str | None = None
         for choice in chunk.choices or ():
-            finish = finish or choice.finish_reason
+            ended = finish_of(choice.finish_reason)
+            if ended is not None:
+                self.ended.add(choice.index)
+                finish = finish if choice.index else ended
             for name, raw in (choice.delta or {}).items():
                 value = bytes(raw)
                 if name == "role" or value in _EMPTY:
                     continue
                 content = True
-                if self._texts and name in ("content", "refusal"):
+                if not self._texts or choice.index:
+                    continue
+                if name in ("content", "refusal"):
                     text += self._said(raw)
-                elif self._texts and name == "tool_calls":
+                elif name == "tool_calls":
                     tool_text += self._called(raw)
-        usage = chunk.usage.usage() if chunk.usage else None
+        usage = usage_of(chunk.usage)
         self._began = self._began or content
         self._finish = finish or self._finish
         self._usage = usage or self._usage
@@ -174,7 +197,7 @@ def usage_only(frame: bytes) -> bool:
         chunk = _chunk.decode(data or b"{}")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
-    return chunk.usage is not None and chunk.choices == []
+    return bytes(chunk.usage) not in (b"", b"null") and chunk.choices == []
 
 
 def _first_mark(data: bytes) -> int:
