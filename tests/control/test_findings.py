@@ -16,7 +16,7 @@ from pointsman.core.routing import Deployment, Grader, Objective, Plan, Provider
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy import features as vectors
 from pointsman.policy.cost import amount
-from pointsman.store.interfaces import Store
+from pointsman.store.interfaces import Filter, Store
 from pointsman.store.sqlite import open_store
 from pointsman.upstream.simulated.features import features
 from pointsman.upstream.simulated.zoo import Zoo
@@ -80,6 +80,19 @@ def test_each_candidate_has_a_row_and_choosing_per_request_one_of_its_own(store:
     proposal = propose(found, "support")
     assert proposal.why == "no single model is ready"
     assert set(proposal.serving.accepted) == {CRANE, STORK}
+
+
+def test_two_features_in_one_trial_are_learned_and_tested_apart(store: Store) -> None:
+    current = snapshot()
+    judge(store, current, 900)
+    alone = findings(store.journal, current, "auto", "support")
+    rows = store.journal.judgements(Filter())
+    others = [replace(row, feature="other", exchange=f"o{row.exchange}", score=1.0) for row in rows]
+    store.journal.judge(others[:600])
+    found = findings(store.journal, current, "auto")
+    assert found.tailored["support"].row == alone.tailored["support"].row
+    assert found.tailored["support"].choices == alone.tailored["support"].choices
+    assert found.tailored["other"].row.change.n == 200 - FIRST
 
 
 def test_with_one_candidate_there_is_nothing_to_choose_per_request(store: Store) -> None:

@@ -123,6 +123,15 @@ def test_only_requests_that_everybody_answered_and_that_were_graded_count(zoo: Z
     assert own.cases([replace(row, trial="another") for row in rows]) == []
 
 
+def test_another_features_requests_of_the_same_trial_are_left_out(zoo: Zoo, support: list[Judgement]) -> None:
+    """A trial of ``*`` covers several features under one id."""
+    other = [replace(row, feature="other", exchange=f"o{row.exchange}") for row in support]
+    both = [row for two in zip(support, other, strict=True) for row in two]
+    own = tailor(zoo, "support")
+    assert own.cases(both) == own.cases(support)
+    assert len(own.cases(other)) == 0
+
+
 def test_a_mix_of_worse_models_is_rarely_called_ready() -> None:
     """Both candidates lose ten points more than is tolerated, on every kind of request: features teach nothing."""
     zoo = Zoo()

@@ -18,9 +18,11 @@ from pointsman.control.verdict import (
     points,
     spell,
 )
+from pointsman.core.chat import Usage
 from pointsman.core.record import Judgement
 from pointsman.policy.guarantee import Interval, VerdictKind
 
+USED = Usage(100, 10)
 NO_CHANGE = Interval(0.0, -0.01, 0.01, 500)
 
 
@@ -33,8 +35,8 @@ def pairs(
         u = rng.random()
         was, now = (1.0, 0.0) if u < worse else (0.0, 1.0) if u < worse + better else (1.0, 1.0)
         name = f"{trial}-{place}"
-        yield Judgement(name, place, "extraction", "zoo/big", "reference", was, grader, trial, cost_nano=was_cost)
-        yield Judgement(name, place, "extraction", candidate, "candidate", now, grader, trial, cost_nano=cost)
+        yield Judgement(name, place, "extraction", "zoo/big", "reference", was, grader, trial, USED, was_cost)
+        yield Judgement(name, place, "extraction", candidate, "candidate", now, grader, trial, USED, cost)
 
 
 def only(judgements: Iterator[Judgement] | list[Judgement], tolerance: float = 0.05) -> Row:
@@ -110,6 +112,28 @@ def test_ungraded_pairs_are_counted_and_do_not_move_the_interval() -> None:
     judged.append(Judgement("u", 99, "extraction", "zoo/small", "candidate", None, "exact", "t", cost_nano=30))
     row = only(judged)
     assert (row.change.n, row.ungraded) == (10, 1)
+
+
+@pytest.mark.parametrize(("status", "score"), [(429, None), (400, 0.0)])
+def test_a_call_without_an_answer_is_no_answer_for_nothing(status: int, score: float | None) -> None:
+    """A candidate at one and a half times the cost, half of its calls without an answer (and without a bill)."""
+    judged = [
+        replace(row, score=score, usage=None, cost_nano=0, note=f"answered with status {status}")
+        if row.arm == "candidate" and row.at_ms % 2
+        else row
+        for row in pairs(1200, better=0.5, cost=150)
+    ]
+    row = only(judged, tolerance=0.6)
+    assert spell(row) == "stay: not cheaper"
+    assert row.cost == Ratio(1.5, 1.5, 1.5, 600)
+
+
+def test_a_failure_is_no_missing_price_and_an_answer_without_usage_is() -> None:
+    failed = [replace(row, usage=None, cost_nano=None, note="no answer: timeout") for row in pairs(1)]
+    ((_, evidence),) = gather(failed).items()
+    assert (evidence.unpriced, evidence.costs) == (0, [])
+    ((_, evidence),) = gather([replace(row, usage=None, cost_nano=None) for row in pairs(1)]).items()
+    assert (evidence.unpriced, evidence.costs) == (1, [])
 
 
 def test_nothing_judged_yet() -> None:

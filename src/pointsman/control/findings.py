@@ -106,7 +106,7 @@ def _tailored(journal: Journal, snapshot: Snapshot, route: str, rows: Sequence[R
         tolerance=plan.tolerance,
         learn=partial(learn, deployments=(known[reference], *candidates), objective=_aim(snapshot, route, rows[-1])),
     )
-    return tailor.cut(journal.judgements(Filter(trial=trial)))
+    return tailor.cut(journal.judgements(Filter(feature=feature, trial=trial)))
 
 
 def _aim(snapshot: Snapshot, route: str, row: Row) -> Objective:

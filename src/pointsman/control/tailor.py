@@ -105,7 +105,9 @@ class Tailor:
         unfinished: dict[str, dict[str, Judgement]] = {}
         wanted = {self.reference.name, *(one.name for one in self.candidates)}
         for judged in judgements:
-            if judged.trial != self.trial or judged.deployment not in wanted or judged.arm not in ("reference", "candidate"):
+            if (judged.trial, judged.feature) != (self.trial, self.feature):  # a trial of ``*`` covers several features
+                continue
+            if judged.deployment not in wanted or judged.arm not in ("reference", "candidate"):
                 continue
             rows = unfinished.setdefault(judged.exchange, {})
             rows[judged.deployment] = judged

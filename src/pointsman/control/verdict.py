@@ -95,9 +95,10 @@ class Evidence:
         """Take one pair into account."""
         self.reference = reference.deployment
         self.spent_nano += (candidate.cost_nano or 0) + candidate.grading_nano
-        if candidate.cost_nano is not None and reference.cost_nano is not None:
-            self.costs.append((candidate.cost_nano, reference.cost_nano))
-        elif candidate.score is not None:
+        answered = candidate.usage is not None and reference.usage is not None
+        if answered and candidate.cost_nano is not None and reference.cost_nano is not None:
+            self.costs.append((candidate.cost_nano, reference.cost_nano))  # a refusal is no answer that costs nothing
+        elif candidate.score is not None and not candidate.note:  # a failure has a note, and no price is missing for it
             self.unpriced += 1
         change = difference(reference, candidate)
         if change is None:
