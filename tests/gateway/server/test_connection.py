@@ -58,9 +58,17 @@ class Host:
         self._writers: list[asyncio.StreamWriter] = []
 
     async def serve(
-        self, application: Application, limits: Limits | None = None, *, connections: int = 100, keep_alive_s: float = 60.0
+        self,
+        application: Application,
+        limits: Limits | None = None,
+        *,
+        connections: int = 100,
+        bodies: int = 10**9,
+        keep_alive_s: float = 60.0,
     ) -> Server:
-        server = Server(application, lambda: limits or Limits(), connections=connections, keep_alive_s=keep_alive_s)
+        server = Server(
+            application, lambda: limits or Limits(), connections=connections, bodies=bodies, keep_alive_s=keep_alive_s
+        )
         listener = socket.create_server(("127.0.0.1", 0))
         self._ports[server] = listener.getsockname()[1]
         await server.start(listener)
@@ -311,6 +319,33 @@ async def test_too_many_connections_are_told_so(host: Host) -> None:
     status, headers, _ = await second.whole()
     assert (status, headers[b"retry-after"], headers[b"connection"]) == (503, b"1", b"close")
     first.send(GET % 1)
+    assert (await first.whole())[0] == 200
+
+
+async def test_all_bodies_together_are_bounded_and_the_room_is_given_back(host: Host) -> None:
+    began, go = asyncio.Event(), asyncio.Event()
+
+    async def wait(incoming: Incoming, client: Client) -> None:
+        began.set()
+        await go.wait()
+        await echo(incoming, client)
+
+    server = await host.serve(wait, bodies=1000)
+    post = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 600\r\n\r\n" + b"x" * 600
+    first, second, leaving = await host.call(server), await host.call(server), await host.call(server)
+    first.send(post)
+    await began.wait()
+    second.send(post)
+    status, headers, _ = await second.whole()
+    assert (status, headers[b"retry-after"]) == (503, b"1")
+    leaving.send(post[:-300])
+    await until(lambda: server._room.left == 100)
+    leaving.writer.close()
+    await until(lambda: server._room.left == 400)
+    go.set()
+    assert (await first.whole())[0] == 200
+    await until(lambda: server._room.left == 1000)
+    first.send(post)
     assert (await first.whole())[0] == 200
 
 

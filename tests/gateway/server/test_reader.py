@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pointsman.core.snapshot import Limits
 from pointsman.gateway.server import reader as module
 from pointsman.gateway.server.message import Incoming
-from pointsman.gateway.server.reader import HEAD_LIMIT, LET_GO, Received, RequestReader
+from pointsman.gateway.server.reader import HEAD_LIMIT, LET_GO, Received, RequestReader, Room
 
 SMALL = Limits(body_bytes=100)
 POST = b"POST /v1/chat/completions?x=1 HTTP/1.1\r\nHost: a\r\nX-Two:  b c \r\nContent-Length: 5\r\n\r\nhello"
@@ -18,8 +18,12 @@ CHUNKED = (
 
 
 def read(*pieces: bytes, limits: Limits = SMALL) -> tuple[list[Received], RequestReader]:
-    reader = RequestReader(lambda: limits)
-    return [received for piece in pieces for received in reader.feed(piece)], reader
+    room = Room(10**9)
+    reader = RequestReader(lambda: limits, room)
+    found = [received for piece in pieces for received in reader.feed(piece)]
+    reader.close()
+    assert room.left == 10**9 - sum(len(one.incoming.body) for one in found), "all but the bodies is given back"
+    return found, reader
 
 
 def problem(*pieces: bytes, limits: Limits = SMALL) -> tuple[int, str]:
@@ -152,7 +156,7 @@ def test_what_could_be_read_in_two_ways_is_refused_however_it_is_cut(request_: b
 
 
 def test_requests_before_a_bad_one_stand_and_nothing_is_read_after_it() -> None:
-    reader = RequestReader(lambda: SMALL)
+    reader = RequestReader(lambda: SMALL, Room(10**9))
     assert len(reader.feed(GET + b"nonsense\r\n\r\n")) == 1
     assert reader.problem is not None
     assert reader.feed(GET) == []
@@ -182,7 +186,8 @@ def test_chunks_beyond_all_bounds_are_413_in_the_middle(monkeypatch: pytest.Monk
 
 def test_who_asks_before_sending_is_answered_at_once() -> None:
     head = b"POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: %d\r\n\r\n"
-    _, reader = read(head % 100)
+    reader = RequestReader(lambda: SMALL, Room(10**9))
+    reader.feed(head % 100)
     assert (reader.expects, reader.problem) == (True, None)
     reader.feed(b"x")
     assert not reader.expects

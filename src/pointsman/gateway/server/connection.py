@@ -32,7 +32,7 @@ from pointsman.core.snapshot import Limits
 from pointsman.gateway.answer import refuse
 from pointsman.gateway.server import head
 from pointsman.gateway.server.message import Application, Headers, Incoming
-from pointsman.gateway.server.reader import Received, RequestReader
+from pointsman.gateway.server.reader import Received, RequestReader, Room
 
 QUEUED: Final = 8
 HEAD_S: Final = 30.0
@@ -53,6 +53,7 @@ class Connection(asyncio.Protocol):
         self,
         application: Application,
         limits: Callable[[], Limits],
+        room: Room,
         clock: head.Clock,
         keep_alive_s: float,
         joined: Callable[["Connection"], bool],
@@ -66,7 +67,8 @@ class Connection(asyncio.Protocol):
         self._left = left
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._reader = RequestReader(limits)
+        self._room_for_bodies = room
+        self._reader = RequestReader(limits, room)
         self._begun_at = 0.0
         self._deaf = False
         self._ours = False  # whether it was us who cut the connection
@@ -74,6 +76,7 @@ class Connection(asyncio.Protocol):
         # The reply under way.
         self._task: asyncio.Task[None] | None = None
         self._running = False
+        self._size = 0  # of the body of the request that is answered
         self._last = False
         self._chunks = True
         self._with_body = True
@@ -93,7 +96,7 @@ class Connection(asyncio.Protocol):
     def end(self) -> None:
         """Take no further request: close now, or once the reply under way is sent."""
         self._deaf = self._last = True
-        self._queue.clear()
+        self._forget()
         if self._task is None and self._transport is not None:
             self._transport.close()
 
@@ -136,7 +139,7 @@ class Connection(asyncio.Protocol):
         self.gone = not self._ours
         self._deaf = True
         self._transport = None
-        self._queue.clear()
+        self._forget()
         if self._timer is not None:
             self._timer.cancel()
         if self._room is not None and not self._room.done():
@@ -144,7 +147,7 @@ class Connection(asyncio.Protocol):
         if self._task is not None and not self._finished:
             self._task.cancel()
         if not self._running:  # a task that is cancelled before its first step never takes one
-            self._task = None
+            self._end_task()
             self._left(self)
 
     def pause_writing(self) -> None:
@@ -220,6 +223,7 @@ class Connection(asyncio.Protocol):
             return
         self._last, self._chunks = self._last or found.last, found.chunks
         self._with_body = found.incoming.method != "HEAD"
+        self._size = len(found.incoming.body)
         self._watch(_NEVER)
         self._task = self._loop.create_task(self._serve(found.incoming))
 
@@ -234,8 +238,19 @@ class Connection(asyncio.Protocol):
                     refuse(self, GatewayError(500, "internal_error", "the gateway made a mistake: its log says which"))
             if self._finished:
                 await self._read_on()
-        self._task, self._running = None, False
+        self._end_task()
         self._go_on()
+
+    def _end_task(self) -> None:
+        self._task, self._running = None, False
+        self._room_for_bodies.give(self._size)
+        self._size = 0
+
+    def _forget(self) -> None:
+        """Let go of the requests that wait, and of the one that was read in part."""
+        self._room_for_bodies.give(sum(len(one.incoming.body) for one in self._queue if isinstance(one, Received)))
+        self._queue.clear()
+        self._reader.close()
 
     def _go_on(self) -> None:
         """A task has ended."""

@@ -1,7 +1,7 @@
 """Accepts connections on a socket, and ends gracefully.
 
-Laws: no more connections than a bound, the next one is told so; once stopped, no request is taken, those under way get
-their time, and what is left after it is cut; ``stop`` returns when no task is left.
+Laws: no more connections, and no more bytes of bodies, than a bound, and the next one is told so; once stopped, no request is
+taken, those under way get their time, and what is left after it is cut; ``stop`` returns when no task is left.
 """
 
 import asyncio
@@ -13,9 +13,12 @@ from pointsman.core.snapshot import Limits
 from pointsman.gateway.server.connection import Connection
 from pointsman.gateway.server.head import Clock
 from pointsman.gateway.server.message import Application
+from pointsman.gateway.server.reader import Room
 
 BACKLOG: Final = 2048
 CONNECTIONS: Final = 16_384
+BODIES: Final = 1024 * 1024 * 1024
+"""Bytes of requests' bodies that may be held at once: half arrived, waiting their turn, or being answered."""
 KEEP_ALIVE_S: Final = 75.0
 
 
@@ -32,6 +35,7 @@ class Server:
         limits: Callable[[], Limits],
         *,
         connections: int = CONNECTIONS,
+        bodies: int = BODIES,
         keep_alive_s: float = KEEP_ALIVE_S,
     ) -> None:
         self._application = application
@@ -39,6 +43,7 @@ class Server:
         self._most = connections
         self._keep_alive_s = keep_alive_s
         self._clock = Clock()
+        self._room = Room(bodies)
         self._connections: set[Connection] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -70,7 +75,9 @@ class Server:
             await self._empty.wait()
 
     def _connection(self) -> Connection:
-        return Connection(self._application, self._limits, self._clock, self._keep_alive_s, self._joined, self._left)
+        return Connection(
+            self._application, self._limits, self._room, self._clock, self._keep_alive_s, self._joined, self._left
+        )
 
     def _joined(self, connection: Connection) -> bool:
         self._connections.add(connection)

@@ -40,15 +40,36 @@ class Received(Struct, frozen=True):
     chunks: bool
 
 
+class Room:
+    """How many bytes of bodies all connections of a server may hold at once."""
+
+    def __init__(self, most: int) -> None:
+        self.left = most
+
+    def take(self, size: int) -> bool:
+        """Take some of the room; False, and nothing taken, where there is not enough."""
+        if size > self.left:
+            return False
+        self.left -= size
+        return True
+
+    def give(self, size: int) -> None:
+        """Give back what was taken."""
+        self.left += size
+
+
 class RequestReader:
     """Reads the requests of one connection. ``limits`` returns those in force, asked once for each request.
+
+    What a body takes of the ``room`` is whoever's who got the request; what the reader still holds goes back with ``close``.
 
     ``begun`` is true while a request has arrived in part, ``in_body`` while its head is whole. ``expects`` is true while its
     sender waits to be told to go on (RFC 9110, section 10.1.1).
     """
 
-    def __init__(self, limits: Callable[[], Limits]) -> None:
+    def __init__(self, limits: Callable[[], Limits], room: Room) -> None:
         self._limits_now = limits
+        self._room = room
         self._parser = httptools.HttpRequestParser(self)
         self._done: list[Received] = []
         self._moved = False
@@ -111,6 +132,12 @@ class RequestReader:
         self._parser = httptools.HttpRequestParser(self)
         return b"".join(head)
 
+    def close(self) -> None:
+        """Let go of what was read in part."""
+        self._room.give(len(self._body))
+        self._body = b""
+        self._over = True
+
     # What the parser calls, inside feed_data.
 
     def on_message_begin(self) -> None:
@@ -155,6 +182,10 @@ class RequestReader:
         self.expects = False
         self._size += len(body)
         if self._size <= self.limits.body_bytes:
+            if not self._room.take(len(body)):
+                raise self._refused(
+                    GatewayError(503, "overloaded", "too many large requests arrive at once", retry_after=1.0)
+                )
             if not self._body:
                 self._body = body  # mostly the only piece: not copied
             elif isinstance(self._body, bytearray):
@@ -162,6 +193,7 @@ class RequestReader:
             else:
                 self._body = bytearray(self._body + body)
             return
+        self._room.give(len(self._body))
         self._body = b""
         if self._size > self.limits.body_bytes + LET_GO:
             raise self._refused(_body_too_large(self.limits))
