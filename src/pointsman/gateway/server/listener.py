@@ -1,7 +1,7 @@
 """Accepts connections on a socket, and ends gracefully.
 
-Laws: no more connections, and no more bytes of bodies, than a bound, and the next one is told so; once stopped, no request is
-taken, those under way get their time, and what is left after it is cut; ``stop`` returns when no task is left.
+Laws: no more connections, and no more bytes of bodies, than a bound, and the next one is told so; once stopped, no request
+is taken, those under way get their time, and what is left after it is cut; ``stop`` returns when no task is left.
 """
 
 import asyncio
