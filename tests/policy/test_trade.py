@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.core.routing import Objective
-from pointsman.policy.trade import _DOUBT, Evidence, Trade, _falling, resolve
+from pointsman.policy.trade import _DOUBT, FEWEST, Evidence, Trade, _falling, resolve
 
 NAMES = ("dear", "cheap")
 
@@ -134,7 +134,7 @@ def test_best_takes_the_highest_prediction_and_the_cheaper_of_equals() -> None:
 
 
 def test_without_costs_best_works_and_money_cannot_be_weighed() -> None:
-    evidence = known([[0.2, 0.8]] * 9, [[0, 1]] * 9, np.nan)
+    evidence = known([[0.2, 0.8]] * 30, [[0, 1]] * 30, np.nan)
     assert resolved(Objective("best"), evidence).fixed == "cheap"
     for objective in (Objective("match"), Objective("budget", usd_per_1000=1.0), Objective("worth", usd_per_answer=1.0)):
         with pytest.raises(ValueError, match="weighs money"):
@@ -154,12 +154,85 @@ def test_what_has_no_cost_is_chosen_only_where_money_does_not_count() -> None:
     assert resolved(Objective("match", tolerance=0.5), evidence).fixed == "dear"
 
 
-def test_gaps_count_as_they_were_predicted() -> None:
+def test_gaps_count_as_they_were_predicted_and_as_predictions_turned_out() -> None:
     evidence = Evidence.of(
         NAMES, np.array([[0.9, 0.3]]), np.array([[5.0, 2.0]]), np.array([[1.0, np.nan]]), np.full((1, 2), np.nan)
     )
     np.testing.assert_array_equal(evidence.score, [[1.0, 0.3]])
     np.testing.assert_array_equal(evidence.spent_nano, [[5.0, 2.0]])
+    half = Evidence.of(("a",), np.array([[0.5], [0.5]]), np.ones((2, 1)), np.array([[0.9], [np.nan]]), np.ones((2, 1)))
+    assert half.score.mean() == pytest.approx(0.9)
+
+
+def gappy(seed: int, graded: int, rows: int = 600) -> Evidence:
+    """The cheap model is truly 10 points worse, was graded on few prompts only, and predicted as those few told."""
+    rng = np.random.default_rng(seed)
+    score = np.column_stack((rng.random(rows) < 0.8, rng.random(rows) < 0.7)).astype(float)
+    score[rng.permutation(rows)[graded:], 1] = np.nan
+    quality = np.broadcast_to(np.nanmean(score, axis=0), score.shape)
+    cost = np.tile([1e6, 1e5], (rows, 1))
+    return Evidence.of(NAMES, quality, cost, score, np.where(np.isfinite(score), cost, np.nan))
+
+
+def leaves(evidence: Evidence, objective: Objective, reference: str) -> bool:
+    trade = resolved(objective, evidence, reference)
+    return trade.one_model != reference
+
+
+@pytest.mark.parametrize(("graded", "most"), [(5, 0), (FEWEST - 1, 0), (40, 2), (600, 0)])
+def test_a_handful_of_grades_never_makes_a_model_serve(graded: int, most: int) -> None:
+    """Predictions in place of grades are no evidence: 16 of 20 runs left the reference when they counted as such."""
+    assert sum(leaves(gappy(seed, graded), Objective("match", tolerance=0.05), "dear") for seed in range(20)) <= most
+
+
+def test_grades_enough_make_a_model_serve_whatever_the_gaps() -> None:
+    assert all(leaves(gappy(seed, 300), Objective("match", tolerance=0.25), "dear") for seed in range(20))
+
+
+def test_gaps_are_as_uncertain_as_what_was_seen_is() -> None:
+    """The error that is computed is the error that is made, over many tables of which one in ten cells was seen."""
+    means, errors = [], []
+    for seed in range(300):
+        score = gappy(seed, 60).score[:, 1]
+        means.append(score.mean())
+        errors.append(score.std() / np.sqrt(len(score)))
+    assert np.mean(means) == pytest.approx(0.7, abs=0.012)
+    assert np.mean(errors) == pytest.approx(np.std(means), rel=0.15)
+
+
+@pytest.mark.parametrize("kind", ["best", "match", "worth"])
+def test_a_model_hardly_seen_is_not_chosen_however_good_it_is_thought(kind: str) -> None:
+    score = np.column_stack((np.zeros(200), np.where(np.arange(200) < FEWEST - 1, 1.0, np.nan)))
+    evidence = Evidence.of(NAMES, np.tile([0.1, 0.9], (200, 1)), np.full((200, 2), 9.0), score, np.full((200, 2), 9.0))
+    objective = Objective(kind, usd_per_answer=1.0)  # type: ignore[arg-type]
+    assert resolved(objective, evidence).chosen == ("dear",)
+    assert resolve(objective, evidence, "dear", np.random.default_rng(0), fewest=1).chosen == ("cheap",)
+
+
+def slightly_worse(seed: int, models: int, rows: int) -> Evidence:
+    """Every candidate is truly 1.5 points worse than the reference, and far cheaper; predictions tell no prompt apart."""
+    rng = np.random.default_rng(seed)
+    reference = (rng.random(rows) < 0.8).astype(float)
+    columns = [reference]
+    for _ in range(models):
+        luck = rng.random(rows)
+        lost, won = (reference == 1) & (luck < 0.0575 / 0.8), (reference == 0) & (luck < 0.0425 / 0.2)
+        columns.append(np.where(lost, 0.0, np.where(won, 1.0, reference)))
+    quality = np.tile([0.8] + [0.785] * models, (rows, 1))
+    cost = [1e6] + [2e5 + 1e3 * place for place in range(models)]
+    return known(quality, np.column_stack(columns), cost, ("dear", *(f"c{place}" for place in range(models))))
+
+
+@pytest.mark.parametrize(("models", "rows"), [(1, 1000), (8, 300), (8, 1000)])
+def test_of_many_that_are_too_bad_the_luckiest_does_not_serve(models: int, rows: int) -> None:
+    """With 0.75 standard errors for each of eight, more than half of the runs left the reference."""
+    aim = Objective("match", tolerance=0.01)
+    assert sum(leaves(slightly_worse(seed, models, rows), aim, "dear") for seed in range(40)) <= 4
+
+
+def test_one_that_is_truly_within_tolerance_serves_given_prompts_enough() -> None:
+    aim = Objective("match", tolerance=0.04)
+    assert all(leaves(slightly_worse(seed, 8, 3000), aim, "dear") for seed in range(5))
 
 
 def test_where_choosing_is_luck_one_model_suffices() -> None:

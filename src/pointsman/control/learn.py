@@ -21,7 +21,7 @@ from pointsman.core.snapshot import Snapshot
 from pointsman.policy import model
 from pointsman.policy.outcomes import Outcomes
 from pointsman.policy.teach import Lesson, spent, teach
-from pointsman.policy.trade import Evidence, Trade, resolve
+from pointsman.policy.trade import FEWEST, Evidence, Trade, resolve
 
 EVERY: Final = "*"
 LOOSE: Final = "table"  # the provider of models that no configuration knows
@@ -86,11 +86,18 @@ def learn(
         evidence = Evidence.of(
             lesson.policy.deployments, lesson.quality, lesson.cost_nano, lesson.outcomes.score, lesson.spent_nano
         )
-        home = reference or evidence.deployments[int(evidence.score.mean(axis=0).argmax())]
+        home = reference or evidence.deployments[_best_single(evidence)]
         trade = resolve(objective, evidence, home, np.random.default_rng(SEED))
     except ValueError as error:
         raise TableError(f"this table cannot be learned from: {error}") from error
     return Taught(lesson, trade, home, objective)
+
+
+def _best_single(evidence: Evidence) -> int:
+    """Return the column with the best mean score, among those graded on enough prompts where there are any."""
+    graded = evidence.seen.sum(axis=0)
+    enough = graded >= min(FEWEST, int(graded.max()))
+    return int(np.where(enough, evidence.score.mean(axis=0), -np.inf).argmax())
 
 
 def act_on(snapshot: Snapshot, route: str, taught: Taught, *, now_ms: int) -> Snapshot:

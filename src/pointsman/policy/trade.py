@@ -4,13 +4,16 @@ Strategy: walk down from "only quality counts" through ever smaller values of a 
 graded prompt by predictions that were made without it, and add up what the chosen answers scored and cost. Then ask whether
 choosing per request was worth it at all: where the gain over the best single deployment is not certain, one suffices.
 
-Laws: nothing is judged by a prediction that had seen it; ``match`` keeps part of a standard error from its tolerance, and as
-less value cannot buy more quality, pools what was seen at neighbouring values where luck says otherwise, so that no value is
-picked for its luck; it is then judged by money alone, for within its tolerance quality is as good as the same.
+Laws: nothing is judged by a prediction that had seen it; what was never seen adds no certainty, and a deployment that hardly
+was is never chosen; ``match`` keeps part of a standard error from its tolerance, and as less value cannot buy more quality,
+pools what was seen at neighbouring values where luck says otherwise, so that no value is picked for its luck; it is then
+judged by money alone, for within its tolerance quality is as good as the same. One deployment for everything is allowed
+where its loss is certainly (95 %, over all that are tried) within it: the cheapest of many that pass is the luckiest.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any, Final
 
 import numpy as np
@@ -25,6 +28,8 @@ _STEPS: Final = np.geomspace(1000.0, 1 / 30, 160)  # values tried, in mean costs
 _DOUBT: Final = (
     0.75  # standard errors that ``match`` keeps from its tolerance: it then holds three times in four, not in two
 )
+_ERROR: Final = 0.05  # chance that any single deployment is allowed by ``match`` whose loss is beyond its tolerance
+FEWEST: Final = 30  # prompts that a deployment and the reference must both have been graded on
 _DRAWS: Final = 1000
 _DEAREST: Final = float(np.finfo(np.float64).max)
 
@@ -36,6 +41,8 @@ class Trade(Struct, frozen=True):
     request was not shown to beat it. ``fixed`` is the best single deployment that the objective allows; ``gain`` is what
     choosing adds to its utility (low, mean, high at 95 %), in nano-dollars a request (``match``: the money saved), or in
     quality where only that counts.
+    It is measured on the prompts that the value was chosen on: held out from learning, not from choosing.
+    ``chosen`` are the deployments that choosing per request chose at least once.
     ``quality`` and ``cost_nano`` are held-out means per request of what is used, ``choosing`` those of choosing per request.
     """
 
@@ -46,14 +53,16 @@ class Trade(Struct, frozen=True):
     quality: float
     cost_nano: float
     choosing: tuple[float, float]
+    chosen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Held-out predictions and what was seen, (N, M) each: quality and cost in nano-dollars.
+    """Held-out predictions and what was observed, (N, M) each: quality and cost in nano-dollars; ``seen`` says where.
 
-    Missing scores and costs are filled with their predictions; a deployment whose cost is unknown can only be chosen where
-    money does not count.
+    ``score`` and ``spent_nano`` are as observed where a column has no gaps. A gap holds its prediction, and what was
+    observed then speaks for the gaps too (``_spoken``), so that means are right and errors as large as what was seen allows.
+    A deployment whose cost is unknown can only be chosen where money does not count.
     """
 
     deployments: tuple[str, ...]
@@ -61,15 +70,28 @@ class Evidence:
     cost_nano: Floats
     score: Floats
     spent_nano: Floats
+    seen: NDArray[np.bool_]
 
     @staticmethod
     def of(
         deployments: tuple[str, ...], quality: Floats, cost_nano: Floats, score: Floats, spent_nano: Floats
     ) -> "Evidence":
-        """Return evidence with its gaps filled."""
-        seen = np.where(np.isfinite(score), score, quality)
-        paid = np.where(np.isfinite(spent_nano), spent_nano, cost_nano)
-        return Evidence(deployments, quality, cost_nano, seen, paid)
+        """Return evidence with its gaps spoken for."""
+        paid = _spoken(spent_nano, cost_nano)
+        return Evidence(deployments, quality, cost_nano, _spoken(score, quality), paid, np.isfinite(score))
+
+    def seen_enough(self, home: int, fewest: int) -> "Evidence":
+        """Return the columns that were graded beside the one at ``home`` on at least ``fewest`` prompts, and that one."""
+        enough = (self.seen & self.seen[:, [home]]).sum(axis=0) >= fewest
+        enough[home] = True
+        return Evidence(
+            tuple(name for name, keep in zip(self.deployments, enough, strict=True) if keep),
+            self.quality[:, enough],
+            self.cost_nano[:, enough],
+            self.score[:, enough],
+            self.spent_nano[:, enough],
+            self.seen[:, enough],
+        )
 
     @property
     def priced(self) -> bool:
@@ -90,6 +112,19 @@ class Evidence:
         return utility
 
 
+def _spoken(observed: Floats, predicted: Floats) -> Floats:
+    """Return predictions, and what was observed beyond them once for every row that it speaks for (Robins et al. 1994).
+
+    A column without gaps comes back as observed. With gaps, its mean is that of the predictions, corrected by the mean error
+    that they were seen to make, and it varies as much as that correction is uncertain.
+    """
+    known = np.isfinite(observed)
+    speaks_for = len(observed) / np.maximum(known.sum(axis=0), 1)
+    corrected = predicted + speaks_for * (observed - predicted)
+    within = known & np.isfinite(predicted) & (speaks_for > 1)
+    return np.where(within, corrected, np.where(known, observed, predicted))
+
+
 def choices(quality: NDArray[Any], cost_nano: Floats, value: float | None) -> Indices:
     """Return the choice of ``policy/objective`` for every row of predictions (N, M) at once.
 
@@ -102,13 +137,18 @@ def choices(quality: NDArray[Any], cost_nano: Floats, value: float | None) -> In
     return np.asarray(np.where(known, value * quality - cost_nano, -np.inf).argmax(axis=1))
 
 
-def resolve(objective: Objective, evidence: Evidence, reference: str, rng: np.random.Generator) -> Trade:
+def resolve(
+    objective: Objective, evidence: Evidence, reference: str, rng: np.random.Generator, *, fewest: int = FEWEST
+) -> Trade:
     """Return what the objective means on this evidence. ``reference`` is one of its deployments.
+
+    Others take part that were graded beside it on at least ``fewest`` prompts.
 
     Raises ValueError where the objective weighs money and no cost is known, or where it lacks its number.
     """
     if objective.kind != "best" and not evidence.priced:
         raise ValueError(f"the objective {objective.kind!r} weighs money, but neither prices nor recorded costs are known")
+    evidence = evidence.seen_enough(evidence.deployments.index(reference), fewest)
     home = evidence.deployments.index(reference)
     value, allowed = _FINDERS[objective.kind](objective, evidence, home)
     singles = [column for column in range(len(evidence.deployments)) if column in allowed]
@@ -129,7 +169,8 @@ def resolve(objective: Objective, evidence: Evidence, reference: str, rng: np.ra
     used = fixed if suffices else choosing
     name = evidence.deployments[best]
     whole = None if value is None else round(value)
-    return Trade(whole, name if suffices else None, name, gain, used[0], used[1], choosing)
+    picked = tuple(evidence.deployments[column] for column in np.unique(chosen))
+    return Trade(whole, name if suffices else None, name, gain, used[0], used[1], choosing, picked)
 
 
 _NEVER: Final = -1  # among the allowed: choosing per request does not meet the objective
@@ -148,14 +189,20 @@ def _worth(objective: Objective, evidence: Evidence, _home: int) -> tuple[float 
 
 def _match(objective: Objective, evidence: Evidence, home: int) -> tuple[float | None, set[int]]:
     """Walk down while the held-out quality is well within tolerance of the reference's."""
+    others = len(evidence.deployments) - 1
+    if not others:
+        return None, {home}
     rows = np.arange(len(evidence.score))
+    sure = NormalDist().inv_cdf(1 - _ERROR / others)  # Bonferroni: the cheapest of all that pass will be taken
 
-    def lowest(chosen: Indices | int) -> float:
+    def lowest(chosen: Indices) -> float:
         change = evidence.score[rows, chosen] - evidence.score[:, home]
-        return float(change.mean() - _DOUBT * change.std() / np.sqrt(len(change)))
+        doubt = sure if (chosen == chosen[0]).all() else _DOUBT
+        return float(change.mean() - doubt * change.std() / np.sqrt(len(change)))
 
-    known = np.asarray(np.isfinite(evidence.cost_nano).any(axis=0))
-    allowed = {c for c in range(len(evidence.deployments)) if known[c] and lowest(c) >= -objective.tolerance} or {home}
+    known = np.isfinite(evidence.cost_nano).any(axis=0)
+    alone = {int(c) for c in np.flatnonzero(known) if lowest(np.full(len(rows), c)) >= -objective.tolerance}
+    allowed = alone | {home}
     tries: list[float | None] = [None, *_values(evidence)]
     within = _falling([lowest(evidence.choices(value)) for value in tries]) >= -objective.tolerance
     if not within[0]:
