@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from pointsman.cli import commands
 from pointsman.control.plans import plan_of
 from pointsman.core import snapshot as snapshots
+from pointsman.core.chat import Usage
 from pointsman.core.price import Price, Rates
 from pointsman.core.record import Judgement
 from pointsman.core.routing import Deployment, Grader, Objective, Plan, Provider, Route
@@ -48,8 +49,8 @@ def judge(workspace: Workspace, candidate: str, n: int, *, worse: float) -> None
     for place in range(n):
         score = float(rng.random() >= worse)
         pair = (f"{candidate}{place}", place, "extraction")
-        rows.append(Judgement(*pair, "z/big", "reference", 1.0, "exact", trial.id, cost_nano=100_000))
-        rows.append(Judgement(*pair, candidate, "candidate", score, "exact", trial.id, cost_nano=29_000))
+        rows.append(Judgement(*pair, "z/big", "reference", 1.0, "exact", trial.id, Usage(100, 10), 100_000))
+        rows.append(Judgement(*pair, candidate, "candidate", score, "exact", trial.id, Usage(100, 10), 29_000))
     workspace.store.journal.judge(rows)
 
 

@@ -377,6 +377,26 @@ async def test_at_the_cap_what_is_served_is_still_measured_on_both_arms(bench: B
     assert bench.reports == []
 
 
+@pytest.mark.parametrize("relative", [Grader("judge", f"zoo/{JUDGE}"), Grader("exact", against="reference")])
+async def test_at_the_cap_nothing_that_needs_the_reference_is_graded_as_served(bench: Bench, relative: Grader) -> None:
+    """Else what the reference served would count as no change, and what the candidate served would not count at all."""
+    bench.grader(relative)
+    bench.start(TINY)
+    await bench.run(bench.samples(5))
+    bench.accept()
+    served = [
+        *(replace(one, exchange=f"a{one.exchange}") for one in bench.samples(2, arm="policy")),
+        *(replace(one, exchange=f"b{one.exchange}") for one in bench.samples(2, arm="control")),
+        *(replace(one, exchange=f"c{one.exchange}") for one in bench.samples(2, arm="policy", deployment=TINY)),
+    ]
+    await bench.run(served)
+    assert [len(bench.judged(arm)) for arm in ("control", "policy")] == [2, 4]
+    bench.start(TINY, cap_nano=1)
+    await bench.run([replace(one, exchange=f"z{one.exchange}") for one in reversed(served)], concurrency=1)
+    assert [len(bench.judged(arm)) for arm in ("control", "policy")] == [2, 4]
+    assert bench.reports == []
+
+
 async def test_an_odd_sample_is_reported_and_the_next_one_taken(bench: Bench) -> None:
     """A text that no store can hold is a mistake nobody thought of; it must not end all trials."""
     bench.start()

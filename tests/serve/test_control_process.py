@@ -16,7 +16,7 @@ from pointsman.core.record import Attempt, ExchangeRecord
 from pointsman.core.routing import Decision, Deployment, Objective, Plan, Provider, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.serve import control_process
-from pointsman.serve.control_process import ConfigFile, Current, promote_ready
+from pointsman.serve.control_process import Canaries, ConfigFile, Current
 from pointsman.serve.workspace import Workspace
 
 NAMES = ("z/big", "z/small")
@@ -38,16 +38,16 @@ def canary() -> Snapshot:
     )
 
 
-def served(workspace: Workspace, arm: str, count: int, errors: int = 0) -> None:
+def served(workspace: Workspace, arm: str, count: int, errors: int = 0, *, start: int = 0, feature: str = "support") -> None:
     chosen = "z/small" if arm == "policy" else "z/big"
     decision = Decision(chosen, (), NAMES, (0.9, 0.1), "canary", arm, "why", snapshot="s")  # type: ignore[arg-type]
     workspace.store.journal.append(
         [
             ExchangeRecord(
-                f"{arm}{place:018}", 2000 + place, "auto", "support", "error" if place < errors else "ok", 200, decision,
-                (Attempt(chosen, "first", 2000, 200),), route="auto",
+                f"{arm}{place:018}", 2000 + place, "auto", feature, "error" if place < start + errors else "ok", 200,
+                decision, (Attempt(chosen, "first", 2000, 200),), route="auto",
             )
-            for place in range(count)
+            for place in range(start, start + count)
         ]
     )  # fmt: skip
 
@@ -101,8 +101,45 @@ def test_a_canary_that_has_served_well_becomes_auto(workspace: Workspace, policy
     workspace.publish(lambda _: canary(), made_by="a test")
     served(workspace, "policy", policy, errors)
     served(workspace, "control", 1000)
-    promote_ready(workspace.store, workspace.snapshot())
+    Canaries(workspace.store).look(workspace.snapshot())
     assert workspace.snapshot().routes["auto"].plans["support"].mode == mode
+
+
+def test_a_canary_once_found_worse_stays_whatever_luck_comes_later(
+    workspace: Workspace, capfd: pytest.CaptureFixture[str]
+) -> None:
+    workspace.publish(lambda _: canary(), made_by="a test")
+    served(workspace, "control", 1000)
+    served(workspace, "policy", 200, errors=20)
+    canaries = Canaries(workspace.store)
+    canaries.look(workspace.snapshot())
+    served(workspace, "policy", 3000, start=200)
+    served(workspace, "control", 1000, errors=1000, start=1000)
+    canaries.look(workspace.snapshot())
+    assert "pointsman rollback support" in capfd.readouterr().err
+    Canaries(workspace.store).look(workspace.snapshot())  # after a restart the journal says the same
+    assert capfd.readouterr().err.count("pointsman accept support") == 1
+    assert workspace.snapshot().routes["auto"].plans["support"].mode == "canary"
+    served(workspace, "policy", 3000, start=9000)
+    again = replace(canary().routes["auto"].plans["support"], since_ms=11_000)
+    route = replace(canary().routes["auto"], plans={"*": Plan("*"), "support": again})
+    workspace.publish(lambda now: replace(now, routes={"auto": route}), made_by="accepted again")
+    served(workspace, "control", 1, start=9500)
+    canaries.look(workspace.snapshot())
+    assert workspace.snapshot().routes["auto"].plans["support"].mode == "auto"
+
+
+@pytest.mark.parametrize(("feature", "mode"), [("anything", "auto"), ("support", "canary")])
+def test_a_canary_of_every_feature_is_judged_by_those_without_a_plan_of_their_own(
+    workspace: Workspace, feature: str, mode: str
+) -> None:
+    every = replace(canary().routes["auto"].plans["support"], feature="*")
+    route = replace(canary().routes["auto"], plans={"*": every, "support": Plan("support", reference="z/big")})
+    workspace.publish(lambda _: replace(canary(), routes={"auto": route}), made_by="a test")
+    served(workspace, "policy", 200, feature=feature)
+    served(workspace, "control", 1000, feature=feature)
+    Canaries(workspace.store).look(workspace.snapshot())
+    assert workspace.snapshot().routes["auto"].plans["*"].mode == mode
 
 
 async def test_what_stays_wrong_is_said_once(

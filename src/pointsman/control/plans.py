@@ -16,7 +16,7 @@ evidence (an anytime-valid interval may be continued), while another reference o
 import hashlib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -201,6 +201,23 @@ def canary_says(policy: tuple[int, int], control: tuple[int, int], *, exchanges:
     if policy[0] < exchanges or not control[0]:
         return "wait"
     return "more errors" if fisher(policy, control) < 0.05 else "promote"
+
+
+def canary_history(served: Iterable[tuple[str, bool]]) -> CanaryWord:
+    """Say what a canary's exchanges allow, each (arm, whether it failed), in the order in which they were served.
+
+    There is one look, at the first exchange by which there is enough to look at, and what it says stays: tested again and
+    again, a canary with more errors would pass by luck sooner or later.
+    """
+    arms = {"policy": (0, 0), "control": (0, 0)}
+    for arm, failed in served:
+        if arm in arms:
+            requests, errors = arms[arm]
+            arms[arm] = (requests + 1, errors + failed)
+            said = canary_says(arms["policy"], arms["control"])
+            if said != "wait":
+                return said
+    return "wait"
 
 
 def fisher(policy: tuple[int, int], control: tuple[int, int]) -> float:

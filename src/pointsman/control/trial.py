@@ -149,6 +149,8 @@ class Trials:
         served = Answer(text=sample.answer, usage=sample.usage, cost_nano=sample.cost_nano)
         if not job.relative:
             graded = self._absolute(job, sample.answer, sample.expected)
+        elif job.purse.capped:  # a candidate's answer cannot be compared any more, so no reference's either
+            return
         elif sample.arm == "control" or sample.deployment == job.reference:
             graded = self._grade_reference(job)
         else:

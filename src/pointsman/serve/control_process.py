@@ -27,6 +27,7 @@ from pointsman.control.publish import publish
 from pointsman.control.trial import Trials
 from pointsman.core import snapshot as snapshots
 from pointsman.core.errors import PointsmanError
+from pointsman.core.routing import Plan, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.serve.samples import samples
 from pointsman.serve.workspace import Workspace
@@ -96,25 +97,61 @@ class ConfigFile:
             say(f"took up {self._path.name}")
 
 
-def promote_ready(store: Store, current: Snapshot) -> None:
-    """Move every canary that has served long enough without more errors than its control to auto."""
-    for route in current.routes.values():
-        for plan in route.plans.values():
-            if plan.mode != "canary":
-                continue
-            arms = {"policy": (0, 0), "control": (0, 0)}
-            for line in store.journal.spend(Filter(feature=plan.feature, route=route.name, since_ms=plan.since_ms)):
-                if line.arm in arms:
-                    requests, errors = arms[line.arm]
-                    arms[line.arm] = (requests + line.requests, errors + line.errors)
-            if plans.canary_says(arms["policy"], arms["control"]) == "promote":
-                made_by = f"{plan.feature} promoted from canary to auto after {arms['policy'][0]} requests"
-                publish(store, _promotion(route.name, plan.feature), made_by=made_by, now_ms=_now_ms())
-                say(made_by)
+class Canaries:
+    """Moves every canary that has served long enough without more errors than its control to auto.
+
+    One that was found to have more errors stays where it is, until somebody acts on it: that follows from the journal, and
+    is remembered here only so that it is said once and not worked out every second.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._worse: set[tuple[str, str, int]] = set()
+
+    def look(self, current: Snapshot) -> None:
+        """Look at each canary of the snapshot in force. Raises SnapshotError, StoreError."""
+        for route in current.routes.values():
+            for plan in route.plans.values():
+                if plan.mode == "canary" and (route.name, plan.feature, plan.since_ms) not in self._worse:
+                    self._look_at(route, plan)
+
+    def _look_at(self, route: Route, plan: Plan) -> None:
+        every = plan.feature == plans.EVERY
+        wanted = Filter(feature=None if every else plan.feature, route=route.name, since_ms=plan.since_ms)
+
+        def own(feature: str) -> bool:  # ``*`` stands for all features without a plan of their own
+            return feature == plan.feature or feature not in route.plans
+
+        lines = self._store.journal.spend(wanted, by=("feature", "arm"))
+        decided = sum(line.requests for line in lines if line.arm == "policy" and own(line.feature))
+        if decided < plans.CANARY_EXCHANGES:
+            return
+        said = plans.canary_history(
+            (one.decision.arm, one.outcome in ("error", "cut"))
+            for one in self._store.journal.exchanges(wanted)
+            if one.decision is not None and own(one.feature)
+        )
+        if said == "promote":
+            made_by = f"{plan.feature} promoted from canary to auto after {decided} requests"
+            publish(self._store, _promotion(route.name, plan), made_by=made_by, now_ms=_now_ms())
+            say(made_by)
+        elif said == "more errors":
+            self._worse.add((route.name, plan.feature, plan.since_ms))
+            say(
+                f"{plan.feature} on route {route.name} had more errors in canary than what was held back, and stays. "
+                f"Undo it with: pointsman rollback {plan.feature}; or move it to auto all the same: pointsman accept "
+                f"{plan.feature}"
+            )
 
 
-def _promotion(route: str, feature: str) -> Callable[[Snapshot], Snapshot]:
-    return lambda snapshot: plans.promote(snapshot, route, feature, now_ms=_now_ms())
+def _promotion(route: str, canary: Plan) -> Callable[[Snapshot], Snapshot]:
+    def promotion(snapshot: Snapshot) -> Snapshot:
+        now = plans.plan_of(snapshot, route, canary.feature)
+        if (now.mode, now.since_ms) != (canary.mode, canary.since_ms):
+            return snapshot  # somebody acted on it meanwhile: what was served says nothing of what is in force now
+        return plans.promote(snapshot, route, canary.feature, now_ms=_now_ms())
+
+    return promotion
 
 
 async def run(workspace: Workspace) -> None:
@@ -136,13 +173,14 @@ async def run(workspace: Workspace) -> None:
 async def _tend(workspace: Workspace, current: Current) -> None:
     """Look at the file and at the canaries, again and again. What stays wrong is said once."""
     file = ConfigFile(workspace.config_path, workspace.store)
+    canaries = Canaries(workspace.store)
     said = ""
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         problem = ""
         try:
             file.look()
-            promote_ready(workspace.store, current())
+            canaries.look(current())
         except PointsmanError as error:
             problem = str(error)
         if problem not in ("", said):
