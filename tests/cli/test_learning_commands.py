@@ -97,6 +97,10 @@ def test_without_any_configuration_a_snapshot_is_written_and_predicts(
 def test_learning_publishes_and_the_route_acts_with_its_control_share(outcomes: Path, config: Path) -> None:
     learned = run("learn", str(outcomes), "--route", "auto", "--config", str(config))
     assert learned.exit_code == 0, learned.output
+    said = " ".join(learned.output.split())
+    assert "measured on the prompts that this trade-off was chosen on: held out from learning, not from choosing" in said
+    assert "accepted is what it chose beside the reference: p/sums, p/words" in said
+    assert "route auto is in auto" in said
     workspace = Workspace(config)
     plan = plan_of(workspace.snapshot(), "auto", "anything")
     workspace.close()
@@ -104,6 +108,33 @@ def test_learning_publishes_and_the_route_acts_with_its_control_share(outcomes: 
     explained = run("route", "add the numbers 7", "--config", str(config))
     assert "> " in explained.output
     assert "p/sums: good enough for less" in explained.output
+
+
+def test_where_the_reference_suffices_learning_says_so_and_the_route_stays(config: Path, tmp_path: Path) -> None:
+    lines = [
+        {
+            "prompt_id": str(n),
+            "prompt": f"{n} of a kind",
+            "model": name,
+            "score": float(name == "big"),
+            "completion_tokens": 9,
+        }
+        for n in range(60)
+        for name in ("big", "sums", "words")
+    ]
+    pa_parquet.write_table(pa.Table.from_pylist(lines), tmp_path / "t.parquet")
+    learned = run("learn", str(tmp_path / "t.parquet"), "--config", str(config))
+    assert learned.exit_code == 0, learned.output
+    said = " ".join(learned.output.split())
+    assert "one model suffices here: p/big" in said
+    assert "it is the reference: nothing else is accepted" in said
+    assert "route auto stays on p/big (observe)" in said
+    workspace = Workspace(config)
+    plan, policies = plan_of(workspace.snapshot(), "auto", "anything"), workspace.snapshot().policies
+    workspace.close()
+    assert (plan.mode, plan.accepted, plan.acting_share) == ("observe", (), 0.0)
+    assert policies["auto"]
+    assert run("route", "7 of a kind", "--config", str(config)).exit_code == 0
 
 
 def test_evaluate_compares_with_simpler_ways(outcomes: Path, tmp_path: Path, config: Path) -> None:

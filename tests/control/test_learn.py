@@ -5,13 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from msgspec import structs
-from tests.policy.test_teach import PRICED, table
+from tests.policy.test_teach import NAMES, PRICED, table, vector
 
 from pointsman.control.learn import EVERY, act_on, learn, named, on_its_own, weighable
-from pointsman.core.errors import TableError
-from pointsman.core.routing import Deployment, Objective, Plan, Route
+from pointsman.control.publish import _plan_faults
+from pointsman.core.errors import GatewayError, TableError
+from pointsman.core.routing import Context, Deployment, Needs, Objective, Plan, Route
 from pointsman.core.snapshot import Snapshot
-from pointsman.policy import model
+from pointsman.policy import decide, model
+from pointsman.policy.decide import State
+from pointsman.policy.outcomes import Outcomes
 
 KNOWN = {one.name: one for one in PRICED}
 MATCH = Objective("match", tolerance=0.03)
@@ -92,11 +95,42 @@ def test_only_what_the_table_knows_and_the_snapshot_has_is_accepted() -> None:
     assert act_on(fewer, "auto", TAUGHT, now_ms=0).routes["auto"].plans[EVERY].accepted == ("p/words",)
 
 
-def test_where_one_model_suffices_the_plan_says_so() -> None:
-    rng = np.random.default_rng(4)
-    same = replace(table(), score=(rng.random((400, 3)) < [0.9, 0.5, 0.5]).astype(float))
-    taught = learn(same, Objective("match", tolerance=0.01), reference="p/big", known=KNOWN)
-    assert act_on(snapshot(), "auto", taught, now_ms=0).routes["auto"].plans[EVERY].one_model == "p/big"
+def graded(*chances: float) -> Outcomes:
+    """Return a table on which nothing can be told of a prompt."""
+    return replace(table(), score=(np.random.default_rng(4).random((400, 3)) < chances).astype(float))
+
+
+def test_where_the_reference_suffices_nothing_proven_bad_may_even_stand_in_for_it() -> None:
+    taught = learn(graded(0.9, 0.5, 0.5), Objective("match", tolerance=0.01), reference="p/big", known=KNOWN)
+    changed = act_on(snapshot(), "auto", taught, now_ms=0)
+    plan = changed.routes["auto"].plans[EVERY]
+    assert (plan.mode, plan.accepted, plan.acting_share, plan.one_model) == ("observe", (), 0.0, "p/big")
+    assert model.decode(changed.policies["auto"]).deployments == NAMES
+    assert not list(_plan_faults(changed, changed.routes["auto"], plan))
+    policy = model.decode(changed.policies["auto"])
+    cooling = State(cooling=frozenset({"p/big"}))
+    target = decide.resolve(changed, "auto")
+    found = decide.decide(changed, target, policy, Context("f", Needs(), vector("sums")), State(), 0.0)
+    assert (found.chosen, found.fallbacks) == ("p/big", ())
+    with pytest.raises(GatewayError):
+        decide.decide(changed, target, policy, Context("f", Needs(), vector("sums")), cooling, 0.0)
+
+
+def test_where_another_model_suffices_it_alone_is_accepted() -> None:
+    taught = learn(graded(0.8, 0.9, 0.2), Objective("match", tolerance=0.05), reference="p/big", known=KNOWN)
+    changed = act_on(snapshot(), "auto", taught, now_ms=0)
+    plan = changed.routes["auto"].plans[EVERY]
+    assert (plan.mode, plan.accepted, plan.one_model) == ("auto", ("p/sums",), "p/sums")
+    assert not list(_plan_faults(changed, changed.routes["auto"], plan))
+
+
+def test_what_the_trade_off_never_chose_is_not_accepted() -> None:
+    rows = table()
+    score = rows.score.copy()
+    score[:, 2] = 0.0
+    taught = learn(replace(rows, score=score), MATCH, reference="p/big", known=KNOWN)
+    assert taught.trade.one_model is None
+    assert act_on(snapshot(), "auto", taught, now_ms=0).routes["auto"].plans[EVERY].accepted == ("p/sums",)
 
 
 @pytest.mark.parametrize(

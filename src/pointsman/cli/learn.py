@@ -10,7 +10,8 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from pointsman.cli.figures import money, paper
 from pointsman.control.compile import all_deployments, compile_snapshot
-from pointsman.control.learn import Taught, act_on, learn, named, on_its_own, weighable
+from pointsman.control.learn import EVERY, Taught, act_on, learn, named, on_its_own, weighable
+from pointsman.control.plans import plan_of
 from pointsman.control.tables import read_outcomes
 from pointsman.core import snapshot as snapshots
 from pointsman.core.errors import TableError
@@ -69,8 +70,10 @@ def command(workspace: Workspace, tables: tuple[Path, ...], route: str, out: Pat
     published = workspace.publish(
         lambda now: act_on(now, route, taught, now_ms=now_ms), made_by=f"pointsman learn --route {route}"
     )
+    plan = plan_of(workspace.decoded(published), route, EVERY)
+    what = "is in auto" if plan.accepted else f"stays on {plan.reference} (observe)"
     console.print(
-        f"published snapshot {published.hash}: route {route} is in auto; a running gateway takes it up within a second"
+        f"published snapshot {published.hash}: route {route} {what}; a running gateway takes it up within a second"
     )
 
 
@@ -84,11 +87,17 @@ def show(console: Console, taught: Taught) -> None:
     console.print(f"choosing per request, on prompts held out in turn: quality {100 * quality:.1f} %{price}")
     if trade.one_model is not None:
         console.print(f"one model suffices here: {trade.one_model}. Choosing per request was not shown to beat it.")
-    elif trade.value_nano is not None:
-        console.print(
-            f"it beats {trade.fixed} alone by {money(round(1000 * mean))} per 1,000 requests "
-            f"[{money(round(1000 * low))}, {money(round(1000 * high))}]"
-        )
+        if trade.one_model == taught.reference:
+            console.print("it is the reference: nothing else is accepted, not even to stand in for it")
+        return
+    if trade.value_nano is not None:
+        gain = f"{money(round(1000 * mean))} per 1,000 requests [{money(round(1000 * low))}, {money(round(1000 * high))}]"
+    else:
+        gain = f"{100 * mean:.1f} points of quality [{100 * low:.1f}, {100 * high:.1f}]"
+    console.print(f"it beats {trade.fixed} alone by {gain}, measured on the prompts that this trade-off was chosen on:")
+    console.print("held out from learning, not from choosing, so it may flatter; `pointsman evaluate` measures on others")
+    beside = [name for name in taught.serving if name != taught.reference]
+    console.print(f"accepted is what it chose beside the reference: {', '.join(beside)}")
 
 
 def _read(tables: tuple[Path, ...]) -> Outcomes:

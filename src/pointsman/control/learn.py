@@ -4,8 +4,10 @@ Strategy: the table's models become deployments (``[models]`` maps names; a name
 policy is taught on all of them, the objective is resolved on held-out predictions, and the plan for all features that
 have none of their own acts on it, with the route's control share.
 
-Laws: an owner's table is evidence for what is in it and for nothing else, so only its deployments are accepted; a reference
-that the table does not know cannot be compared with, and is refused; where one model suffices, that one serves.
+Laws: an owner's table is evidence for what is in it and for nothing else, and a deployment that was shown to be bad must not
+even stand in for one that fails: accepted is only what the trade-off chose on held-out prompts, or the one model that
+suffices; where that is the reference, it goes on serving alone. A reference that the table does not know cannot be compared
+with, and is refused.
 """
 
 from collections.abc import Mapping
@@ -41,6 +43,11 @@ class Taught:
     def deployments(self) -> tuple[str, ...]:
         """Every deployment that was learned."""
         return self.lesson.policy.deployments
+
+    @property
+    def serving(self) -> tuple[str, ...]:
+        """What may serve: the one model that suffices, else all that choosing per request chose at least once."""
+        return self.trade.chosen if self.trade.one_model is None else (self.trade.one_model,)
 
 
 def named(outcomes: Outcomes, names: Mapping[str, str], known: Mapping[str, Deployment]) -> tuple[Outcomes, tuple[str, ...]]:
@@ -103,6 +110,7 @@ def _best_single(evidence: Evidence) -> int:
 def act_on(snapshot: Snapshot, route: str, taught: Taught, *, now_ms: int) -> Snapshot:
     """Let a route act on what was learned: mode auto for every feature without a plan of its own, control share kept.
 
+    Where nothing but the reference is worth choosing the mode is observe, with the policy kept to show what it predicts.
     Raises TableError when the route does not exist or has no reference.
     """
     found = snapshot.routes.get(route)
@@ -112,11 +120,12 @@ def act_on(snapshot: Snapshot, route: str, taught: Taught, *, now_ms: int) -> Sn
         )
     if found.reference is None:
         raise TableError(f'the route {route} has no reference: set reference = "provider/model" in [routes.{route}]')
+    accepted = tuple(name for name in taught.serving if name != found.reference and name in snapshot.deployments)
     plan = replace(
         found.plans[EVERY],
-        mode="auto",
-        accepted=tuple(name for name in taught.deployments if name != found.reference and name in snapshot.deployments),
-        acting_share=1 - found.control_share,
+        mode="auto" if accepted else "observe",
+        accepted=accepted,
+        acting_share=1 - found.control_share if accepted else 0.0,
         value_nano=taught.trade.value_nano,
         one_model=taught.trade.one_model,
         policy="",
