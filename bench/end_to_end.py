@@ -9,7 +9,7 @@ the reply's headers say who was chosen, and the table says how well that deploym
 DIR holds ``routerbench_part`` and ``mmlu_pro`` (see docs/outcome-tables.md). The split is by dup_group and seeded; a
 missing cell counts as wrong and at its model's mean cost; models that cover less than 97 % of the prompts are left out. The
 control share is 0 here, so that every request is decided. Decisions must equal the objective applied to what
-``pointsman predict`` writes; exit status 1 when one does not.
+``pointsman predict`` writes for the reference and what was accepted; exit status 1 when one does not.
 """
 
 import argparse
@@ -35,6 +35,7 @@ from rich.progress import Progress
 from rich.table import Table as RichTable
 
 from pointsman.control.plans import plan_of
+from pointsman.core.routing import Plan
 from pointsman.serve.workspace import Workspace
 from pointsman.upstream.simulated.models import Plain
 from pointsman.upstream.simulated.server import serving
@@ -164,17 +165,33 @@ async def ask(url: str, texts: list[str], advance: Any) -> list[str]:
         return list(await asyncio.gather(*map(one, texts)))
 
 
-def predicted_choices(path: Path, ids: list[str], reference: str, value: int | None, one_model: str | None) -> list[str]:
-    """Apply the objective to what ``pointsman predict`` wrote: value times quality, less cost; ties to the reference."""
+def predicted_choices(path: Path, ids: list[str], plan: Plan) -> list[str]:
+    """Apply the objective to what ``pointsman predict`` wrote: value times quality, less cost; ties to the reference.
+
+    Only the reference and what was accepted take part: of the rest, learning says that it is not worth choosing.
+    """
+    reference, value = plan.reference, plan.value_nano
+    may_serve = {reference, *plan.accepted} if plan.one_model not in plan.accepted else {plan.one_model}
     rows = pq.read_table(path).to_pylist()
     best: dict[str, tuple[tuple[float, float, bool], str]] = {}
     for row in rows:
+        if row["deployment"] not in may_serve:
+            continue
         cost = round(row["cost_usd"] * 1e9)
         worth = (row["quality"], float(-cost)) if value is None else (value * row["quality"] - cost, float(-cost))
         rank = (*worth, row["deployment"] == reference)
         if row["prompt_id"] not in best or rank > best[row["prompt_id"]][0]:
             best[row["prompt_id"]] = (rank, row["deployment"])
-    return [one_model or best[name][1] for name in ids]
+    return [best[name][1] for name in ids]
+
+
+def interval(gain: NDArray[np.float64], groups: NDArray[Any], draws: int = 2000) -> tuple[float, float]:
+    """Return 95 % bounds of the mean over prompts by the bootstrap over groups: equal prompts are no further evidence."""
+    _, place = np.unique(groups.astype(str), return_inverse=True)
+    sums, sizes = np.bincount(place, gain), np.bincount(place)
+    drawn = np.random.default_rng(0).integers(0, len(sums), (draws, len(sums)))
+    low, high = np.quantile(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1), (0.025, 0.975))
+    return float(low), float(high)
 
 
 def report(console: Console, table: Graded, fit: NDArray[Any], test: NDArray[Any], chosen: NDArray[Any]) -> None:
@@ -202,9 +219,8 @@ def report(console: Console, table: Graded, fit: NDArray[Any], test: NDArray[Any
     for name, way in ways.items():
         got, paid = score[here, way], cost[here, way]
         gain = got - score[here, single]
-        half = 1.96 * gain.std(ddof=1) / np.sqrt(len(gain))
-        low, high = 100 * (gain.mean() - half), 100 * (gain.mean() + half)
-        against = f"{100 * gain.mean():+.1f} [{low:+.1f}, {high:+.1f}]"
+        low, high = interval(gain, table.groups[test])
+        against = f"{100 * gain.mean():+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
         shown.add_row(name, f"{100 * got.mean():.1f} %", against, f"${1000 * paid.mean():.3f}", f"{paid.mean() / base:.2f}")
     shown.add_row("random", f"{100 * score.mean():.1f} %", "", f"${1000 * cost.mean():.3f}", f"{cost.mean() / base:.2f}")
     console.print(shown)
@@ -237,9 +253,7 @@ def run(console: Console, table: Graded, seed: int, tolerance: float) -> bool:
             workspace = Workspace(config)
             plan = plan_of(workspace.snapshot(), "auto", "default")
             workspace.close()
-        expected = predicted_choices(
-            directory / "predictions.parquet", list(table.ids[test]), f"table/{reference}", plan.value_nano, plan.one_model
-        )
+        expected = predicted_choices(directory / "predictions.parquet", list(table.ids[test]), plan)
     same = sum(a == b for a, b in zip(decided, expected, strict=True))
     column = {f"table/{model}": number for number, model in enumerate(table.models)}
     report(console, table, fit, test, np.array([column[name] for name in decided]))
