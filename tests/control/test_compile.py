@@ -177,6 +177,24 @@ def test_a_changed_objective_is_noted_for_features_that_act() -> None:
     )
 
 
+def test_a_changed_check_or_judge_is_noted_for_features_that_act() -> None:
+    before = accepted(accepted(compiled(config()).snapshot, "plain"), "tried", "auto")
+    for check in ('check = {kind = "numeric"}', 'judge = "house/mid"'):
+        change = ('[features.plain]\ncheck = {kind = "exact"}', f"[features.plain]\n{check}")
+        after, notes = compiled(config(FILE, change), before)
+        assert after.routes["auto"].plans["plain"].mode == "canary"
+        (note,) = notes
+        assert note.startswith("feature plain on route auto still acts on a verdict of its former check: ")
+
+
+def test_a_provider_that_moved_is_noted_for_features_that_act_on_what_it_serves() -> None:
+    change = ("127.0.0.1:8000", "127.0.0.1:8001")
+    start = compiled(config()).snapshot
+    assert compiled(config(FILE, change), start).notes == ()
+    (note,) = compiled(config(FILE, change), accepted(start)).notes
+    assert note.startswith("feature plain on route auto still acts on a verdict from the former address of provider house")
+
+
 def test_a_trial_that_an_act_started_goes_on_with_its_tolerance() -> None:
     before = plans.start_trial(
         compiled(config()).snapshot, "auto", "plain", candidates=["house/small"], cap_nano=10, tolerance=0.01

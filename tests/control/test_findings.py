@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from pointsman.control.findings import findings, propose
-from pointsman.control.plans import start_trial
+from pointsman.control.plans import PlanError, start_trial, trial_id
 from pointsman.control.tailor import FIRST, GROWTH, PER_REQUEST
 from pointsman.core.chat import ChatRequest, Message, Text, Usage
 from pointsman.core.price import Price
@@ -86,11 +86,12 @@ def test_two_features_in_one_trial_are_learned_and_tested_apart(store: Store) ->
     current = snapshot()
     judge(store, current, 900)
     alone = findings(store.journal, current, "auto", "support")
-    rows = store.journal.judgements(Filter())
+    every = trial_id("auto", "*", BIG, Grader("exact"))
+    rows = [replace(row, trial=every, at_ms=row.at_ms + 1000) for row in store.journal.judgements(Filter())]
     others = [replace(row, feature="other", exchange=f"o{row.exchange}", score=1.0) for row in rows]
-    store.journal.judge(others[:600])
+    store.journal.judge([*rows, *others[:600]])
     found = findings(store.journal, current, "auto")
-    assert found.tailored["support"].row == alone.tailored["support"].row
+    assert found.tailored["support"].row == replace(alone.tailored["support"].row, trial=every)
     assert found.tailored["support"].choices == alone.tailored["support"].choices
     assert found.tailored["other"].row.change.n == 200 - FIRST
 
@@ -109,6 +110,31 @@ def test_a_deployment_that_exists_no_more_keeps_its_verdict_and_is_not_learned_f
     assert PER_REQUEST in [row.candidate for row in findings(store.journal, current, "auto").rows]
     gone = replace(current, deployments={name: one for name, one in current.deployments.items() if name != STORK})
     assert [row.candidate for row in findings(store.journal, gone, "auto").rows] == [CRANE, STORK]
+
+
+def test_what_another_check_found_is_no_evidence_and_the_trial_judged_last_counts(store: Store) -> None:
+    current = snapshot()
+    judge(store, current, 200)
+    fresh = start_trial(current, "auto", "support", candidates=(CRANE, STORK), share=1.0, cap_nano=10**9, fresh="2")
+    judge(store, fresh, 20)
+    first, second = (one.routes["auto"].plans["support"].trial for one in (current, fresh))
+    assert first is not None
+    assert second is not None
+    later = next(iter(store.journal.judgements(Filter(trial=first.id))))
+    assert {row.trial for row in findings(store.journal, fresh, "auto").rows} == {first.id}, "judged until later"
+    pair = [
+        replace(later, exchange="late", at_ms=5000, trial=second.id, deployment=name, arm=arm)
+        for name, arm in ((BIG, "reference"), (CRANE, "candidate"), (STORK, "candidate"))
+    ]
+    store.journal.judge(pair)
+    assert {row.trial for row in findings(store.journal, fresh, "auto").rows} == {second.id}
+    plan = replace(fresh.routes["auto"].plans["support"], grader=Grader("numeric"))
+    changed = replace(
+        fresh, routes={"auto": replace(fresh.routes["auto"], plans={**fresh.routes["auto"].plans, "support": plan})}
+    )
+    assert findings(store.journal, changed, "auto").rows == ()
+    with pytest.raises(PlanError, match="by the check and against the reference that it has today"):
+        propose(findings(store.journal, changed, "auto"), "support")
 
 
 def test_only_the_feature_that_is_asked_for(store: Store) -> None:

@@ -16,6 +16,7 @@ from pointsman.control.plans import (
     accept,
     canary_says,
     fisher,
+    is_current,
     plan_of,
     promote,
     rollback,
@@ -33,6 +34,8 @@ from pointsman.policy.guarantee import Interval, VerdictKind
 PRICE = Price(Rates(Decimal(1), Decimal(2)))
 NAMES = ("zoo/big", "zoo/small", "zoo/tiny", "zoo/judge")
 
+JUDGED = trial_id("auto", "extraction", "zoo/big", Grader("exact"))
+
 
 def snapshot(grader: Grader | None = Grader("exact"), reference: str | None = "zoo/big") -> Snapshot:  # noqa: B008
     route = Route("auto", reference, NAMES[:3], Objective(), 0.05, {"*": Plan("*", reference=reference, grader=grader)})
@@ -46,7 +49,7 @@ def snapshot(grader: Grader | None = Grader("exact"), reference: str | None = "z
 
 def row(candidate: str = "zoo/small", kind: VerdictKind = "ready", cost: float = 0.3, reference: str = "zoo/big") -> Row:
     change = Interval(-0.004, -0.021, 0.013, 612)
-    return Row("extraction", reference, candidate, "t", change, 0, Ratio(cost, cost, cost, 612), kind, 0.05)
+    return Row("extraction", reference, candidate, JUDGED, change, 0, Ratio(cost, cost, cost, 612), kind, 0.05)
 
 
 def only(name: str) -> Serving:
@@ -162,6 +165,35 @@ def test_choosing_per_request_brings_its_policy_which_goes_with_it() -> None:
 def test_a_verdict_against_another_reference_is_no_evidence() -> None:
     with pytest.raises(PlanError, match="compared with zoo/old"):
         accept(snapshot(), "auto", "extraction", row(reference="zoo/old"), only("zoo/small"), now_ms=1)
+
+
+@pytest.mark.parametrize(
+    ("trial", "taken"),
+    [
+        (JUDGED, True),
+        (trial_id("auto", "extraction", "zoo/big", Grader("exact"), "1764000000"), True),
+        (trial_id("auto", "extraction", "zoo/big", Grader("exact"), "standing"), True),
+        (trial_id("auto", "*", "zoo/big", Grader("exact")), True),
+        (trial_id("auto", "support", "zoo/big", Grader("exact")), False),
+        (trial_id("auto", "extraction", "zoo/big", Grader("numeric")), False),
+        (trial_id("auto", "extraction", "zoo/big", Grader("exact", against="reference"), "standing"), False),
+        (trial_id("other", "extraction", "zoo/big", Grader("exact")), False),
+        (trial_id("auto", "extraction", "zoo/old", Grader("exact")), False),
+    ],
+)
+def test_a_verdict_by_another_check_or_for_another_route_is_no_evidence(trial: str, *, taken: bool) -> None:
+    assert is_current(snapshot(), "auto", "extraction", trial) == taken
+    judged = replace(row(), trial=trial)
+    if taken:
+        accept(snapshot(), "auto", "extraction", judged, only("zoo/small"), now_ms=1)
+        return
+    with pytest.raises(PlanError, match="by another check, or for another route"):
+        accept(snapshot(), "auto", "extraction", judged, only("zoo/small"), now_ms=1, despite="whatever")
+
+
+def test_without_a_check_or_a_route_no_trial_is_of_today() -> None:
+    assert not is_current(snapshot(grader=None), "auto", "extraction", JUDGED)
+    assert not is_current(snapshot(), "automatic", "extraction", JUDGED)
 
 
 def test_a_deployment_that_is_gone_cannot_be_accepted() -> None:

@@ -2,6 +2,7 @@
 
 import math
 import time
+from functools import partial
 from typing import Any
 
 import click
@@ -11,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from pointsman.cli.verdict_table import verdict_table
-from pointsman.control.plans import EVERY, PlanError, plan_of, start_trial, stop_trial, trial_id
+from pointsman.control.plans import EVERY, PlanError, is_current, plan_of, start_trial, stop_trial, trial_id
 from pointsman.control.purse import Account, account
 from pointsman.control.verdict import Row, dollars, tolerances, verdicts
 from pointsman.core.price import NANO_PER_USD
@@ -125,9 +126,12 @@ def command(  # noqa: PLR0913 - one parameter per option
 
 def show(console: Console, workspace: Workspace, route: str, feature: str | None = None) -> None:
     """Print the verdict table and what to do next."""
-    rows = verdicts(workspace.existing.journal, tolerances(workspace.snapshot(), route), feature=feature)
+    now = workspace.snapshot()
+    rows = verdicts(
+        workspace.existing.journal, tolerances(now, route), feature=feature, counts=partial(is_current, now, route)
+    )
     if not rows:
-        console.print("Nothing has been tried yet. Start with: pointsman trial FEATURE")
+        console.print("Nothing has been tried yet by the checks of today. Start with: pointsman trial FEATURE")
         return
     console.print(verdict_table(rows))
     for line in _running(workspace, route):

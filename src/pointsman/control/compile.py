@@ -9,7 +9,7 @@ without a note. A trial that the configuration keeps running has an id of its ow
 from the file, and goes on with its evidence and its spending when the file is merely loaded again.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Final, NamedTuple
 
@@ -19,7 +19,7 @@ from pointsman.control import prices
 from pointsman.control.config import EVERY_FEATURE, Config, FeatureRules, RouteRules
 from pointsman.control.plans import trial_id
 from pointsman.control.prices import Own
-from pointsman.core.routing import Deployment, Grader, Plan, Route, Trial
+from pointsman.core.routing import Deployment, Grader, Plan, Provider, Route, Trial
 from pointsman.core.snapshot import Snapshot
 
 _ACTING: Final = ("canary", "auto")
@@ -43,6 +43,7 @@ def compile_snapshot(config: Config, previous: Snapshot | None, *, today: date, 
     for name, route in before.routes.items():
         if name not in routes and any(_has_come_far(plan) for plan in route.plans.values()):
             notes.append(f"route {name} is no longer configured: what was accepted on it is dropped")
+    notes.extend(_moved(before, config.providers, routes))
     used = {*routes, *(plan.policy for route in routes.values() for plan in route.plans.values())}
     gone = (name for name in before.policies if name not in used)
     notes.extend(f"the policy learned for {name} is dropped: nothing uses it any more" for name in gone)
@@ -162,6 +163,8 @@ def _carried(
     acting = old.mode in _ACTING
     if acting and before.objective != rules.objective:
         notes.append(f"{where} still acts by the route's former objective: accept it again to act by the new one")
+    if acting and old.grader != fresh.grader:
+        notes.append(f"{where} still acts on a verdict of its former check: try and accept it again to act by the new one")
     changed_share = old.mode == "auto" and before.control_share != rules.control_share
     started_by_act = trial is not None and (fresh.trial is None or trial.id != fresh.trial.id)
     return replace(
@@ -176,6 +179,20 @@ def _carried(
         tolerance=old.tolerance if started_by_act else fresh.tolerance,
         since_ms=old.since_ms,
     )
+
+
+def _moved(before: Snapshot, providers: Mapping[str, Provider], routes: Mapping[str, Route]) -> Iterator[str]:
+    """Yield a sentence for each provider that is at another address now, for each feature that acts on what it served."""
+    for route in routes.values():
+        for plan in route.plans.values():
+            serving = _set((plan.reference, *plan.accepted)) if plan.mode in _ACTING else ()
+            for name in dict.fromkeys(before.deployments[one].provider for one in serving if one in before.deployments):
+                was, now = before.providers.get(name), providers.get(name)
+                if was is not None and now is not None and was.base_url != now.base_url:
+                    yield (
+                        f"feature {plan.feature} on route {route.name} still acts on a verdict from the former address of "
+                        f"provider {name}: where other models answer there now, try and accept it again"
+                    )
 
 
 def _lost(rules: RouteRules, before: Route, fresh: Plan, old: Plan, deployments: dict[str, Deployment]) -> str:

@@ -13,7 +13,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from pointsman.control.lessons import learn
-from pointsman.control.plans import PlanError, Serving, check_acceptable, plan_of
+from pointsman.control.plans import PlanError, Serving, check_acceptable, is_current, plan_of
 from pointsman.control.tailor import PER_REQUEST, Tailor, Tailored
 from pointsman.control.verdict import Row, spell, tolerances, verdicts
 from pointsman.core.routing import Objective
@@ -40,8 +40,11 @@ class Proposal:
 
 
 def findings(journal: Journal, snapshot: Snapshot, route: str, feature: str | None = None) -> Findings:
-    """Return the verdicts on a route's trials, of one feature or of all. Policies are learned on the way, in seconds."""
-    rows = verdicts(journal, tolerances(snapshot, route), feature=feature)
+    """Return the verdicts on a route's trials, of one feature or of all. Policies are learned on the way, in seconds.
+
+    Only what was judged by a feature's check of today against its reference of today counts.
+    """
+    rows = verdicts(journal, tolerances(snapshot, route), feature=feature, counts=partial(is_current, snapshot, route))
     cut: dict[str, Tailored] = {}
     for name in dict.fromkeys(row.feature for row in rows):
         found = _tailored(journal, snapshot, route, [row for row in rows if row.feature == name])
@@ -58,7 +61,10 @@ def propose(found: Findings, feature: str, wanted: str | None = None, *, despite
     """
     mine = {row.candidate: row for row in found.rows if row.feature == feature}
     if not mine:
-        raise PlanError(f'nothing was tried for feature "{feature}": start with `pointsman trial {feature}`')
+        raise PlanError(
+            f'nothing was tried for feature "{feature}" by the check and against the reference that it has today: '
+            f"start with `pointsman trial {feature}`"
+        )
     if wanted is not None:
         if wanted not in mine:
             raise PlanError(f'{wanted} was not tried for feature "{feature}"; tried: {", ".join(mine)}')
@@ -91,8 +97,9 @@ def _cost(row: Row) -> float:
 
 
 def _tailored(journal: Journal, snapshot: Snapshot, route: str, rows: Sequence[Row]) -> Tailored | None:
-    """Return the policy for one feature, from the trial that its newest row is of."""
-    feature, trial, reference = rows[-1].feature, rows[-1].trial, rows[-1].reference
+    """Return the policy for one feature, from the trial that was judged last."""
+    newest = max(rows, key=lambda row: row.judged_ms)
+    feature, trial, reference = newest.feature, newest.trial, newest.reference
     known = snapshot.deployments
     candidates = tuple(known[row.candidate] for row in rows if row.trial == trial and row.candidate in known)
     if route not in snapshot.routes or reference not in known or len(candidates) < 2:
@@ -104,7 +111,7 @@ def _tailored(journal: Journal, snapshot: Snapshot, route: str, rows: Sequence[R
         candidates=candidates,
         trial=trial,
         tolerance=plan.tolerance,
-        learn=partial(learn, deployments=(known[reference], *candidates), objective=_aim(snapshot, route, rows[-1])),
+        learn=partial(learn, deployments=(known[reference], *candidates), objective=_aim(snapshot, route, newest)),
     )
     return tailor.cut(journal.judgements(Filter(feature=feature, trial=trial)))
 

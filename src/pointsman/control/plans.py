@@ -62,8 +62,19 @@ def plan_of(snapshot: Snapshot, route: str, feature: str) -> Plan:
 
 def trial_id(route: str, feature: str, reference: str, grader: Grader, fresh: str = "") -> str:
     """Return the id of the trial that compares with this reference by this check; ``fresh`` sets a new start apart."""
-    digest = hashlib.sha256(msgspec.json.encode([route, feature, reference, grader, fresh])).hexdigest()
-    return f"{feature}-{digest[:10]}"
+    digest = hashlib.sha256(msgspec.json.encode([route, feature, reference, grader])).hexdigest()
+    return f"{feature}-{digest[:10]}" + (f"-{fresh}" if fresh else "")
+
+
+def is_current(snapshot: Snapshot, route: str, feature: str, trial: str) -> bool:
+    """Return whether a trial, fresh or not, compares by the feature's check and reference of today, on this route."""
+    if route not in snapshot.routes:
+        return False
+    plan = plan_of(snapshot, route, feature)
+    if plan.reference is None or plan.grader is None:
+        return False
+    today = [trial_id(route, name, plan.reference, plan.grader) for name in (feature, EVERY)]
+    return any(trial == one or trial.startswith(f"{one}-") for one in today)
 
 
 def start_trial(
@@ -142,7 +153,8 @@ def accept(
     """Let what a verdict is about serve a small share of a feature's requests: canary. It replaces what served before.
 
     The trial ends for its candidates; what is left of its cap pays for measuring the answers that are served. Raises
-    PlanError when the verdict is not ready, is about another reference, or names a deployment that exists no more.
+    PlanError when the verdict is not ready, is about another reference, check or route than the feature has today, or names
+    a deployment that exists no more.
     """
     check_acceptable(row, despite=despite)
     plan = plan_of(snapshot, route, feature)
@@ -151,6 +163,11 @@ def accept(
             raise PlanError(f"{name} is no deployment of the configuration any more: accept another")
     if plan.reference is not None and row.reference != plan.reference:
         raise PlanError(f"{row.candidate} was compared with {row.reference}, but today's reference is {plan.reference}")
+    if not is_current(snapshot, route, feature, row.trial):
+        raise PlanError(
+            f"{row.candidate} was judged by another check, or for another route, than {feature} has today: "
+            f"start with `pointsman trial {feature}`"
+        )
     name = f"{route}/{feature}" if serving.policy is not None else ""
     changed = replace(
         plan,

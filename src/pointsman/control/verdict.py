@@ -4,14 +4,14 @@ Strategy: rows of one exchange are paired, the candidate's grade minus the refer
 ``policy/guarantee`` in the order in which they came, and the costs of the same exchanges give the cost ratio. Everything is
 worked out anew from the journal, so that the table can be checked by anybody who can read the journal.
 
-Laws: one row per feature and candidate, from the newest trial that judged it; what could not be graded is counted and
+Laws: one row per feature and candidate, from the trial that judged it last; what could not be graded is counted and
 shown, never dropped in silence. The bounds on quality hold however often one looks; those on cost are plain 95 % bounds.
 A grade from a pairwise judge is a share of wins ``s`` in [0, 1]; the difference is ``2 s - 1``, wins minus losses.
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -40,6 +40,7 @@ class Row(Struct, frozen=True):
 
     ``more`` is about how many further judgements would settle it (None: more than 20,000, or it is not a matter of
     judgements) and ``more_nano`` what those would cost. ``why`` is empty unless the verdict needs a word of explanation.
+    ``judged_ms`` is when it was judged last.
     """
 
     feature: str
@@ -54,6 +55,7 @@ class Row(Struct, frozen=True):
     more: int | None = None
     more_nano: int | None = None
     why: str = ""
+    judged_ms: int = 0
 
     @property
     def settled(self) -> bool:
@@ -90,10 +92,12 @@ class Evidence:
     costs: list[tuple[int, int]] = field(default_factory=list)
     spent_nano: int = 0
     unpriced: int = 0
+    judged_ms: int = 0
 
     def add(self, reference: Judgement, candidate: Judgement) -> None:
         """Take one pair into account."""
         self.reference = reference.deployment
+        self.judged_ms = max(self.judged_ms, candidate.at_ms)
         self.spent_nano += (candidate.cost_nano or 0) + candidate.grading_nano
         answered = candidate.usage is not None and reference.usage is not None
         if answered and candidate.cost_nano is not None and reference.cost_nano is not None:
@@ -137,6 +141,7 @@ class Evidence:
             more=more,
             more_nano=more_nano,
             why=self._why(kind, change, tolerance, cost),
+            judged_ms=self.judged_ms,
         )
 
     def _why(self, kind: VerdictKind, change: Interval, tolerance: float, cost: Ratio | None) -> str:
@@ -186,14 +191,23 @@ def gather(judgements: Iterable[Judgement]) -> dict[tuple[str, str, str], Eviden
 
 
 def verdicts(
-    journal: Journal, tolerances: Mapping[str, float], *, feature: str | None = None, trial: str | None = None
+    journal: Journal,
+    tolerances: Mapping[str, float],
+    *,
+    feature: str | None = None,
+    trial: str | None = None,
+    counts: Callable[[str, str], bool] | None = None,
 ) -> list[Row]:
-    """Return the verdict table: one row per feature and candidate, from the newest trial that judged it, by feature.
+    """Return the verdict table: one row per feature and candidate, from the trial that judged it last, by feature.
 
-    ``tolerances`` maps features to the loss that the owner accepts; the key ``*`` holds for the others.
+    ``tolerances`` maps features to the loss that the owner accepts; the key ``*`` holds for the others. ``counts`` says of
+    a feature and a trial whether that is evidence at all.
     """
     newest: dict[tuple[str, str], Row] = {}
-    for (name, candidate, source), evidence in gather(journal.judgements(Filter(feature=feature, trial=trial))).items():
+    gathered = gather(journal.judgements(Filter(feature=feature, trial=trial)))
+    for (name, candidate, source), evidence in sorted(gathered.items(), key=lambda item: item[1].judged_ms):
+        if counts is not None and not counts(name, source):
+            continue
         tolerance = tolerances.get(name, tolerances.get("*", TOLERANCE))
         newest[name, candidate] = evidence.row(name, candidate, source, tolerance)
     return [newest[key] for key in sorted(newest)]
