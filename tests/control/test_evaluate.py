@@ -17,6 +17,7 @@ from pointsman.control.evaluate import (
     SINGLE,
     Evaluation,
     Measured,
+    _best_fixed,
     _gain,
     _interval,
     _split,
@@ -54,6 +55,7 @@ def test_simple_ways_of_choosing_are_what_they_are_by_hand() -> None:
     assert (single.quality, single.change, single.share) == (1.0, (0.0, 0.0, 0.0), 1.0)
     assert single.usd == pytest.approx(0.01)
     assert label.quality == 1.0
+    assert label.usd == possible.usd
     assert cheapest.usd == pytest.approx(0.001)
     assert cheapest.share == pytest.approx(0.1)
     assert 0.4 < cheapest.quality < 0.6
@@ -168,9 +170,79 @@ def test_costs_are_at_prices_and_as_recorded_only_without_one() -> None:
 def test_the_gain_is_in_the_objectives_own_terms() -> None:
     score, paid = np.array([[1.0, 0.0], [1.0, 1.0]]), np.array([[3e9, 1e9], [3e9, 1e9]])
     chosen = np.array([0, 1])
-    np.testing.assert_allclose(_gain(MATCH, score, paid, chosen, 0), [0, 2])
-    np.testing.assert_allclose(_gain(Objective("best"), score, paid, chosen, 1), [1, 0])
-    np.testing.assert_allclose(_gain(Objective("worth", usd_per_answer=5.0), score, paid, chosen, 1), [5 - 2, 0])
+    first, second = np.zeros(2, dtype=int), np.ones(2, dtype=int)
+    np.testing.assert_allclose(_gain(MATCH, score, paid, chosen, first), [0, 2])
+    np.testing.assert_allclose(_gain(Objective("best"), score, paid, chosen, second), [1, 0])
+    np.testing.assert_allclose(_gain(Objective("worth", usd_per_answer=5.0), score, paid, chosen, second), [5 - 2, 0])
+    np.testing.assert_allclose(_gain(MATCH, score, paid, chosen, chosen), [0, 0])
+
+
+@pytest.mark.parametrize(
+    ("aim", "best"),
+    [
+        (Objective("best"), 0),
+        (Objective("match", tolerance=0.05), 1),
+        (Objective("match", tolerance=0.0), 0),
+        (Objective("match", tolerance=0.9), 2),
+        (Objective("worth", usd_per_answer=0.01), 1),
+        (Objective("worth", usd_per_answer=0.001), 2),
+        (Objective("budget", usd_per_1000=5.0), 1),
+        (Objective("budget", usd_per_1000=0.01), 2),
+    ],
+)
+def test_the_best_fixed_model_is_the_objectives(aim: Objective, best: int) -> None:
+    """Right in 1.0, 0.96 and 0.2 of all cases, for $10, $4 and $0.1 per 1,000."""
+    score = np.column_stack((np.ones(50), np.arange(50) >= 2, np.arange(50) < 10)).astype(float)
+    assert _best_fixed(aim, score, np.tile([10e6, 4e6, 0.1e6], (50, 1)), 0) == best
+
+
+def labelled(count: int = 600) -> Outcomes:
+    """On one label the cheap model is as good as the dear one, on the other it is bad: labels say all there is to know."""
+    rng = np.random.default_rng(0)
+    rows = table(count)
+    label = np.random.default_rng(0).integers(0, 2, count)  # the kind of each prompt, as table() draws it
+    chance = np.where(label == 0, 0.9, 0.3)
+    score = np.column_stack([rng.random(count) < odds for odds in (0.9, chance)]).astype(float)
+    return replace(
+        rows,
+        deployments=("big", "small"),
+        score=score,
+        cost_nano=np.tile([1e6, 1e5], (count, 1)),
+        output_tokens=np.full((count, 2), np.nan),
+        feature=label.astype(np.int64),
+        features=("rail", "tax"),
+    )
+
+
+def test_choosing_must_beat_what_is_fixed_for_each_label_by_the_same_objective() -> None:
+    """Against the best fixed model choosing saves nearly half of the money; for each label so does a fixed one."""
+    found = evaluate(labelled(), Objective("match", tolerance=0.05), known={})
+    label, auto = ways(found)[LABEL], ways(found)[AUTO]
+    assert label.share == pytest.approx(0.55, abs=0.03)
+    assert label.change[0] >= -0.05
+    assert auto.share is not None
+    assert auto.share < 0.75
+    assert (found.bar, found.suffices) == (LABEL, True)
+    assert found.gain[0] == pytest.approx((label.usd or 0) - (auto.usd or 0))
+
+
+def test_labels_that_tell_nothing_are_no_bar() -> None:
+    label = np.random.default_rng(7).integers(0, 2, 400)
+    rows = replace(table(), feature=label.astype(np.int64), features=("a", "b"))
+    found = evaluate(rows, MATCH, known={one.name: one for one in PRICED}, seeds=2)
+    assert (found.bar, found.suffices) == (SINGLE, False)
+    assert found.gain[1] > 0
+
+
+def test_a_fixed_way_that_breaks_the_tolerance_is_no_bar() -> None:
+    """The cheap one is right on its label where that is learned, and always wrong where it is asked."""
+    rows = labelled()
+    score = rows.score.copy()
+    score[_split(rows.grouped(), 0)[1], 1] = 0.0
+    found = evaluate(replace(rows, score=score), Objective("match", tolerance=0.05), known={}, seeds=1)
+    assert ways(found)[LABEL].change[0] < -0.05
+    assert found.bar == SINGLE
+    assert found.suffices
 
 
 def test_intervals_cover_the_mean_nineteen_times_in_twenty() -> None:

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from pointsman.cli.figures import paper, table
 from pointsman.control.compile import all_deployments
-from pointsman.control.evaluate import AUTO, POSSIBLE, Evaluation, evaluate
+from pointsman.control.evaluate import AUTO, LABEL, POSSIBLE, SINGLE, Evaluation, evaluate
 from pointsman.control.learn import named
 from pointsman.control.tables import read_outcomes
 from pointsman.core.routing import Objective
@@ -88,9 +88,11 @@ def show(found: Evaluation) -> None:
         console.print(f"Left out, as they did not answer 97 % of the prompts: {', '.join(found.left_out)}.")
     if found.kind == "best":
         console.print("Money is not weighed: only quality counts.")
-    fixed = ", ".join(dict.fromkeys(found.fixed))
-    console.print(f"Choosing per request against the best fixed model ({fixed}): {_gain(found)}.")
-    if found.suffices:
+    fixed = f"model ({', '.join(dict.fromkeys(found.fixed))})" if found.bar == SINGLE else "model of each label"
+    console.print(f"Choosing per request against the best fixed {fixed}: {_gain(found)}.")
+    if found.suffices and found.bar == LABEL:
+        console.print("A fixed model for each label suffices here: choosing per request was not shown to beat that.")
+    elif found.suffices:
         console.print("One model suffices here: choosing per request was not shown to beat the best fixed one.")
     elif found.one_model:
         console.print(f"In {found.one_model} of {found.seeds} splits one model was thought to suffice, and used.")
