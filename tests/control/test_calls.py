@@ -98,6 +98,16 @@ async def ask(
     return answer, account(store.counters, TRIAL).spent_nano, most
 
 
+WHAT_ACTS_NOT: list[dict[str, Any]] = [
+    {"plugins": []},
+    {"web_search_options": None},
+    {"enable_search": False},
+    {"tools": None},
+    {"tools": [{"function": {"name": "f"}}]},
+    {"extra_body": {"google": {"thinking_config": {"thinking_budget": 5}, "tools": [{"function": {"name": "f"}}]}}},
+]
+
+
 class TestCopy:
     """A request made plain."""
 
@@ -107,6 +117,10 @@ class TestCopy:
         copied = copy(body(stream=True, stream_options={"include_usage": True}, **more))
         assert copied.fields == {"messages": HELLO["messages"], **more}
         assert (copied.output_tokens, copied.limited_here) == (9, False)
+
+    def test_what_is_kept_or_paid_by_the_clients_account_is_left_out(self) -> None:
+        copied = copy(body(store=True, service_tier="priority", metadata={"a": "b"}, user="u"))
+        assert copied.fields.keys() == {"messages", "user"}
 
     @pytest.mark.parametrize(
         ("limits", "usage", "tokens"),
@@ -139,13 +153,25 @@ class TestCopy:
             {"plugins": [{"id": "web"}]},
             {"tools": [{"type": "function", "function": {"name": "f"}}, {"type": "web_search"}]},
             {"tools": [{"type": "mcp", "server_url": "http://x"}]},
+            {"tools": [{"google_search": {}}]},
+            {"tools": [{"function": {"name": "f"}}, {"code_execution": {}}]},
+            {"tools": [{"type": "web_search", "function": {"name": "f"}}]},
+            {"tools": [{"type": None, "url_context": {}}]},
+            {"extra_body": {"google": {"tools": [{"google_search": {}}]}}},
+            {"google": {"tools": [{"google_search": {}}]}},
+            {"enable_search": True},
+            {"search_options": {}},
+            {"enable_code_interpreter": True},
+            {"web_search": True},
+            {"mcp_servers": [{"url": "http://x"}]},
+            {"some_new_web_search_of_2027": {"depth": 3}},
         ],
     )
     def test_what_the_provider_itself_would_execute_is_not_repeated(self, fields: dict[str, Any]) -> None:
         with pytest.raises(CopyError, match="asks the provider itself to act"):
             copy(body(**fields))
 
-    @pytest.mark.parametrize("fields", [{"plugins": []}, {"web_search_options": None}, {"tools": [{"function": {}}]}])
+    @pytest.mark.parametrize("fields", WHAT_ACTS_NOT)
     def test_what_only_looks_like_it_is_copied(self, fields: dict[str, Any]) -> None:
         assert copy(body(**fields)).fields
 

@@ -124,6 +124,27 @@ async def test_what_costs_nothing_may_be_called_at_the_cap_and_what_cost_too_muc
         await purse.reserve(0)
 
 
+@pytest.mark.parametrize(("cost", "capped"), [(60, False), (100, False), (101, True), (500, True)])
+async def test_a_call_dearer_than_its_worst_case_ends_the_trial_where_it_passes_the_cap(
+    store: Store, cost: int, *, capped: bool
+) -> None:
+    purse = Purse(store.counters, trial(100))
+    await purse.reserve(50)
+    purse.settle(50, cost)
+    assert account(store.counters, trial(100)) == Account(cost, 100, capped=capped)
+    assert not account(store.counters, trial(cost + 1)).capped, "a higher cap opens it again"
+
+
+async def test_an_overdraft_while_others_are_under_way_is_remembered_too(store: Store) -> None:
+    purse = Purse(store.counters, trial(1000))
+    await purse.reserve(10)
+    await purse.reserve(10)
+    purse.settle(10, 2000)
+    assert purse.capped
+    purse.settle(10, 0)
+    assert account(store.counters, trial(1000)) == Account(2000, 1000, capped=True)
+
+
 async def test_a_cancelled_wait_takes_nothing(store: Store) -> None:
     purse = Purse(store.counters, trial(100))
     await purse.reserve(80)

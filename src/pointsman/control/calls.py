@@ -9,7 +9,8 @@ nothing, what was cut off costs its worst case. The request's needs filter here 
 executed, by the provider neither: a request that asks it to search or to run something is not copied.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -35,8 +36,14 @@ _MEDIA_TOKENS: Final = 50_000
 _REPLY_BYTES: Final = 16 * 1024 * 1024
 _REFUSALS: Final = frozenset({400, 413, 415, 422})
 _LIMITS: Final = ("max_completion_tokens", "max_tokens")
-_ACTING: Final = ("web_search_options", "search_parameters", "plugins")  # OpenAI, xAI, OpenRouter
+# Names of fields by which providers are asked to act. They differ from one to the next (web_search_options, enable_search,
+# search_parameters, plugins, ...) and grow in number, so what sounds like one of them counts as one.
+_ACTING: Final = re.compile(
+    "search|code_interpreter|code_execution|plugin|connector|mcp|brows|ground|retriev|url_context|compound", re.IGNORECASE
+)
+_WRAPPERS: Final = ("extra_body", "google")  # what Gemini's dialect keeps its own fields in
 _PASSIVE_TOOLS: Final = ("function", "custom")  # those that the client executes
+_LEFT_OUT: Final = ("model", "stream", "stream_options", "store", "service_tier", "metadata")  # a tier has its own price
 
 
 class CopyError(PointsmanError):
@@ -44,9 +51,10 @@ class CopyError(PointsmanError):
 
 
 class Copied(Struct, frozen=True):
-    """A request made plain: ``fields`` is its decoded body without model and stream, ``request`` the view of it.
+    """A request made plain: ``fields`` is its decoded body without what only the client's own call needs.
 
-    ``output_tokens`` bounds the output; ``limited_here`` says that the bound is the trial's and not the client's.
+    ``request`` is the view of it; ``output_tokens`` bounds the output, and ``limited_here`` says that the bound is the
+    trial's and not the client's.
     """
 
     fields: dict[str, Any]
@@ -114,10 +122,10 @@ def copy(body: bytes, usage: Usage | None = None) -> Copied:
         request, fields = wire_request.decode(body), msgspec.json.decode(body, type=dict[str, Any])
     except (WireError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CopyError(f"the request cannot be read: {error}") from error
-    acting = _asks_provider_to_act(fields)
+    acting = ", ".join(_acting(fields))
     if acting:
         raise CopyError(f"the request asks the provider itself to act ({acting}), which a trial does not repeat")
-    for name in ("model", "stream", "stream_options"):
+    for name in _LEFT_OUT:
         fields.pop(name, None)
     # Providers differ in which of the two they heed, so the larger one bounds. llama.cpp takes -1 for no limit.
     limits = [fields[name] for name in _LIMITS if fields.get(name) is not None]
@@ -128,12 +136,24 @@ def copy(body: bytes, usage: Usage | None = None) -> Copied:
     return Copied(fields, request, max(LEAST_OUTPUT_TOKENS, ROOM * (usage.output if usage else 0)))
 
 
-def _asks_provider_to_act(fields: dict[str, Any]) -> str:
-    """Return what of a request the provider would execute by itself, at a cost or with an effect of its own; else empty."""
-    tools = [tool.get("type", "function") for tool in fields.get("tools") or () if isinstance(tool, dict)]
-    acting = [name for name in _ACTING if fields.get(name) not in (None, [])]
-    acting += [str(tool) for tool in tools if tool not in _PASSIVE_TOOLS]
-    return ", ".join(acting)
+def _acting(fields: dict[str, Any]) -> Iterator[str]:
+    """Yield what of a request the provider would execute by itself, at a cost or with an effect of its own."""
+    for name, value in fields.items():
+        if name == "tools":
+            yield from (_label(tool) for tool in value or () if not _passive(tool))
+        elif name in _WRAPPERS and isinstance(value, dict):
+            yield from _acting(value)
+        elif _ACTING.search(name) and value not in (None, [], False):  # an empty object switches it on all the same
+            yield name
+
+
+def _passive(tool: Any) -> bool:
+    """Whether a tool is one that the client executes: it says so, or describes a function; anything else may act."""
+    return isinstance(tool, dict) and (tool["type"] in _PASSIVE_TOOLS if "type" in tool else "function" in tool)
+
+
+def _label(tool: Any) -> str:
+    return str(tool.get("type") or ", ".join(tool)) if isinstance(tool, dict) else str(tool)
 
 
 def worst_case(copied: Copied, body_bytes: int, price: Price) -> int:

@@ -5,9 +5,10 @@ is put back. When the most does not fit any more, it waits for calls under way t
 the cap is reached. The sum lives in the store's counters, so that it outlives a restart. A change there waits for the disk,
 so the purse fetches a hundredth of the cap at a time, and brings back what it holds when no call is under way.
 
-Laws: what was spent and what is reserved never pass the cap together; a call whose cost stays unknown (cut off,
-killed) has cost its worst case, and a killed process what it held; that a cap was reached is remembered, and holds until a
-higher cap is set.
+Laws: what was spent and what is reserved never pass the cap together, as long as no call costs more than its worst case;
+where one does (its provider did not heed the limit of output tokens) and the cap is passed, that ends the trial. A call
+whose cost stays unknown (cut off, killed) has cost its worst case, and a killed process what it held; that a cap was
+reached is remembered, and holds until a higher cap is set.
 """
 
 import asyncio
@@ -63,8 +64,7 @@ class Purse:
                 self._under_way += 1
                 return
             if not self._under_way:
-                known = self._counters.get(_capped(self._trial))
-                self._counters.add(_capped(self._trial), self._trial.cap_nano - known)
+                self._remember_cap()
                 self._returned.set()
                 break
             self._returned.clear()
@@ -79,6 +79,12 @@ class Purse:
         if not self._under_way or self._held > 2 * self._portion:
             held, self._held = self._held, 0
             self._counters.add(_spent(self._trial), -held)
+        if cost_nano > reserved_nano and self._counters.get(_spent(self._trial)) - self._held > self._trial.cap_nano:
+            self._remember_cap()
+
+    def _remember_cap(self) -> None:
+        known = self._counters.get(_capped(self._trial))
+        self._counters.add(_capped(self._trial), max(0, self._trial.cap_nano - known))
 
     def _covers(self, most_nano: int) -> bool:
         return 0 < self._held >= most_nano  # who holds nothing asks the store, also for a call that is free
