@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
@@ -14,13 +15,15 @@ from pointsman.control.verdict import (
     difference,
     dollars,
     gather,
+    is_cheaper,
     percent,
     points,
     spell,
+    surely_below_zero,
 )
 from pointsman.core.chat import Usage
 from pointsman.core.record import Judgement
-from pointsman.policy.guarantee import Interval, VerdictKind
+from pointsman.policy.guarantee import ALPHA, Interval, VerdictKind
 
 USED = Usage(100, 10)
 NO_CHANGE = Interval(0.0, -0.01, 0.01, 500)
@@ -175,6 +178,42 @@ def test_the_cost_ratio_covers_its_truth_about_as_often_as_it_says() -> None:
         assert ratio is not None
         covered += ratio.low <= 0.3 <= ratio.high
     assert 0.90 <= covered / 300 <= 0.985
+
+
+def ever(ratio: float, seed: int, spread: float = 0.8) -> tuple[bool, bool]:
+    """Whether a candidate of that true ratio is called cheaper, and not cheaper, at any look in 30..3000."""
+    rng = np.random.default_rng(seed)
+    size = np.exp(rng.normal(0, 0.8, 3000))  # long requests are dear for both; the candidate's answers vary widely
+    own, other = (size * np.exp(rng.normal(-s * s / 2, s, 3000)) for s in (spread, 0.3))
+    change = ratio * own - other
+    sums, squares = np.cumsum(change), np.cumsum(change**2)
+    largest, least = np.maximum.accumulate(change), np.minimum.accumulate(change)
+    looks = range(29, 3000)
+    less = any(surely_below_zero(k + 1, float(sums[k]), float(squares[k]), float(largest[k]), ALPHA) for k in looks)
+    more = any(surely_below_zero(k + 1, -float(sums[k]), float(squares[k]), -float(least[k]), ALPHA) for k in looks)
+    return less, more
+
+
+def test_whoever_looks_after_every_pair_is_rarely_wrong_about_the_cost() -> None:
+    """At most 7 of 300 runs: the exact 95 % interval of that share (Clopper and Pearson) ends below 5 %."""
+    assert sum(ever(1.0, seed)[0] for seed in range(300)) <= 7
+    assert sum(ever(0.8, seed)[1] for seed in range(300)) <= 7
+
+
+def test_a_cheaper_candidate_is_called_so_in_the_end() -> None:
+    assert sum(ever(0.8, seed)[0] for seed in range(50)) >= 45
+    assert all(ever(0.3, seed)[0] for seed in range(50))
+
+
+def test_the_cost_is_open_until_thirty_pairs_and_settled_by_them_where_it_is_clear() -> None:
+    rng = random.Random(1)
+    costs = [(rng.randint(20, 40), rng.randint(90, 110)) for _ in range(40)]
+    assert is_cheaper(costs[:29]) is None
+    assert is_cheaper(costs[:30]) is True
+    assert is_cheaper([(reference, candidate) for candidate, reference in costs]) is False
+    assert is_cheaper([(5, 5)] * 30) is False
+    assert is_cheaper([*costs, (100_000, 100)]) is None, "one such answer outweighs all that was saved"
+    assert is_cheaper([(rng.randint(1, 200), rng.randint(1, 200)) for _ in range(100)]) is None
 
 
 @pytest.mark.parametrize("costs", [[], [(1, 2)], [(1, 0), (2, 0)]])

@@ -17,7 +17,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from pointsman.control.verdict import Evidence, Row, cost_ratio, difference
+from pointsman.control.verdict import Evidence, Row, difference, is_cheaper
 from pointsman.core.record import Judgement
 from pointsman.core.routing import Context, Deployment, Needs
 from pointsman.policy import model, objective
@@ -69,9 +69,8 @@ class Tailored:
     costs: tuple[tuple[int, Mapping[str, int]], ...]
 
     def cheaper_than(self, fixed: str) -> bool:
-        """Whether it is certainly (95 %, one look) cheaper than always one deployment, on the requests of the test."""
-        ratio = cost_ratio([(own, others[fixed]) for own, others in self.costs])
-        return ratio is not None and ratio.high < 1
+        """Whether it is certainly (95 %) cheaper than always one deployment, on the requests of the test."""
+        return is_cheaper([(own, others[fixed]) for own, others in self.costs]) is True
 
 
 @dataclass(frozen=True)
