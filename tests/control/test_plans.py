@@ -98,6 +98,8 @@ def test_the_plans_reference_may_be_the_routes() -> None:
         (snapshot(), {"candidates": ["zoo/big"]}, "no candidates"),
         (snapshot(), {"candidates": ["zoo/nobody"]}, "no deployment of the configuration"),
         (snapshot(Grader("judge", "zoo/nobody")), {}, "no deployment of the configuration"),
+        (snapshot(Grader("judge", "zoo/big")), {}, "zoo/big cannot judge a trial that it takes part in"),
+        (snapshot(Grader("judge", "zoo/tiny")), {}, "zoo/tiny cannot judge"),
         (snapshot(Grader("regex", "(")), {}, "regular expression"),
         (snapshot(), {"share": 0.0}, "share"),
         (snapshot(), {"tolerance": 5.0}, "tolerance"),
@@ -106,6 +108,11 @@ def test_the_plans_reference_may_be_the_routes() -> None:
 def test_a_trial_that_cannot_work_is_refused(before: Snapshot, options: dict[str, object], words: str) -> None:
     with pytest.raises(Exception, match=words):
         start_trial(before, "auto", "extraction", cap_nano=1, **options)  # type: ignore[arg-type]
+
+
+def test_a_judge_that_takes_no_part_may_judge() -> None:
+    before = snapshot(Grader("judge", "zoo/tiny"))
+    assert plan_of(start_trial(before, "auto", "x", candidates=["zoo/small"], cap_nano=1), "auto", "x").mode == "trial"
 
 
 def test_a_cap_of_money_needs_prices() -> None:

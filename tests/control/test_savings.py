@@ -91,6 +91,18 @@ def test_graded_answers_give_the_change_of_quality(store: Store) -> None:
     assert (change.policy, change.control) == (900, 50)
 
 
+def test_grades_of_different_checks_do_not_mix(store: Store) -> None:
+    store.journal.judge([judged(n, arm, 1.0, "regex") for n in range(50) for arm in ("policy", "control")])
+    store.journal.judge([judged(n, "policy", 0.0) for n in range(50, 80)])
+    store.journal.judge([judged(n, "control", 1.0) for n in range(50, 90)])
+    store.journal.judge([replace(judged(99, "policy", 1.0, "numeric"), arm="candidate", trial="t")])
+    for grader, value, arms in ((None, -1.0, (30, 40)), ("exact", -1.0, (30, 40)), ("regex", 0.0, (50, 50))):
+        change = savings(store.journal, "support", since_ms=0, grader=grader).quality
+        assert change is not None
+        assert (change.value, (change.policy, change.control)) == (value, arms)
+    assert savings(store.journal, "support", since_ms=0, grader="numeric").quality is None
+
+
 def test_the_interval_covers_the_truth_even_for_a_small_control_share(store: Store) -> None:
     rng, covered, place = random.Random(2), 0, 0
     for _ in range(120):

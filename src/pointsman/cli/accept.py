@@ -7,7 +7,7 @@ from rich.console import Console
 
 from pointsman.cli.verdict_table import savings_table, verdict_table
 from pointsman.control.findings import findings, propose
-from pointsman.control.plans import accept, plan_of, promote
+from pointsman.control.plans import accept, grader_name, plan_of, promote
 from pointsman.control.savings import savings
 from pointsman.control.tailor import PER_REQUEST
 from pointsman.serve.workspace import Workspace, workspace_option
@@ -32,7 +32,9 @@ def command(workspace: Workspace, feature: str, candidate: str | None, despite: 
     now_ms = int(time.time() * 1000)
     before = plan_of(workspace.snapshot(), route, feature)
     if before.mode in ("canary", "auto") and candidate is None:
-        console.print(savings_table(savings(workspace.store.journal, feature, since_ms=before.since_ms, route=route)))
+        grader = grader_name(before.grader) if before.grader is not None else None
+        measured = savings(workspace.store.journal, feature, since_ms=before.since_ms, route=route, grader=grader)
+        console.print(savings_table(measured))
         if before.mode == "canary":
             workspace.publish(lambda now: promote(now, route, feature, now_ms=now_ms), made_by=f"pointsman accept {feature}")
         share = 100 * plan_of(workspace.snapshot(), route, feature).acting_share

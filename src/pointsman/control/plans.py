@@ -60,6 +60,11 @@ def plan_of(snapshot: Snapshot, route: str, feature: str) -> Plan:
     return replace(plan, reference=plan.reference or found.reference)
 
 
+def grader_name(grader: Grader) -> str:
+    """Return what judgements say of their grader: its kind, and the judging deployment."""
+    return f"judge:{grader.spec}" if grader.kind == "judge" else grader.kind
+
+
 def trial_id(route: str, feature: str, reference: str, grader: Grader, fresh: str = "") -> str:
     """Return the id of the trial that compares with this reference by this check; ``fresh`` sets a new start apart."""
     digest = hashlib.sha256(msgspec.json.encode([route, feature, reference, grader])).hexdigest()
@@ -93,7 +98,7 @@ def start_trial(
     Where none is named, the feature's own are tried, else the route's.
 
     Raises PlanError when there is no reference, no check or judge, no candidate, an unknown deployment, or one without a
-    price (a cap of money cannot be kept without prices).
+    price (a cap of money cannot be kept without prices); when the judge is itself compared.
     """
     plan = plan_of(snapshot, route, feature)
     if plan.reference is None:
@@ -110,6 +115,10 @@ def start_trial(
     names = tuple(name for name in names if name != plan.reference)
     if not names:
         raise PlanError(f"no candidates: name some with --candidates, or set candidates = [...] in [routes.{route}]")
+    if plan.grader.kind == "judge" and plan.grader.spec in (plan.reference, *names):
+        raise PlanError(
+            f"{plan.grader.spec} cannot judge a trial that it takes part in (models prefer their own answers): name another"
+        )
     paid = {*names, plan.grader.spec} if plan.grader.kind == "judge" else {*names}
     for name in sorted(paid):
         _priced(snapshot, name)

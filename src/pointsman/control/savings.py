@@ -63,8 +63,14 @@ class Savings(Struct, frozen=True):
         return None if self.cost is None else -self.cost.value * (self.policy.requests - self.policy.unpriced)
 
 
-def savings(journal: Journal, feature: str, *, since_ms: int, route: str | None = None) -> Savings:
-    """Return what a feature's accepted candidates changed since ``since_ms``."""
+def savings(
+    journal: Journal, feature: str, *, since_ms: int, route: str | None = None, grader: str | None = None
+) -> Savings:
+    """Return what a feature's accepted candidates changed since ``since_ms``.
+
+    Grades of different checks do not mix: only those by ``grader`` count (None: by the one that graded last). Grades do not
+    say of which route their exchange was, so that quality is of the feature on all routes.
+    """
     lines = journal.spend(Filter(feature=feature, since_ms=since_ms, route=route))
     policy, control = ([line for line in lines if line.arm == arm] for arm in ("policy", "control"))
     latencies: dict[str, list[float]] = {"policy": [], "control": []}
@@ -77,15 +83,17 @@ def savings(journal: Journal, feature: str, *, since_ms: int, route: str | None 
         policy=_arm(policy, latencies["policy"]),
         control=_arm(control, latencies["control"]),
         cost=_cost(policy, control),
-        quality=_quality(_judged(journal, wanted)),
+        quality=_quality(_judged(journal, wanted, grader)),
     )
 
 
-def _judged(journal: Journal, wanted: Filter) -> list[Judgement]:
+def _judged(journal: Journal, wanted: Filter, grader: str | None) -> list[Judgement]:
     """Return the grades of the exchanges that are wanted, not those that were only graded in that time: ids sort by time."""
     first = next(iter(journal.exchanges(wanted, limit=1)), None)
     made = journal.judgements(Filter(feature=wanted.feature, since_ms=wanted.since_ms))
-    return [judged for judged in made if first is None or judged.exchange >= first.id]
+    served = [judged for judged in made if judged.arm in ("policy", "control")]
+    named = grader or (served[-1].grader if served else "")
+    return [judged for judged in served if judged.grader == named and (first is None or judged.exchange >= first.id)]
 
 
 def _arm(lines: Sequence[Spend], latencies: Sequence[float]) -> Arm:

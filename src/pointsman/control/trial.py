@@ -26,7 +26,7 @@ from msgspec.structs import replace
 from pointsman.control import judge
 from pointsman.control.calls import Answer, Calls, Copied, copy
 from pointsman.control.grade import EXPECTING, Grade, grade
-from pointsman.control.plans import plan_of
+from pointsman.control.plans import grader_name, plan_of
 from pointsman.control.purse import CapReachedError, Purse
 from pointsman.core.errors import ConfigError, PointsmanError
 from pointsman.core.record import Judgement, Sample
@@ -55,11 +55,6 @@ class _Job:
     def relative(self) -> bool:
         """Whether a grade needs the reference's answer to the same request."""
         return self.grader.kind == "judge" or (self.grader.against == "reference" and self.grader.kind in EXPECTING)
-
-    @property
-    def grader_name(self) -> str:
-        """What judgements say of their grader: its kind, and the judging deployment."""
-        return f"judge:{self.grader.spec}" if self.grader.kind == "judge" else self.grader.kind
 
 
 class Trials:
@@ -212,7 +207,7 @@ class Trials:
             deployment=deployment,
             arm=arm,
             score=graded.score,
-            grader=job.grader_name,
+            grader=grader_name(job.grader),
             trial=job.trial.id,
             usage=answer.usage,
             cost_nano=answer.cost_nano,
