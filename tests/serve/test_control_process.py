@@ -77,6 +77,19 @@ def test_a_changed_file_is_published_once(workspace: Workspace, capfd: pytest.Ca
     assert capfd.readouterr().err.count("took up pointsman.toml") == 2
 
 
+def test_what_a_changed_file_means_for_what_acts_is_said(workspace: Workspace, capfd: pytest.CaptureFixture[str]) -> None:
+    workspace.publish(lambda _: canary(), made_by="a test")
+    assert workspace.config_path
+    route = '[routes.auto]\nreference = "z/big"\ncandidates = ["z/small"]\n[features.support]\n'
+    route += "".join(f'[deployments."{name}"]\n' for name in NAMES)
+    workspace.config_path.write_text(GOOD.replace("127.0.0.1:9", "127.0.0.1:10") + route, "utf-8")
+    ConfigFile(workspace.config_path, workspace.store).look()
+    assert workspace.snapshot().routes["auto"].plans["support"].mode == "canary"
+    took, note = capfd.readouterr().err.splitlines()
+    assert "took up pointsman.toml" in took
+    assert "the former address of provider z" in note
+
+
 def test_a_mistake_or_a_missing_file_leaves_the_last_good_one(workspace: Workspace) -> None:
     assert workspace.config_path
     file = ConfigFile(workspace.config_path, workspace.store)

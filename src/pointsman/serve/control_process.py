@@ -87,14 +87,18 @@ class ConfigFile:
         today = dt.datetime.now(dt.UTC).date()
         made_by = f"configuration {self._path.name} changed"
         number = self._store.snapshots.current_number()
-        published = publish(
-            self._store,
-            lambda previous: compile_snapshot(config, previous, today=today, made_by=made_by).snapshot,
-            made_by=made_by,
-            now_ms=_now_ms(),
-        )
+        notes: tuple[str, ...] = ()
+
+        def change(previous: Snapshot) -> Snapshot:
+            nonlocal notes
+            compiled = compile_snapshot(config, previous, today=today, made_by=made_by)
+            notes = compiled.notes
+            return compiled.snapshot
+
+        published = publish(self._store, change, made_by=made_by, now_ms=_now_ms())
         if published.number != number:
-            say(f"took up {self._path.name}")
+            for sentence in (f"took up {self._path.name}", *notes):
+                say(sentence)
 
 
 class Canaries:
