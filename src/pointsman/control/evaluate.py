@@ -86,6 +86,12 @@ class _Sums:
     cost: Floats
 
 
+def _paid(rows: Outcomes, known: Mapping[str, Deployment]) -> Floats:
+    """Return what each answer cost (N, M), in nano-dollars; where that is unknown, its model's mean."""
+    paid = spent(rows, [known[name] for name in rows.deployments if name in known])
+    return np.asarray(np.where(np.isfinite(paid), paid, _means(paid)))
+
+
 def evaluate(
     outcomes: Outcomes,
     objective: Objective,
@@ -100,8 +106,7 @@ def evaluate(
         raise TableError(f"too few prompts to set any aside ({len(rows)}): evaluation needs at least four different ones")
     aim = objective if weighable(rows, known) else Objective("best")
     score = np.nan_to_num(rows.score)
-    paid = spent(rows, [known[name] for name in rows.deployments if name in known])
-    paid = np.where(np.isfinite(paid), paid, _means(paid))
+    paid = _paid(rows, known)
     sums = {name: _Sums(np.zeros(len(rows)), np.zeros(len(rows))) for name in WAYS}
     seen = np.zeros(len(rows))
     gains = {name: np.zeros(len(rows)) for name in (SINGLE, LABEL)}
