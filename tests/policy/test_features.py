@@ -50,17 +50,6 @@ def test_sketches_have_norm_one_or_nothing_and_flags_are_shares(user: str, syste
         assert np.linalg.norm(sketch) == pytest.approx(1, abs=1e-5) or not sketch.any()
 
 
-@given(st.lists(st.tuples(ANY_TEXT, ANY_TEXT), min_size=1, max_size=6))
-def test_many_at_once_are_as_one_at_a_time(texts: list[tuple[str, str]]) -> None:
-    requests = [asked(*each) for each in texts]
-    assert features.vectors(requests) == [features.vector(request) for request in requests]
-
-
-def test_many_long_texts_are_as_one_at_a_time() -> None:
-    requests = [asked(f"{word} " * 3000, word) for word in ("one", "two", "three", "four", "five")]
-    assert features.vectors(requests) == [features.vector(request) for request in requests]
-
-
 def test_the_bytes_are_the_same_in_every_process() -> None:
     code = (
         "from pointsman.core.chat import *; from pointsman.policy import features; "
@@ -93,6 +82,14 @@ def test_texts_that_share_words_are_nearer_than_those_that_do_not() -> None:
 
 def test_the_order_of_words_shows_in_their_pairs() -> None:
     assert 0.5 < similarity("the dog bites the man today", "the man bites the dog today") < 0.999
+
+
+def test_words_are_the_same_beside_other_scripts() -> None:
+    """ASCII by itself is split in another way than text of all scripts: the words must not show it."""
+    said = "please add the numbers four and five, then multiply by 17 and tell me what x_1 is"
+    for other in ("写", "é", "“", "\N{NO-BREAK SPACE}"):
+        assert similarity(f"{said} {other}", said) > 0.95
+    assert similarity("手机iPhone坏了", "iphone") > 0.2
 
 
 def test_user_and_system_are_kept_apart() -> None:

@@ -163,8 +163,8 @@ class JournalWriter:
 
 
 def _complete(batch: Sequence[_Waiting]) -> list[ExchangeRecord]:
-    """Return the records with the vectors that are still to be computed: many at once cost a fraction of one at a time."""
-    computed = iter(features.vectors([request for _, request, _ in batch if request is not None]))
+    """Return the records with the vectors that are still to be computed."""
     return [
-        record if request is None else msgspec.structs.replace(record, vector=next(computed)) for record, request, _ in batch
+        record if request is None else msgspec.structs.replace(record, vector=features.vector(request))
+        for record, request, _ in batch
     ]
