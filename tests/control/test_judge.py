@@ -74,7 +74,7 @@ def test_what_the_judge_is_asked() -> None:
 
 
 def test_a_conversation_is_quoted_turn_by_turn() -> None:
-    call = Message("assistant", (), (ToolCall("weather", '{"city":"Ulm"}'),))
+    call = Message("assistant", (ToolCall("weather", '{"city":"Ulm"}'),))
     request = ChatRequest("auto", (Message("user", (Text("Weather?"),)), call, Message("tool", (Text("sunny"),))))
     text = user_text(question(request, "a", "b", model="m"))
     assert '[user]\nWeather?\n\n[assistant]\nweather{"city":"Ulm"}\n\n[tool]\nsunny' in text

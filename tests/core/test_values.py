@@ -58,7 +58,7 @@ class TestChat:
         (
             Message("system", (Text("be brief"),)),
             Message("user", (Text("what is"), Media("image"), Text("this?"))),
-            Message("assistant", (), (ToolCall("look", '{"at":"it"}'),)),
+            Message("assistant", (ToolCall("look", '{"at":"it"}'),)),
             Message("tool", (Text("a cat"), Media("file"))),
             Message("system", (Text("and kind"),)),
         ),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.core.chat import ChatRequest, Media, Message, Text, ToolCall
+from pointsman.core.chat import ChatRequest, Media, Message, Output, Text, Tool, ToolCall
 from pointsman.policy import features
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=300)  # lone surrogates too
@@ -111,8 +111,8 @@ def test_only_head_and_tail_of_a_huge_text_are_read_but_its_length_is_known() ->
 @pytest.mark.parametrize(
     "changed",
     [
-        asked("same", tools=2),
-        asked("same", json_schema=True),
+        asked("same", tools=(Tool("f"),) * 2),
+        asked("same", output=Output("json_schema")),
         asked("same", max_output_tokens=100),
         ChatRequest("auto", (Message("user", (Text("same"), Media("image"))),)),
         ChatRequest("auto", (Message("user", (Text("same"),)), Message("assistant"))),
@@ -136,8 +136,8 @@ def test_only_vectors_of_this_version_are_read(data: bytes) -> None:
 def test_input_tokens_count_bytes_frames_tools_and_media() -> None:
     assert features.input_tokens(asked("a" * 400)) == 104
     assert features.input_tokens(asked("写" * 4)) == 7
-    assert features.input_tokens(asked("a" * 400, tools=2)) == 104 + 128
-    seen = ChatRequest("", (Message("user", (Text("abcd"), Media("image")), (ToolCall("f", "12345678"),)),))
+    assert features.input_tokens(asked("a" * 400, tools=(Tool("f"),) * 2)) == 104 + 128
+    seen = ChatRequest("", (Message("user", (Text("abcd"), Media("image"), ToolCall("f", "12345678"))),))
     assert features.input_tokens(seen) == 3 + 4 + 512
 
 

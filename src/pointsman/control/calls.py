@@ -26,7 +26,7 @@ from pointsman.policy import features
 from pointsman.policy.cost import amount
 from pointsman.policy.decide import unfit
 from pointsman.upstream.interfaces import Credential, Reply, Request, Timeouts, Transport
-from pointsman.wire.openai_chat import reply as wire_reply
+from pointsman.wire.openai_chat import count as wire_count
 from pointsman.wire.openai_chat import request as wire_request
 
 LEAST_OUTPUT_TOKENS: Final = 4096
@@ -175,7 +175,7 @@ def needs(request: ChatRequest) -> Needs:
     return Needs(
         input_tokens=features.input_tokens(request),
         max_output_tokens=request.max_output_tokens,
-        tools=request.tools > 0,
+        tools=bool(request.tools),
         json_schema=request.json_schema,
         media=request.media,
     )
@@ -197,7 +197,7 @@ async def _read(received: Reply, copied: Copied, price: Price) -> Answer:
     if received.status != 200:
         return Answer(failed=received.status in _REFUSALS, cost_nano=0, note=f"answered with status {received.status}")
     try:
-        said = wire_reply.decode(body)
+        said = wire_count.answer(body)
     except WireError:
         return Answer(failed=True, note="answered with something that is no chat completion")
     cost = amount(said.usage, price) if said.usage is not None else None

@@ -36,8 +36,8 @@ from pointsman.gateway.server.message import Client, Headers, Incoming
 from pointsman.policy import decide, features
 from pointsman.policy.decide import State
 from pointsman.upstream.interfaces import Reply, Request, Transport
-from pointsman.wire.openai_chat import errors
-from pointsman.wire.openai_chat import reply as replies
+from pointsman.wire.answer import Answer
+from pointsman.wire.openai_chat import count, errors
 from pointsman.wire.openai_chat import request as requests
 
 Outcome = Literal["ok", "error", "client_gone", "cut"]
@@ -84,7 +84,7 @@ class Exchange:
         self._outcome: Outcome = "error"
         self._status = 500
         self._first_content: float | None = None
-        self._answer: replies.Answer | None = None
+        self._answer: Answer | None = None
 
     async def serve(self, client: Client) -> None:
         """Answer the client, then keep the record. Raises nothing that the client caused but its own cancellation."""
@@ -209,7 +209,7 @@ class Exchange:
     async def _whole(self, call: Call, reply: Reply, client: Client) -> Failure | None:
         body = await reply.read(self._current.snapshot.limits.body_bytes)
         try:
-            said = replies.count(body)
+            said = count.count(body)
         except WireError:
             status = errors.reported(body)
             if status is None:
@@ -224,10 +224,10 @@ class Exchange:
         client.answer(200, self._head(call, heads.to_client(reply.headers)), body)
         return None
 
-    def _read(self, body: bytes) -> replies.Answer | None:
+    def _read(self, body: bytes) -> Answer | None:
         """Return what a reply says, for a trial; a reply that we cannot read is not sampled, and still the client's."""
         try:
-            return replies.decode(body)
+            return count.answer(body)
         except WireError:
             self._trial = None
             return None
@@ -274,7 +274,7 @@ class Exchange:
         assert self._decision is not None  # noqa: S101 - nothing is called before
         return theirs + heads.ours(self._id, self._feature, self._decision, call.deployment.name)
 
-    def _understand(self, call: Call, said: replies.Answer) -> None:
+    def _understand(self, call: Call, said: Answer) -> None:
         self._answer = said
         call.usage, call.finish = said.usage, said.finish
 
@@ -338,7 +338,7 @@ def _needs(request: ChatRequest) -> Needs:
     return Needs(
         input_tokens=features.input_tokens(request),
         max_output_tokens=request.max_output_tokens,
-        tools=request.tools > 0,
+        tools=bool(request.tools),
         json_schema=request.json_schema,
         media=request.media,
     )

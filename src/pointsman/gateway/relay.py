@@ -6,13 +6,12 @@ ends with an error event, also where only some of several choices had ended; the
 left out.
 """
 
-from pointsman.core.chat import StreamEvent
 from pointsman.core.errors import GatewayError
 from pointsman.gateway.sampling import ANSWER_LIMIT
 from pointsman.wire import sse
+from pointsman.wire.answer import Answer, Seen
 from pointsman.wire.openai_chat import errors
-from pointsman.wire.openai_chat.reply import Answer
-from pointsman.wire.openai_chat.stream import StreamReader, usage_only
+from pointsman.wire.openai_chat.watch import StreamReader, usage_only
 
 HELD_LIMIT = 256 * 1024
 
@@ -67,7 +66,7 @@ class Relay:
         """Whether all of the text was kept."""
         return not self._reader.overflowed
 
-    def _pass(self, frames: list[tuple[bytes, StreamEvent]]) -> bytes:
+    def _pass(self, frames: list[tuple[bytes, Seen]]) -> bytes:
         out: list[bytes] = []
         for frame, event in frames:
             if self._drop_usage and not event.content and usage_only(frame):

@@ -73,7 +73,8 @@ def _entry_table() -> NDArray[np.uint8]:
     counts = np.arange(-_MOST, _MOST + 1)
     top = np.maximum(np.arange(_MOST + 1), 1)[:, None]
     damped = _LARGEST * np.sqrt(np.minimum(np.abs(counts) / top, 1.0))  # sublinear in counts
-    return (np.rint(np.copysign(damped, counts)) + _NOTHING).astype(np.uint8)
+    entries: NDArray[np.float64] = np.rint(np.copysign(damped, counts)) + _NOTHING
+    return entries.astype(np.uint8)
 
 
 _CLASS_OF: Final = _class_table()
@@ -93,8 +94,8 @@ def vector(request: ChatRequest) -> bytes:
     counts = _class_counts(read)
     size = max(len(read), 1)
     asked = _asked(request, len(user), len(system), int(counts[_LINES]), int(counts[_WIDE_CLASS]) / size)
-    shares = np.sqrt(counts[: len(_CLASSES)] * (255.0 * 255.0 / size))
-    flags = bytes([round(255 * min(each, 1.0)) for each in asked]) + np.rint(shares).astype(np.uint8).tobytes()
+    shares: NDArray[np.float64] = np.sqrt(counts[: len(_CLASSES)] * (255.0 * 255.0 / size))
+    flags = bytes([round(255 * min(each, 1.0)) for each in asked]) + np.rint(shares, out=shares).astype(np.uint8).tobytes()
     return _VERSION_BYTE + flags.ljust(FLAGS, b"\0") + _sketch(read, USER_DIMS) + _sketch(_clipped(system), SYSTEM_DIMS)
 
 
@@ -120,7 +121,7 @@ def input_tokens(request: ChatRequest) -> int:
     for message in request.messages:
         size += len(message.text.encode(errors="replace")) + sum(len(call.arguments) for call in message.tool_calls)
         media += sum(isinstance(part, Media) for part in message.parts)
-    frame = _TOKENS_PER_MESSAGE * len(request.messages) + _TOKENS_PER_TOOL * request.tools + _TOKENS_PER_MEDIA * media
+    frame = _TOKENS_PER_MESSAGE * len(request.messages) + _TOKENS_PER_TOOL * len(request.tools) + _TOKENS_PER_MEDIA * media
     return -(-size // 4) + frame
 
 
@@ -158,7 +159,7 @@ def _sketch(text: str, width: int) -> bytes:
     top = min(int(np.maximum.reduce(np.abs(signed))), _MOST)
     signed += _MOST
     half = width // 2
-    upper = _UPPER[top].take(signed[:half], mode="clip")
+    upper: NDArray[np.uint8] = _UPPER[top].take(signed[:half], mode="clip")
     upper |= _LOWER[top].take(signed[half:], mode="clip")
     return upper.tobytes()
 
@@ -172,7 +173,7 @@ def _asked(request: ChatRequest, user: int, system: int, lines: int, wide: float
         math.log2(1 + system) / 20,
         math.log2(1 + len(request.messages)) / 8,
         math.log2(1 + lines) / 10,
-        min(request.tools, 8) / 8,
+        min(len(request.tools), 8) / 8,
         float(request.json_schema),
         float(bool(request.media)),
         0.0 if request.max_output_tokens is None else math.log2(2 + max(request.max_output_tokens, 0)) / 20,

@@ -79,4 +79,4 @@ def test_messages_that_are_none_give_no_request() -> None:
         assert fields.chat("m", messages) is None
     request = fields.chat("m", [{"role": "user", "content": "hi"}], tools=[{}])
     assert request is not None
-    assert (request.user_text, request.tools) == ("hi", 1)
+    assert (request.user_text, len(request.tools)) == ("hi", 1)

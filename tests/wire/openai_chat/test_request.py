@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.core.chat import ChatRequest, Media, Message, Text, ToolCall
+from pointsman.core.chat import ChatRequest, Media, Message, Output, Text, Tool, ToolCall
 from pointsman.core.errors import WireError
 from pointsman.wire.openai_chat.request import decode, edit
 
@@ -52,15 +52,15 @@ def test_everything_that_choosing_needs_is_read() -> None:
     assert decode(json.dumps(body).encode()) == ChatRequest(
         model="auto",
         messages=(
-            Message("system", (Text("Be brief."),)),
+            Message("developer", (Text("Be brief."),)),
             Message("user", (Text("What is this?"), Media("image"), Media("audio"), Media("file"))),
-            Message("assistant", (), (ToolCall("look", '{"x":1}', "c1"), ToolCall("sql", "select 1", "c2"))),
+            Message("assistant", (ToolCall("look", '{"x":1}', "c1"), ToolCall("sql", "select 1", "c2"))),
             Message("tool", (Text("a cat"),)),
         ),
         stream=True,
         include_usage=True,
-        tools=1,
-        json_schema=True,
+        tools=(Tool(""),),
+        output=Output("json_schema"),
         max_output_tokens=7,
         user="u1",
         metadata={"feature": "support"},

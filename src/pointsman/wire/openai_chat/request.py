@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from pointsman.core.chat import ChatRequest, Media, Message, Part, Text, ToolCall
+from pointsman.core.chat import ChatRequest, Media, Message, Output, Part, Text, Tool, ToolCall
 from pointsman.core.errors import WireError
 
 
@@ -90,8 +90,8 @@ def decode(body: bytes) -> ChatRequest:
         messages=tuple([_message(message) for message in wire.messages]),
         stream=bool(wire.stream),
         include_usage=wire.stream_options is not None and bool(wire.stream_options.include_usage),
-        tools=len(wire.tools or ()) + len(wire.functions or ()),
-        json_schema=wire.response_format is not None and wire.response_format.type == "json_schema",
+        tools=(Tool(""),) * (len(wire.tools or ()) + len(wire.functions or ())),
+        output=Output("json_schema") if wire.response_format and wire.response_format.type == "json_schema" else None,
         max_output_tokens=limit,
         user=wire.user,
         metadata={k: v for k, v in wire.metadata.items() if isinstance(v, str)} if wire.metadata else {},
@@ -165,7 +165,7 @@ def _message(wire: _Message) -> Message:
     else:
         parts = ()
     calls = tuple([_tool_call(call) for call in wire.tool_calls]) if wire.tool_calls else ()
-    return Message("system" if wire.role == "developer" else wire.role, parts, calls)
+    return Message(wire.role, parts + calls)
 
 
 def _part(wire: _Part) -> Part:

@@ -1,4 +1,4 @@
-"""A streamed reply: its frames as they came, each with what it means.
+"""A streamed reply that is passed on as it is: its frames as they came, each with what it means.
 
 Strategy: before the first content every frame is parsed; after it, only frames that hold one of a few marks are, unless
 someone wants the text. A chunk of plain content that is whole frames is passed on in one piece, unparsed and uncopied.
@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from pointsman.core.chat import StreamEvent, ToolCall, Usage
+from pointsman.core.chat import ToolCall, Usage
 from pointsman.wire import sse
-from pointsman.wire.openai_chat.reply import Answer, WireContent, WireToolCall, finish_of, usage_of, words
+from pointsman.wire.answer import Answer, Seen
+from pointsman.wire.openai_chat.count import WireContent, WireToolCall, finish_of, usage_of, words
 
 
 class _Choice(Struct):
@@ -42,9 +43,9 @@ _calls = msgspec.json.Decoder(list[WireToolCall])
 _EMPTY = frozenset((b"null", b'""', b"[]", b"{}"))
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
 _FINISH = re.compile(rb'"finish_reason"\s*:\s*"')
-_PLAIN = StreamEvent(content=True)
-_SILENT = StreamEvent()
-_DONE = StreamEvent(done=True)
+_PLAIN = Seen(content=True)
+_SILENT = Seen()
+_DONE = Seen(done=True)
 
 
 class StreamReader:
@@ -80,14 +81,14 @@ class StreamReader:
         self.overflowed = False
         self.ended: set[int] = set()
 
-    def feed(self, chunk: bytes) -> list[tuple[bytes, StreamEvent]]:
+    def feed(self, chunk: bytes) -> list[tuple[bytes, Seen]]:
         """Return the frames that a chunk completes, each with its event. Raises WireError when one is too long.
 
         Content frames without any mark may come joined as one.
         """
         if self._texts or not self._splitter.whole(chunk):
             return self._events(self._splitter.feed(chunk))
-        found: list[tuple[bytes, StreamEvent]] = []
+        found: list[tuple[bytes, Seen]] = []
         start = 0
         while not self._began:
             end = chunk.find(b"\n\n", start) + 2
@@ -103,10 +104,10 @@ class StreamReader:
             rest = rest[plain:]
         return found + self._events(self._splitter.feed(rest)) if rest else found
 
-    def _events(self, frames: list[bytes]) -> list[tuple[bytes, StreamEvent]]:
+    def _events(self, frames: list[bytes]) -> list[tuple[bytes, Seen]]:
         return [(frame, self._event(frame)) for frame in frames]
 
-    def end(self) -> list[tuple[bytes, StreamEvent]]:
+    def end(self) -> list[tuple[bytes, Seen]]:
         """Return what the ended stream left without a blank line: one frame, or nothing."""
         rest = self._splitter.rest()
         return [(rest, self._event(rest))] if rest.strip() else []
@@ -116,7 +117,7 @@ class StreamReader:
         calls = tuple(ToolCall(name, "".join(parts), id_) for id_, name, *parts in self._calls.values())
         return Answer("".join(self._words), calls, self._finish, self._usage)
 
-    def _event(self, frame: bytes) -> StreamEvent:
+    def _event(self, frame: bytes) -> Seen:
         if self._began and not self._texts and _first_mark(frame) < 0:
             return _PLAIN
         data = sse.data(frame)
@@ -129,10 +130,10 @@ class StreamReader:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return _SILENT
         if bytes(chunk.error) not in (b"", b"null"):
-            return StreamEvent(error=_reason(chunk.error))
+            return Seen(error=_reason(chunk.error))
         return self._read(chunk)
 
-    def _read(self, chunk: _Chunk) -> StreamEvent:
+    def _read(self, chunk: _Chunk) -> Seen:
         content, text, tool_text = False, "", ""
         finish: str | None = None
         for choice in chunk.choices or ():
@@ -155,7 +156,7 @@ class StreamReader:
         self._began = self._began or content
         self._finish = finish or self._finish
         self._usage = usage or self._usage
-        return StreamEvent(content, text, tool_text, finish, usage)
+        return Seen(content, text, tool_text, finish, usage)
 
     def _said(self, raw: Raw) -> str:
         try:

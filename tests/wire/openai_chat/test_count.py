@@ -6,7 +6,8 @@ import pytest
 
 from pointsman.core.chat import ToolCall, Usage
 from pointsman.core.errors import WireError
-from pointsman.wire.openai_chat.reply import Answer, count, decode
+from pointsman.wire.answer import Answer
+from pointsman.wire.openai_chat.count import answer, count
 
 CALLS = [{"id": "c1", "type": "function", "function": {"name": "look", "arguments": '{"x": 1}'}}]
 
@@ -25,7 +26,7 @@ def test_tokens_of_every_kind_are_counted() -> None:
     }
     expected = Usage(input=100, output=50, cached=60, cache_written=20, reasoning=30)
     assert count(reply({"content": "x"}, usage)) == Answer(finish="stop", usage=expected)
-    assert decode(reply({"content": "x"}, usage)) == Answer("x", (), "stop", expected)
+    assert answer(reply({"content": "x"}, usage)) == Answer("x", (), "stop", expected)
 
 
 @pytest.mark.parametrize(
@@ -48,31 +49,31 @@ def test_usage_that_says_less_is_read_as_far_as_it_goes(usage: object, expected:
 
 
 def test_tool_calls_are_part_of_the_graded_answer() -> None:
-    answer = decode(reply({"content": None, "tool_calls": CALLS}, finish="tool_calls"))
-    assert answer.tool_calls == (ToolCall("look", '{"x": 1}', "c1"),)
-    assert json.loads(answer.graded) == [{"name": "look", "arguments": '{"x": 1}'}]
-    assert decode(reply({"content": "Well:", "tool_calls": CALLS})).graded.startswith("Well:\n[")
+    found = answer(reply({"content": None, "tool_calls": CALLS}, finish="tool_calls"))
+    assert found.tool_calls == (ToolCall("look", '{"x": 1}', "c1"),)
+    assert json.loads(found.graded) == [{"name": "look", "arguments": '{"x": 1}'}]
+    assert answer(reply({"content": "Well:", "tool_calls": CALLS})).graded.startswith("Well:\n[")
 
 
 def test_an_odd_end_is_none_and_never_costs_the_answer() -> None:
-    answer = decode(json.dumps({"choices": [{"message": {"content": "x"}, "finish_reason": 3}]}).encode())
-    assert (answer.text, answer.finish) == ("x", None)
+    found = answer(json.dumps({"choices": [{"message": {"content": "x"}, "finish_reason": 3}]}).encode())
+    assert (found.text, found.finish) == ("x", None)
 
 
 def test_a_refusal_is_text() -> None:
-    assert decode(reply({"content": None, "refusal": "No."})).graded == "No."
+    assert answer(reply({"content": None, "refusal": "No."})).graded == "No."
 
 
 def test_content_may_be_a_list_of_parts_and_only_its_text_is_the_answer() -> None:
     thought = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
-    answer = decode(reply({"content": [thought, {"type": "text", "text": "fo"}, {"type": "text", "text": "ur"}]}))
-    assert answer.text == "four"
+    found = answer(reply({"content": [thought, {"type": "text", "text": "fo"}, {"type": "text", "text": "ur"}]}))
+    assert found.text == "four"
 
 
 @pytest.mark.parametrize(
     "body", [b"<html>log in</html>", b"{}", b'{"error":{"message":"x"}}', b"", b'{"choices":3}', b"\xff"]
 )
 def test_what_is_no_completion_is_refused(body: bytes) -> None:
-    for read in (count, decode):
+    for read in (count, answer):
         with pytest.raises(WireError, match="not a chat completion"):
             read(body)

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from pointsman.core.chat import StreamEvent, ToolCall, Usage
-from pointsman.wire.openai_chat.reply import Answer
-from pointsman.wire.openai_chat.stream import StreamReader, usage_only
+from pointsman.core.chat import ToolCall, Usage
+from pointsman.wire.answer import Answer, Seen
+from pointsman.wire.openai_chat.watch import StreamReader, usage_only
 
 
 def frame(delta: object, finish: str | None = None, **fields: object) -> bytes:
@@ -42,7 +42,7 @@ ANSWER = Answer(
 )
 
 
-def read(*chunks: bytes, texts: bool) -> tuple[bytes, list[StreamEvent], Answer]:
+def read(*chunks: bytes, texts: bool) -> tuple[bytes, list[Seen], Answer]:
     reader = StreamReader(texts=texts)
     found = [pair for chunk in chunks for pair in reader.feed(chunk)] + reader.end()
     return b"".join(raw for raw, _ in found), [event for _, event in found], reader.answer()
@@ -136,7 +136,7 @@ def test_words_that_look_like_marks_are_only_words() -> None:
 
 def test_what_is_not_json_is_passed_on() -> None:
     reader = StreamReader()
-    assert reader.feed(b"data: oops\n\n") == [(b"data: oops\n\n", StreamEvent())]
+    assert reader.feed(b"data: oops\n\n") == [(b"data: oops\n\n", Seen())]
 
 
 def test_text_beyond_the_limit_is_given_up() -> None:

@@ -1,4 +1,4 @@
-"""A whole reply: what it cost, how it ended, and what it said.
+"""A whole reply that is passed on as it is: what it took, how it ended, and what it said.
 
 Strategy: two partial decoders, because most replies are only counted and few are graded. ``Answer`` is also what a
 streamed reply adds up to, so that graders see the same text either way.
@@ -14,6 +14,7 @@ from msgspec import Raw, Struct
 
 from pointsman.core.chat import ToolCall, Usage
 from pointsman.core.errors import WireError
+from pointsman.wire.answer import Answer
 
 
 class _InputDetails(Struct):
@@ -111,23 +112,6 @@ class _Whole(Struct):
     usage: Raw = Raw()
 
 
-class Answer(Struct, frozen=True):
-    """What a reply said and what it took. ``usage`` is None where the provider reported none."""
-
-    text: str = ""
-    tool_calls: tuple[ToolCall, ...] = ()
-    finish: str | None = None
-    usage: Usage | None = None
-
-    @property
-    def graded(self) -> str:
-        """The answer as one text for graders: what was said, then the tool calls as a JSON array, where there are any."""
-        if not self.tool_calls:
-            return self.text
-        calls = msgspec.json.encode([{"name": call.name, "arguments": call.arguments} for call in self.tool_calls]).decode()
-        return f"{self.text}\n{calls}" if self.text else calls
-
-
 _counted = msgspec.json.Decoder(_Counted)
 _whole = msgspec.json.Decoder(_Whole)
 
@@ -153,7 +137,7 @@ def count(body: bytes) -> Answer:
     return Answer(finish=finish_of(wire.choices[0].finish_reason) if wire.choices else None, usage=usage_of(wire.usage))
 
 
-def decode(body: bytes) -> Answer:
+def answer(body: bytes) -> Answer:
     """Return a reply's first choice and usage. Raises WireError."""
     try:
         wire = _whole.decode(body)
