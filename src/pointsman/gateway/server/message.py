@@ -9,12 +9,16 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Incoming(Struct, frozen=True):
-    """A whole request. ``path`` is decoded and without its query; header names are lower case, the last of a name counts."""
+    """A whole request. ``path`` is decoded, ``query`` is what stood behind its question mark, as it came.
+
+    Header names are lower case, the last of a name counts.
+    """
 
     method: str
     path: str
     headers: dict[bytes, bytes]
     body: bytes
+    query: str = ""
 
     def __repr__(self) -> str:
         """Show no header and no body: one holds a key, the other what a user wrote."""

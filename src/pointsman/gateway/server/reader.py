@@ -208,7 +208,8 @@ class RequestReader:
         parser = self._parser
         chunks = parser.get_http_version() != "1.0"
         last = not parser.should_keep_alive() or not chunks
-        incoming = Incoming(parser.get_method().decode("latin-1"), _path(self._url), self._headers, bytes(self._body))
+        path, query = _target(self._url)
+        incoming = Incoming(parser.get_method().decode("latin-1"), path, self._headers, bytes(self._body), query)
         self._done.append(Received(incoming, last, chunks))
         self._over = last
         self._begin()
@@ -219,16 +220,17 @@ class RequestReader:
         return httptools.HttpParserError(problem.message)
 
 
-def _path(url: bytes) -> str:
-    """Return the decoded path of a request's target, in origin or in absolute form (RFC 9112, section 3.2)."""
+def _target(url: bytes) -> tuple[str, str]:
+    """Return the decoded path and the query of a request's target, in origin or in absolute form (RFC 9112, section 3.2)."""
     text = url.decode("latin-1")
     if not text.startswith("/"):
         try:
-            text = urlsplit(text).path or "/"
+            parts = urlsplit(text)
         except ValueError:
-            return text
-    text = text.partition("?")[0]
-    return unquote(text) if "%" in text else text
+            return text, ""
+        text = f"{parts.path or '/'}?{parts.query}"
+    path, _, query = text.partition("?")
+    return unquote(path) if "%" in path else path, query
 
 
 def _bad(message: str) -> GatewayError:
