@@ -36,7 +36,7 @@ def problem(*pieces: bytes, limits: Limits = SMALL) -> tuple[int, str]:
 def test_a_request() -> None:
     [received], reader = read(POST)
     headers = {b"host": b"a", b"x-two": b"b c", b"content-length": b"5"}
-    assert received == Received(Incoming("POST", "/v1/chat/completions", headers, b"hello"), last=False, chunks=True)
+    assert received == Received(Incoming("POST", "/v1/chat/completions", headers, b"hello", "x=1"), last=False, chunks=True)
     assert (reader.problem, reader.begun, reader.in_body) == (None, False, False)
 
 
