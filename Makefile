@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: setup demo test lint types contracts unit lock clean
+.PHONY: setup demo test lint types contracts unit clients lock clean
 
 setup: $(VENV)/.installed
 
@@ -33,11 +33,18 @@ contracts: setup
 unit: setup
 	$(BIN)/python -m pytest
 
+# Real clients (Python and Node) in .clients, against the gateway in front of a scripted provider.
+clients: setup
+	PYTHON=$(PYTHON) tests/client/install.sh
+	.clients/venv/bin/python -m pytest --confcutdir=tests/client/suites tests/client/suites
+
 # Maintainers only: needs uv. Rewrites the lock files from pyproject.toml, for every platform and Python 3.11+.
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-find-links --no-header --extra demo --group dev -o requirements/dev.lock pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-find-links --no-header --extra demo -c requirements/dev.lock -o requirements/run.lock pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-find-links --no-header -c requirements/dev.lock --group build -o requirements/build.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-find-links --no-header --group clients -o requirements/clients.lock
+	PATH=$(CURDIR)/.clients/venv/bin:$$PATH npm install --prefix tests/client/node --package-lock-only --ignore-scripts --no-audit --no-fund
 
 clean:
-	rm -rf $(VENV) demo dist build
+	rm -rf $(VENV) .clients demo dist build

@@ -18,6 +18,8 @@ from tests.serve.conftest import Up
 
 KEY = "key-of-the-shop"
 
+collect_ignore = ["suites"]  # they need the clients' own environment: `make clients` runs them
+
 
 @pytest.fixture(scope="package")
 def zoo() -> Zoo:

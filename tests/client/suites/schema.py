@@ -1,0 +1,106 @@
+"""The providers' published schemas, as their SDKs' own models express them, applied strictly.
+
+Strategy: a reply or an event is validated without any conversion of types, and may hold no field that the model does not
+know; a request is validated against the SDK's typed dictionaries, which here may hold no unknown key either.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, Final
+
+import anthropic.types as a
+import openai.types.chat as c
+import openai.types.chat.completion_create_params as cp
+import openai.types.responses as r
+import openai.types.responses.response_create_params as rp
+from anthropic.types import message_count_tokens_params as ac
+from anthropic.types import message_create_params as ap
+from google.genai import types as g
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from tests.client.scripted.server import Seen
+
+_WHOLE: Final[dict[str, Any]] = {
+    "openai_chat": c.ChatCompletion,
+    "openai_responses": r.Response,
+    "anthropic": a.Message,
+    "gemini": g.GenerateContentResponse,
+}
+_EVENT: Final[dict[str, Any]] = {
+    "openai_chat": c.ChatCompletionChunk,
+    "openai_responses": r.ResponseStreamEvent,
+    "anthropic": a.RawMessageStreamEvent,
+    "gemini": g.GenerateContentResponse,
+}
+_GEMINI_BODY: Final[dict[str, Any]] = {
+    "contents": list[g.Content],
+    "systemInstruction": g.Content,
+    "tools": list[g.Tool],
+    "toolConfig": g.ToolConfig,
+    "generationConfig": g.GenerationConfig,
+    "safetySettings": list[g.SafetySetting],
+}
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+@cache
+def _closed(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind, config=ConfigDict(extra="forbid"))
+
+
+def check_reply(dialect: str, value: Any) -> None:
+    """Check a whole reply as it came over the wire."""
+    check(_adapter(_WHOLE[dialect]).validate_python(value, strict=dialect != "gemini"))
+
+
+def check_event(dialect: str, value: Any) -> None:
+    """Check one event of a stream. Anthropic's SDK has no model of a ping."""
+    if dialect == "anthropic" and value == {"type": "ping"}:
+        return
+    check(_adapter(_EVENT[dialect]).validate_python(value, strict=dialect != "gemini"))
+
+
+def check(value: Any) -> None:
+    """Check what an SDK returned: nothing missing, nothing of a wrong type, nothing unknown."""
+    if isinstance(value, BaseModel):
+        extra = value.__pydantic_extra__
+        assert not extra, f"{type(value).__name__} does not know {extra}"
+        missing = [
+            name for name, f in type(value).model_fields.items() if f.is_required() and name not in value.model_fields_set
+        ]
+        assert not missing, f"{type(value).__name__} lacks {missing}"
+        for name in value.model_fields_set:
+            check(getattr(value, name))
+        value.model_dump(warnings="error")
+    elif isinstance(value, list | tuple):
+        for one in value:
+            check(one)
+
+
+def check_request(seen: Seen) -> None:
+    """Check what a provider was asked."""
+    if seen.dialect == "gemini":
+        for name, value in seen.body.items():
+            if name != "model" and not (seen.operation == "count_tokens" and name == "generateContentRequest"):
+                _closed(_GEMINI_BODY[name]).validate_python(value)
+        return
+    kinds: dict[str, Any] = {
+        "openai_chat": cp.CompletionCreateParams,
+        "openai_responses": rp.ResponseCreateParams,
+        "anthropic": ap.MessageCreateParams if seen.operation == "chat" else ac.MessageCountTokensParams,
+    }
+    _exhaust(_closed(kinds[seen.dialect]).validate_python(seen.body))
+
+
+def _exhaust(value: Any) -> None:
+    """Walk through everything: pydantic validates an ``Iterable`` only while it is read."""
+    if isinstance(value, Mapping):
+        for one in value.values():
+            _exhaust(one)
+    elif isinstance(value, Iterable) and not isinstance(value, str | bytes):
+        for one in value:
+            _exhaust(one)
