@@ -1,0 +1,101 @@
+"""A streamed reply as bytes: where one chunk of it ends, whether it comes as events or as one JSON array.
+
+Strategy: with ``alt=sse`` a stream is server-sent events (``wire/sse``); without it, one array of the same objects. The
+first byte that is no blank tells which. In an array (or a bare object, as errors come) a scan over strings and braces
+finds where an object ends: it looks at every byte once, whatever the cuts.
+
+Laws: frames joined are the stream, byte for byte; how it was cut into chunks moves no frame's end; a frame that is
+longer than the limit is an error.
+"""
+
+import re
+
+from pointsman.core.errors import WireError
+from pointsman.wire import sse
+
+_BLANKS = b" \t\r\n"
+_BOM = b"\xef\xbb\xbf"
+_OUTSIDE = re.compile(rb'["{}]')
+_INSIDE = re.compile(rb'["\\]')
+
+
+class Frames:
+    """Cuts one stream into frames. ``array`` is None until its form is known."""
+
+    __slots__ = ("_limit", "_objects", "_sse", "_start", "array")
+
+    def __init__(self, limit: int = sse.FRAME_LIMIT) -> None:
+        self._limit = limit
+        self._sse = sse.Splitter(limit)
+        self._objects = _Objects(limit)
+        self._start = bytearray()
+        self.array: bool | None = None
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Return the frames that a chunk completes. Raises WireError when one is longer than the limit."""
+        if self.array is None:
+            self._start += chunk
+            seen = bytes(self._start).lstrip(_BLANKS)
+            if not seen:
+                return []
+            chunk = bytes(self._start)
+            self._start.clear()
+            self.array = seen[:1] in (b"[", b"{")
+        return self._objects.feed(chunk) if self.array else self._sse.feed(chunk)
+
+    def rest(self) -> bytes:
+        """Return what is left when the stream has ended: the end of the array, a last frame that was cut, or nothing."""
+        if self.array is None:
+            return bytes(self._start)
+        return self._objects.rest() if self.array else self._sse.rest()
+
+    def payload(self, frame: bytes) -> bytes | None:
+        """Return the JSON in a frame, None where it has none (a comment, the end of the array)."""
+        if not self.array:
+            return sse.data(frame.removeprefix(_BOM))
+        start = frame.find(b"{")
+        return None if start < 0 else frame[start:]
+
+
+class _Objects:
+    """Finds the ends of objects that stand one after another, in an array or bare."""
+
+    __slots__ = ("_depth", "_limit", "_pending", "_quoted", "_seen")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._pending = bytearray()
+        self._seen = 0
+        self._depth = 0
+        self._quoted = False
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        pending = self._pending
+        pending += chunk
+        frames: list[bytes] = []
+        start, at = 0, self._seen
+        while found := (_INSIDE if self._quoted else _OUTSIDE).search(pending, at):
+            at = found.end()
+            sign = found.group()
+            if sign == b"\\":
+                at += 1  # what follows is escaped; where it has not come yet, the next search begins behind it
+            elif sign == b'"':
+                self._quoted = not self._quoted
+            elif sign == b"{":
+                self._depth += 1
+            else:
+                self._depth = max(self._depth - 1, 0)
+                if self._depth == 0:
+                    frames.append(bytes(pending[start:at]))
+                    start = at
+        self._seen = max(len(pending), at) - start
+        del pending[:start]
+        if len(pending) > self._limit:
+            raise WireError(f"the stream holds an object of more than {self._limit} bytes")
+        return frames
+
+    def rest(self) -> bytes:
+        rest = bytes(self._pending)
+        self._pending.clear()
+        self._seen = 0
+        return rest
