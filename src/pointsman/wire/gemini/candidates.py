@@ -28,7 +28,7 @@ from pointsman.core.chat import (
 from pointsman.core.errors import WireError
 from pointsman.wire.gemini import media
 from pointsman.wire.gemini.errors import failed
-from pointsman.wire.gemini.fields import Fields
+from pointsman.wire.gemini.fields import NULL, Fields, read
 from pointsman.wire.gemini.parts import BESIDE
 from pointsman.wire.gemini.usage import used_of
 
@@ -69,6 +69,7 @@ _REASONS: dict[str, FinishReason] = {
 _WITH_CALLS = frozenset(("STOP", "UNEXPECTED_TOOL_CALL"))
 _THOUGHT_KEYS = frozenset(("thought", "thoughtSignature"))
 _logprobs = msgspec.json.Decoder(_Logprobs, strict=False)
+_word: "msgspec.json.Decoder[str | None]" = msgspec.json.Decoder(str | None)
 _object = msgspec.json.Decoder(dict[str, Raw])
 _list = msgspec.json.Decoder(list[Raw])
 
@@ -111,8 +112,8 @@ class Candidates:
             body.left["promptFeedback"] = feedback
         events: list[StreamEvent] = []
         if self._start is None:
-            tier = used.own.pop("serviceTier", Raw(b'""')) if used else Raw(b'""')
-            self._start = Start(id_, model, 0, bytes(tier).decode().strip('"'), body.left)
+            tier = read(_word, used.own.pop("serviceTier", NULL) if used else NULL, "usageMetadata.serviceTier")
+            self._start = Start(id_, model, 0, tier or "", body.left)
             events.append(self._start)
         else:
             self.unread.update(name for name in body.left if name not in self._start.own)
@@ -166,10 +167,10 @@ class Candidates:
             call.keep(left, "functionCall")
             text = "{}" if arguments is None else bytes(arguments).decode(errors="replace")
             return ToolCallDelta(choice.part, id_, name, text, signature=signature, choice=index, own=left)
-        for name, read in (("inlineData", media.inline), ("fileData", media.stored)):
+        for name, media_of in (("inlineData", media.inline), ("fileData", media.stored)):
             data = fields.take(name)
             if data is not None:
-                return WholePart(choice.part, read(data, fields.at(name), left), index)
+                return WholePart(choice.part, media_of(data, fields.at(name), left), index)
         kind = next((name for name in left if name not in BESIDE), "")
         return WholePart(choice.part, Opaque(kind, raw), index)
 

@@ -94,7 +94,7 @@ class Encoder:
             case ToolCallDelta():
                 self._calls.setdefault((event.choice, event.part), Piece(self.lost)).add(event)
             case Finish():
-                self._finishes[event.choice] = self._once(event)
+                self._finishes[event.choice] = self._ending(event)
                 return self._called(event.choice, whole=True)
             case Used():
                 self._used = event
@@ -136,8 +136,10 @@ class Encoder:
                 out += self._part(choice, self._calls.pop(key))
         return out
 
-    def _once(self, finish: Finish) -> Finish:
-        """Take the probabilities as they came with a whole reply off its end, where they were written from events."""
+    def _ending(self, finish: Finish) -> Finish:
+        """Return an end as a stream needs it: with a word, and without the probabilities that were written from events."""
+        if not finish.word and finish.reason == "other":
+            finish = replace(finish, word="OTHER")
         if finish.choice not in self._odds or "logprobsResult" not in finish.own:
             return finish
         self.lost.add("logprobsResult")
