@@ -92,7 +92,8 @@ CASES: dict[str, tuple[list[object], list[StreamEvent]]] = {
         ],
         [
             START, TextDelta(0, "a"), ToolCallDelta(1, "", "look", "{}", signature="c2ln"),
-            ToolCallDelta(2, "", "look", "{}"), TextDelta(3, "b"), ToolCallDelta(4, "c", "find", "{}"), Finish("tool_calls", "STOP"),
+            ToolCallDelta(2, "", "look", "{}"), TextDelta(3, "b"),
+            ToolCallDelta(4, "c", "find", "{}"), Finish("tool_calls", "STOP"),
         ],
     ),
     "a prompt that was blocked": (
@@ -118,7 +119,7 @@ CASES: dict[str, tuple[list[object], list[StreamEvent]]] = {
             {"candidates": [
                 {"index": 1, "content": {"parts": [{"text": "b"}]}}, {"content": {"parts": [{"text": "a"}]}, "index": 0},
             ]},
-            {"candidates": [{"index": 1, "content": {"parts": [{"inlineData": {"mimeType": "image/png", "data": "aGk="}}]}}]},
+            {"candidates": [{"index": 1, "content": {"parts": {"inlineData": {"mimeType": "image/png", "data": "aGk="}}}}]},
             chunk({"executableCode": {"code": "1"}}, finish="MAX_TOKENS"),
             {"candidates": [{"index": 1, "finishReason": "NEVER_SEEN"}]},
         ],
@@ -179,6 +180,13 @@ def test_what_is_not_understood_is_named() -> None:
     events, unread = read(body)
     assert events == [START, TextDelta(0, "a"), TextDelta(0, "b")]
     assert unread == {"novel", "candidates", "chunk"}
+
+
+def test_a_service_tier_is_said_once() -> None:
+    chunks = [chunk({"text": text}, usage={"promptTokenCount": 1, "serviceTier": "flex"}) for text in "abc"]
+    events, _ = read(sse(*chunks))
+    assert events[0] == Start("r", "g", 0, "flex")
+    assert [event for event in events if isinstance(event, Used)] == [Used(Usage(1))] * 3
 
 
 def test_a_terminator_of_others_is_an_end() -> None:
@@ -256,7 +264,8 @@ def test_what_has_no_word_is_named() -> None:
         Finish("stop_sequence", "stop_sequence", "END", own={"container": Raw(b"1")}),
     )
     assert lost == {
-        "system_fingerprint", "thinking.encrypted", "thinking.id", "citations", "server_tool_use", "stop_sequence", "container",
+        "system_fingerprint", "thinking.encrypted", "thinking.id", "citations", "server_tool_use", "stop_sequence",
+        "container",
     }  # fmt: skip
 
 

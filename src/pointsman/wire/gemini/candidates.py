@@ -23,6 +23,7 @@ from pointsman.core.chat import (
     ThinkingDelta,
     TokenLogprob,
     ToolCallDelta,
+    Used,
     WholePart,
 )
 from pointsman.core.errors import WireError
@@ -47,6 +48,29 @@ class _Logprobs(Struct, rename="camel"):
     top_candidates: list[_Tokens] = []
 
 
+class _PlainPart(Struct, forbid_unknown_fields=True):
+    text: str
+
+
+class _PlainContent(Struct, forbid_unknown_fields=True):
+    parts: tuple[_PlainPart]
+    role: str = ""
+
+
+class _PlainCandidate(Struct, forbid_unknown_fields=True):
+    content: _PlainContent
+    index: int = 0
+
+
+class _PlainChunk(Struct, forbid_unknown_fields=True, rename="camel"):
+    """One more piece of a text, and nothing else: most chunks of most streams, so they are decoded at one go."""
+
+    candidates: tuple[_PlainCandidate]
+    usage_metadata: Raw = Raw()
+    model_version: str = ""
+    response_id: str = ""
+
+
 _REASONS: dict[str, FinishReason] = {
     "STOP": "stop",
     "MAX_TOKENS": "length",
@@ -68,6 +92,7 @@ _REASONS: dict[str, FinishReason] = {
 }
 _WITH_CALLS = frozenset(("STOP", "UNEXPECTED_TOOL_CALL"))
 _THOUGHT_KEYS = frozenset(("thought", "thoughtSignature"))
+_plain = msgspec.json.Decoder(_PlainChunk)
 _logprobs = msgspec.json.Decoder(_Logprobs, strict=False)
 _word: "msgspec.json.Decoder[str | None]" = msgspec.json.Decoder(str | None)
 _object = msgspec.json.Decoder(dict[str, Raw])
@@ -101,6 +126,33 @@ class Candidates:
 
     def read(self, payload: bytes) -> list[StreamEvent]:
         """Return the events of one object. Raises WireError."""
+        return self._more(payload) or self._read(payload)
+
+    def _more(self, payload: bytes) -> list[StreamEvent]:
+        """Return the events of a chunk that only goes on with a text, none where it is any other."""
+        if self._start is None or self._whole:
+            return []
+        try:
+            chunk = _plain.decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return []
+        (one,) = chunk.candidates
+        (part,) = one.content.parts
+        choice = self._choices.get(one.index)
+        if choice is None or choice.kind != "text" or choice.sealed or not part.text:
+            return []
+        used = self._known(used_of(chunk.usage_metadata)) if bytes(chunk.usage_metadata) else None
+        said: StreamEvent = TextDelta(choice.part, part.text, one.index)
+        return [said] if used is None else [said, used]
+
+    def _known(self, used: Used | None) -> Used | None:
+        """Take the service tier off counts that repeat what the start said."""
+        tier = used.own.get("serviceTier") if used else None
+        if used and tier is not None and self._start and bytes(tier) == f'"{self._start.service_tier}"'.encode():
+            del used.own["serviceTier"]
+        return used
+
+    def _read(self, payload: bytes) -> list[StreamEvent]:
         body = Fields(payload)
         if "error" in body.left:
             return [failed(payload)]
@@ -116,6 +168,7 @@ class Candidates:
             self._start = Start(id_, model, 0, tier or "", body.left)
             events.append(self._start)
         else:
+            used = self._known(used)
             self.unread.update(name for name in body.left if name not in self._start.own)
         for place, (raw, where) in enumerate(candidates):
             events += self._candidate(Fields(raw, where), place)
