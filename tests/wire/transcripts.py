@@ -22,7 +22,7 @@ VARIABLE = "POINTSMAN_TRANSCRIPTS"
 class Exchange:
     """One recorded call. ``request`` and ``reply`` are bodies as bytes, empty where there was none.
 
-    ``operation`` is ``chat`` or what else was asked for; ``stream``: the reply is one, or was to be; ``row`` holds all fields.
+    ``operation`` is ``chat`` or what else was asked for; ``stream``: the reply is one, or was to be; ``row`` is all of it.
     """
 
     id: str
