@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from pointsman.core.errors import GatewayError
+from pointsman.wire.dialect import Fault
 
 _SHOWN = 500
 _TYPES = {
@@ -54,6 +55,16 @@ def forwarded(status: int, body: bytes, provider: str) -> bytes:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _enveloped(status, "upstream_error", f"{provider} answered {status}: {_words(body)}", None)
     return body
+
+
+def read(status: int, body: bytes) -> Fault | None:  # noqa: ARG001 - the body says it all
+    """Return what a provider's error says; None where the body is not an error of this dialect."""
+    try:
+        error = _envelope.decode(body).error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    code, kind, param = (value if isinstance(value, str) else "" for value in map(error.get, ("code", "type", "param")))
+    return Fault(str(error.get("message") or ""), code, kind, param)
 
 
 def reported(body: bytes) -> int | None:

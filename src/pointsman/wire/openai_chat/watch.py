@@ -191,6 +191,11 @@ class StreamReader:
         return not self.overflowed
 
 
+def watch(*, texts: bool = False, limit: int = 1024 * 1024) -> StreamReader:
+    """Return an observer of one streamed reply; with ``texts`` its answer adds up, up to ``limit`` characters."""
+    return StreamReader(texts=texts, limit=limit)
+
+
 def usage_only(frame: bytes) -> bool:
     """Say whether a frame is the one that ``include_usage`` adds: usage, and an empty list of choices."""
     data = sse.data(frame)

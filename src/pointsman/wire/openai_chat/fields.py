@@ -1,0 +1,161 @@
+"""Reading JSON of which only some fields are known, and writing what stayed beside them.
+
+Strategy: what every request holds is decoded at one go into typed structs that pass over unknown fields (``Known``); where
+everything is wanted, ``fill`` takes the same bytes apart once more and puts what the structs did not take beside them.
+Objects that are rare are read one by one by a ``Shape``, which keeps what it does not know.
+
+Laws: null is the same as absent; a name in ``own`` whose value is null only marks a form (``null`` says nothing, so it is
+nothing that could be lost); no error but WireError escapes.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Final, Generic, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from pointsman.core.chat import Own
+from pointsman.core.errors import WireError
+
+T = TypeVar("T")
+S = TypeVar("S", bound=Struct)
+Wire = dict[str, Any]
+
+NULL: Final = Raw(b"null")
+ABSENT: Final = Raw()
+"""What stands for a field that was not there, and is that very object."""
+
+BROKEN: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+encode: Final = msgspec.json.Encoder().encode
+objects: Final = msgspec.json.Decoder(dict[str, Raw])
+lists: Final = msgspec.json.Decoder(list[Raw])
+anything: Final = msgspec.json.Decoder()
+
+_LONE_SURROGATE: Final = re.compile(
+    rb"(?i)\\ud[89ab][0-9a-f]{2}(?!\\ud[c-f][0-9a-f]{2})|(?<!\\ud[89ab][0-9a-f]{2})\\ud[c-f][0-9a-f]{2}"
+)
+_PLACE: Final = re.compile(r" - at `\$\.?(.*)`$")
+_MISSING: Final = re.compile(r"missing required field `(\w+)`")
+_TEXT: Final = (str,)
+_NUMBER: Final = (int, float)
+_PROPER: Final[dict[str, tuple[type, ...]]] = {
+    **dict.fromkeys(("name", "tool_call_id", "refusal", "reasoning_content", "reasoning"), _TEXT),
+    **dict.fromkeys(("reasoning_effort", "verbosity", "service_tier", "prompt_cache_key"), _TEXT),
+    **dict.fromkeys(("temperature", "top_p", "presence_penalty", "frequency_penalty"), _NUMBER),
+    **dict.fromkeys(("top_k", "seed", "top_logprobs"), (int,)),
+    **dict.fromkeys(("parallel_tool_calls", "store", "logprobs"), (bool,)),
+}
+
+
+class Known(Struct, dict=True):
+    """An object of which some fields are known. After ``fill``: ``own`` is the others, ``raw`` the whole of it."""
+
+    own: ClassVar[Own] = {}
+    raw: ClassVar[Raw] = ABSENT
+
+
+def fill(wire: Known, raw: bytes | Raw) -> None:
+    """Put beside an object, and beside those in it, the fields that it did not take. ``raw`` is what it was decoded from."""
+    fields = wire.__struct_fields__
+    own: Own = {}
+    for name, value in objects.decode(raw).items():
+        child = getattr(wire, name) if name in fields else None
+        if name not in fields or (child is not None and name in _PROPER and type(child) not in _PROPER[name]):
+            own[name] = value
+        elif isinstance(child, Known):
+            fill(child, value)
+        elif isinstance(child, list) and child and isinstance(child[0], Known):
+            for each, inner in zip(child, lists.decode(value), strict=True):
+                fill(each, inner)
+    wire.__dict__["own"] = said(own)
+    wire.__dict__["raw"] = Raw(raw)
+
+
+def proper(name: str, value: Any) -> Any:
+    """Return the value of a field where it is of the type that belongs there, else None."""
+    return value if type(value) in _PROPER[name] else None
+
+
+def read(step: Callable[[bytes], T], body: bytes) -> T:
+    """Return what a step makes of a body. Raises WireError, with the field at fault as ``param`` where it is known."""
+    try:
+        return step(body)
+    except msgspec.ValidationError as error:
+        raise _wrong(str(error)) from error
+    except RecursionError as error:
+        raise WireError("the body is nested too deeply") from error
+    except UnicodeDecodeError as error:
+        raise WireError("the body is not UTF-8") from error
+    except msgspec.DecodeError as error:
+        # Half a surrogate pair, as some clients write a cut emoji, is JSON that only Unicode forbids: read on without it.
+        mended = _LONE_SURROGATE.sub(rb"\\ufffd", body)
+        if mended != body:
+            return read(step, mended)
+        raise WireError(f"the body is not valid JSON: {error}") from error
+
+
+def _wrong(message: str) -> WireError:
+    """Name the field at fault as OpenAI does: ``messages[0].role``."""
+    missing, place = _MISSING.search(message), _PLACE.search(message)
+    where = place.group(1) if place else ""
+    if missing:
+        where = f"{where}.{missing.group(1)}" if where else missing.group(1)
+        return WireError(f"'{where}' is missing", param=where)
+    reason = message[: place.start()] if place else message
+    return WireError(f"'{where}' is of the wrong type: {reason}" if where else f"the body: {reason}", param=where or None)
+
+
+class Shape(Generic[S]):
+    """A kind of object, read one at a time. Its struct forbids unknown fields, so that the common case is one pass."""
+
+    __slots__ = ("_decoder", "_fields")
+
+    def __init__(self, kind: type[S]) -> None:
+        self._decoder: msgspec.json.Decoder[S] = msgspec.json.Decoder(kind)
+        self._fields = kind.__struct_encode_fields__
+
+    def read(self, raw: Raw | bytes) -> tuple[S, Own] | None:
+        """Return the object and the fields that it does not know; None where it is something else."""
+        try:
+            return self._decoder.decode(raw), {}
+        except msgspec.ValidationError:
+            pass
+        except BROKEN:
+            return None
+        try:
+            found = said(objects.decode(raw))
+            known = {name: value for name, value in found.items() if name in self._fields}
+            own = {name: value for name, value in found.items() if name not in self._fields}
+            return self._decoder.decode(encode(known)), own
+        except BROKEN:
+            return None
+
+
+def given(raw: Raw) -> bool:
+    """Say whether a field is there, and not null."""
+    return raw is not ABSENT and bytes(raw) not in (b"", b"null")
+
+
+def said(own: Own) -> Own:
+    """Return the fields that say something."""
+    return {name: value for name, value in own.items() if value != NULL}
+
+
+def words(value: Any) -> str:
+    """Return a value where it is a text, else nothing."""
+    return value if isinstance(value, str) else ""
+
+
+def raw_of(value: Any) -> Raw:
+    """Return a value as JSON."""
+    return Raw(encode(value))
+
+
+def put(wire: Wire, own: Own, *, but: Iterable[str] = ()) -> None:
+    """Write fields back; what stood inside an object goes into it. Nulls, and the names in ``but``, are not written."""
+    for name, raw in own.items():
+        if name in but or raw == NULL:
+            continue
+        inside = wire.get(name)
+        wire[name] = {**inside, **objects.decode(raw)} if isinstance(inside, dict) else raw
