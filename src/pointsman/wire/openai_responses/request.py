@@ -12,8 +12,8 @@ from msgspec import Raw
 
 from pointsman.core.chat import ChatRequest, Media, Message, Opaque, Output, Own, Part, Reasoning, Text, ToolResult
 from pointsman.core.errors import WireError
+from pointsman.wire import edits
 from pointsman.wire.dialect import Address, Encoded
-from pointsman.wire.openai_chat import request as chat
 from pointsman.wire.openai_responses import items, tools, turns
 from pointsman.wire.openai_responses.content import audio_format, kind_of
 from pointsman.wire.openai_responses.fields import Fields, raw, read
@@ -330,7 +330,7 @@ def _is_true(own: Own, name: str) -> bool:
 
 def edit(body: bytes, *, model: str | None = None, include_usage: bool = False) -> bytes:  # noqa: ARG001
     """Return a body that ``decode`` accepted with another model name. Usage always comes, so there is none to ask for."""
-    return chat.edit(body, model=model)
+    return body if model is None else edits.with_model(body, model)
 
 
 def path(model: str, *, stream: bool) -> str:  # noqa: ARG001

@@ -37,8 +37,11 @@ def _tool(source: Raw, where: str) -> Tool | Opaque:
     return Tool(name, description, Raw() if schema is None else schema, fields.flag("strict"), own=fields.left)
 
 
-def written(request: ChatRequest, lost: set[str]) -> list[object]:
-    """Return the tools as they are written. Adds to ``lost`` what they do not say."""
+def written(request: ChatRequest, lost: set[str], *, whole: bool = False) -> list[object]:
+    """Return the tools as they are written. Adds to ``lost`` what they do not say.
+
+    ``whole``: as a response repeats them, with ``parameters`` and ``strict`` where the request left them out.
+    """
     ours = request.dialect == "openai_responses"
     made: list[object] = []
     for tool in request.tools:
@@ -50,7 +53,7 @@ def written(request: ChatRequest, lost: set[str]) -> list[object]:
             continue
         if tool.cache is not None:
             lost.add("cache")
-        item = _written(tool, ours=ours)
+        item = _written(tool, ours=ours and not whole)
         if ours:
             item.update(tool.own)
         else:

@@ -1,0 +1,144 @@
+"""A streamed reply that is passed on as it is: its frames as they came, each with what it means.
+
+Strategy: before the first content every frame is looked at; after it, only frames that hold one of a few marks are, unless
+someone wants the text: then ``stream``'s decoder reads every frame, and its events are added up. A chunk of plain content
+that is whole frames is passed on in one piece, unparsed and uncopied.
+
+Laws: the frames joined are the stream; a frame that is not JSON is passed on, never an error; an event counts as content
+unless it is known to carry none, so that new kinds of content count too.
+"""
+
+import re
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from pointsman.core.chat import RefusalDelta, StreamEvent, TextDelta, ToolCallDelta
+from pointsman.core.errors import WireError
+from pointsman.wire import sse
+from pointsman.wire.answer import Answer, Seen
+from pointsman.wire.fold import Fold
+from pointsman.wire.openai_responses import errors
+from pointsman.wire.openai_responses.count import count
+from pointsman.wire.openai_responses.stream import Decoder
+
+
+class _Item(Struct):
+    type: str | None = None
+
+
+class _Frame(Struct):
+    type: str | None = None
+    item: _Item | None = None
+    response: Raw = Raw()
+
+
+_frame = msgspec.json.Decoder(_Frame)
+
+_MARK: Final = re.compile(rb'response\.(?:completed|incomplete|failed|cancelled)|\[DONE\]|"error"|event: ?error')
+_ENDS: Final = frozenset(("response.completed", "response.incomplete", "response.cancelled"))
+_EMPTY: Final = frozenset((
+    "response.created", "response.queued", "response.in_progress", "response.content_part.added",
+    "response.reasoning_summary_part.added", "keepalive",
+))  # fmt: skip
+_ADDED_EMPTY: Final = frozenset(("message", "reasoning"))  # such an item says nothing by being added
+_PLAIN: Final = Seen(content=True)
+_SILENT: Final = Seen()
+_DONE: Final = Seen(done=True)
+
+
+class StreamReader:
+    """Reads one streamed reply. With ``texts`` every frame is read and ``answer`` adds up, up to ``limit`` characters."""
+
+    __slots__ = ("_began", "_counted", "_decoder", "_fold", "_splitter", "ended")
+
+    def __init__(self, *, texts: bool = False, limit: int = 1024 * 1024) -> None:
+        self._splitter = sse.Splitter()
+        self._decoder = Decoder() if texts else None
+        self._fold = Fold(limit)
+        self._began = False
+        self._counted = Answer()
+        self.ended: set[int] = set()
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether texts beyond the limit were left out."""
+        return self._fold.overflowed
+
+    @overflowed.setter
+    def overflowed(self, value: bool) -> None:
+        self._fold.overflowed = value
+
+    def feed(self, chunk: bytes) -> list[tuple[bytes, Seen]]:
+        """Return the frames that a chunk completes, each with what it means. Raises WireError when one is too long.
+
+        Content frames without any mark may come joined as one.
+        """
+        if self._began and self._decoder is None and self._splitter.whole(chunk) and _MARK.search(chunk) is None:
+            return [(chunk, _PLAIN)]
+        return [(frame, self._seen(frame)) for frame in self._splitter.feed(chunk)]
+
+    def end(self) -> list[tuple[bytes, Seen]]:
+        """Return what the ended stream left without a blank line: one frame, or nothing."""
+        rest = self._splitter.rest()
+        return [(rest, self._seen(rest))] if rest.strip() else []
+
+    def answer(self) -> Answer:
+        """Return what was read so far: finish and usage always, text and tool calls only with ``texts``."""
+        return self._counted if self._decoder is None else self._fold.answer()
+
+    def _seen(self, frame: bytes) -> Seen:
+        if self._began and self._decoder is None and _MARK.search(frame) is None:
+            return _PLAIN
+        data = sse.data(frame)
+        if data is None:
+            return _SILENT
+        if data.strip() == b"[DONE]":
+            return _DONE
+        try:
+            wire = _frame.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return _SILENT
+        seen = self._read(wire, data)
+        self._began = self._began or seen.content
+        return seen if self._decoder is None else self._said(seen, self._decoder.read(frame))
+
+    def _read(self, wire: _Frame, data: bytes) -> Seen:
+        kind = wire.type or ""
+        if kind in _ENDS:
+            self.ended.add(0)
+            try:
+                self._counted = count(wire.response)
+            except WireError:
+                return _DONE
+            return Seen(finish=self._counted.finish, usage=self._counted.usage, done=True)
+        if kind in ("response.failed", "error", ""):
+            failed = errors.failure(data)
+            return _SILENT if failed is None else Seen(error=failed.message)
+        if kind in _EMPTY:
+            return _SILENT
+        if kind == "response.output_item.added" and wire.item is not None and wire.item.type in _ADDED_EMPTY:
+            return _SILENT
+        return _PLAIN
+
+    def _said(self, seen: Seen, events: list[StreamEvent]) -> Seen:
+        """Add a frame's events up, and return what it means together with its text."""
+        text = tool_text = ""
+        for event in events:
+            self._fold.add(event)
+            if isinstance(event, (TextDelta, RefusalDelta)):
+                text += event.text
+            elif isinstance(event, ToolCallDelta):
+                tool_text += event.arguments
+        return Seen(seen.content, text, tool_text, seen.finish, seen.usage, seen.error, seen.done)
+
+
+def watch(*, texts: bool = False, limit: int = 1024 * 1024) -> StreamReader:
+    """Return an observer of one streamed reply; with ``texts`` its answer adds up, up to ``limit`` characters."""
+    return StreamReader(texts=texts, limit=limit)
+
+
+def usage_only(frame: bytes) -> bool:  # noqa: ARG001
+    """Say whether a frame is there only because usage was asked for: never, usage always comes with the response."""
+    return False
