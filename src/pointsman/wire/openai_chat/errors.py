@@ -87,5 +87,10 @@ def _words(body: bytes) -> str:
 
 
 def _enveloped(status: int, code: str, message: str, param: str | None) -> bytes:
+    return _encode(written(status, code, message, param))
+
+
+def written(status: int, code: str, message: str, param: str | None) -> dict[str, object]:
+    """Return the object of an error."""
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
-    return _encode({"error": {"message": message, "type": kind, "param": param, "code": code}})
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}

@@ -73,7 +73,7 @@ def _acted(wire: WireMessage, parts: tuple[Part, ...], custom: set[str]) -> tupl
     thoughts = thinking.read(wire, own) if _reasoned(wire) else ()
     refusal = words(wire.refusal)
     refused = (Refusal(refusal, {"refusal": NULL}),) if refusal else ()
-    calls = [_tool_call(call, place) for place, call in enumerate(wire.tool_calls or ())]
+    calls = [tool_call(call, place) for place, call in enumerate(wire.tool_calls or ())]
     custom.update([call.id for call in calls if call.kind == "custom"])
     if given(wire.function_call):
         legacy = _call.read(wire.function_call)
@@ -148,7 +148,8 @@ def _beside(wire: WirePart, used: tuple[str, ...]) -> Own:
     return {name: raw for name, raw in found.items() if name not in used and raw != NULL}
 
 
-def _tool_call(wire: WireToolCall, place: int) -> ToolCall:
+def tool_call(wire: WireToolCall, place: int) -> ToolCall:
+    """Return a call; ``place`` is where it stands in its list, which is what ``index`` says again."""
     if wire.raw is ABSENT and wire.function is not None and wire.extra_content is ABSENT:  # a glance, and the common case
         return ToolCall(wire.function.name or "", arguments_of(wire.function.arguments), wire.id or "")
     own = dict(wire.own)
