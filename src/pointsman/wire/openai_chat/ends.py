@@ -72,10 +72,10 @@ _totals = msgspec.json.Decoder(_Totals)
 def is_ours(start: Start) -> bool:
     """Say whether a reply came in this dialect, so that what only this dialect has a word for is written back.
 
-    Of the dialects that say when a reply was made, the other one's ids begin with ``resp_``. (Where ``Start`` says its
-    dialect, that will do.)
+    Of the dialects that say when a reply was made, the other one's ids begin with ``resp_``. Who does not say (Snowflake, in
+    streams) has a fingerprint. (Where ``Start`` says its dialect, that will do.)
     """
-    return start.created != 0 and not start.id.startswith("resp_")
+    return (start.created != 0 or "system_fingerprint" in start.own) and not start.id.startswith("resp_")
 
 
 def finish_of(reason: Any, choice: int, own: Own) -> Finish:

@@ -90,7 +90,7 @@ def _enveloped(status: int, code: str, message: str, param: str | None) -> bytes
     return _encode(written(status, code, message, param))
 
 
-def written(status: int, code: str, message: str, param: str | None) -> dict[str, object]:
+def written(status: int, code: str | int, message: str, param: str | None) -> dict[str, object]:
     """Return the object of an error."""
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}

@@ -155,23 +155,25 @@ def tool_call(wire: WireToolCall, place: int) -> ToolCall:
     own = dict(wire.own)
     if wire.index is not None and wire.index != place:
         own["index"] = raw_of(wire.index)
-    signature = ""
-    if given(wire.extra_content):
-        signed = _google.read(wire.extra_content)
-        if signed is None or signed[1]:
-            own["extra_content"] = wire.extra_content
-        else:
-            signature = signed[0].google.thought_signature
+    signature = signature_of(wire.extra_content) if given(wire.extra_content) else ""
+    if signature is None:
+        own["extra_content"] = wire.extra_content
     id_, function, called = wire.id or "", wire.function, wire.custom
     if function is None:
         if called is None:
-            return ToolCall("", "", id_, signature=signature, own=own)
+            return ToolCall("", "", id_, signature=signature or "", own=own)
         _keep(own, "custom", called.own)
-        return ToolCall(words(called.name), words(called.input), id_, "custom", signature, own=own)
+        return ToolCall(words(called.name), words(called.input), id_, "custom", signature or "", own=own)
     _keep(own, "function", function.own)
     if called is not None and bytes(called.raw):
         own["custom"] = called.raw
-    return ToolCall(function.name or "", arguments_of(function.arguments), id_, signature=signature, own=own)
+    return ToolCall(function.name or "", arguments_of(function.arguments), id_, signature=signature or "", own=own)
+
+
+def signature_of(raw: Raw) -> str | None:
+    """Return Google's thought signature out of ``extra_content``; None where that holds something else."""
+    found = _google.read(raw)
+    return None if found is None or found[1] else found[0].google.thought_signature
 
 
 def arguments_of(value: Any) -> str:

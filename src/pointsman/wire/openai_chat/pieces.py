@@ -240,8 +240,8 @@ def _think(wire: Wire, thoughts: dict[int, list[ThinkingDelta]], kept: Own) -> N
     """Write reasoning: as text, and in details where it has seals. Which fields had the text is marked with null."""
     marked = [name for name in PLAIN if kept.get(name) == NULL]
     parts = [(_joined(deltas), deltas) for deltas in thoughts.values()]
-    if DETAILS not in kept and (len(parts) > 1 or any(_sealed(event) for _, deltas in parts for event in deltas)):
-        wire[DETAILS] = [_detail(text, deltas) | {"index": place} for place, (text, deltas) in enumerate(parts)]
+    if DETAILS not in kept and (len(parts) > 1 or any(sealed(event) for _, deltas in parts for event in deltas)):
+        wire[DETAILS] = [detail(text, deltas) | {"index": place} for place, (text, deltas) in enumerate(parts)]
     text = "".join([text for text, _ in parts])
     if text and (marked or DETAILS not in kept):
         wire.update(dict.fromkeys(marked or ["reasoning_content"], text))
@@ -258,11 +258,13 @@ def _joined(deltas: Sequence[ThinkingDelta]) -> str:
     return text
 
 
-def _sealed(event: ThinkingDelta) -> bool:
+def sealed(event: ThinkingDelta) -> bool:
+    """Say whether there is more to an event than the text of reasoning."""
     return bool(event.signature or event.encrypted or event.id or event.section is not None)
 
 
-def _detail(text: str, deltas: Sequence[ThinkingDelta]) -> Wire:
+def detail(text: str, deltas: Sequence[ThinkingDelta]) -> Wire:
+    """Return the deltas of one part, or one of them, as one of ``reasoning_details``."""
     signature, encrypted, id_ = (
         "".join([getattr(delta, name) for delta in deltas]) for name in ("signature", "encrypted", "id")
     )
@@ -285,4 +287,4 @@ def _listed(choice: Said) -> list[Any]:
 
 def failure(event: Failed) -> Wire:
     """Return the envelope of an error that a provider reported."""
-    return errors.written(event.status, event.code or "upstream_error", event.message, None)
+    return errors.written(event.status, event.code or event.status, event.message, None)

@@ -2,7 +2,7 @@
 
 Laws: parts of a choice are its reasoning, its content, its refusal, its calls, and what came whole, in this order, one delta
 to a part; a field of a choice, or of its message (``message.NAME``), that is not known is kept with its ``Finish``, any
-other with ``Start``; what is not a chat completion is an error (WireError), so that a log-in page never passes for an answer.
+other with ``Start``; what is not a chat completion is an error (WireError): a log-in page never passes for an answer.
 """
 
 from collections.abc import Iterator, Sequence
@@ -37,6 +37,7 @@ from pointsman.wire.openai_chat.fields import (
     Shape,
     fill,
     given,
+    objects,
     raw_of,
     words,
 )
@@ -222,17 +223,14 @@ class _Reader:
             return
         simple = True
         for raw in content or ():
-            found = _piece.read(raw)
-            piece, own = found if found is not None else (_Piece(), {"": raw})
-            thought = thinking.in_content(piece.thinking) if piece.type == "thinking" and given(piece.thinking) else None
-            if piece.type == "text" and piece.text is not None:
-                yield TextDelta(self._next(), piece.text, self._choice)
+            text, thought, whole = piece_of(raw)
+            if whole is not None:
+                yield WholePart(self._next(), whole, self._choice)
             elif thought is not None:
                 yield ThinkingDelta(self._next(), thought, choice=self._choice)
             else:
-                yield WholePart(self._next(), Opaque(piece.type, raw), self._choice)
-                continue
-            simple = simple and not own
+                yield TextDelta(self._next(), text or "", self._choice)
+            simple = simple and (whole is not None or len(objects.decode(raw)) == 2)
         if content:
             self.own["message.content"] = NULL if simple else raw_of(content)
 
@@ -251,6 +249,18 @@ class _Reader:
                 self._keep("audio", wire.audio)
         for raw in wire.images or ():
             yield WholePart(self._next(), image_of(raw), self._choice)
+
+
+def piece_of(raw: Raw) -> tuple[str | None, str | None, Opaque | None]:
+    """Return a piece of a content that is a list (Mistral's): a text, a thought, or what only its maker knows."""
+    found = _piece.read(raw)
+    if found is None:
+        return None, None, Opaque("", raw)
+    piece = found[0]
+    if piece.type == "text" and piece.text is not None:
+        return piece.text, None, None
+    thought = thinking.in_content(piece.thinking) if piece.type == "thinking" and given(piece.thinking) else None
+    return None, thought, Opaque(piece.type, raw) if thought is None else None
 
 
 def sound_of(raw: Raw) -> Media | None:
