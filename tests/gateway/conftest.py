@@ -22,6 +22,7 @@ from pointsman.core.record import ExchangeRecord, Sample
 from pointsman.core.routing import Deployment, Objective, Plan, Provider, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.gateway.app import Gateway
+from pointsman.gateway.conversations import Conversations
 from pointsman.gateway.exchange import Equipment
 from pointsman.gateway.health import Breakers
 from pointsman.gateway.ids import Ids
@@ -264,7 +265,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
 
     journal = JournalWriter(store.journal, flush_s=0.01)
     transport = HttpTransport()
-    equipment = Equipment(transport, journal, offer, Breakers(), Ids(), draw=lambda: 0.5)
+    equipment = Equipment(transport, journal, offer, Breakers(), Ids(), Conversations(), draw=lambda: 0.5)
     gateway = Gateway(live, equipment)
     listener = socket.create_server(("127.0.0.1", 0))
     server = Server(gateway, gateway.limits)

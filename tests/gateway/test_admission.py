@@ -9,20 +9,25 @@ from hypothesis import strategies as st
 from pointsman.core.errors import GatewayError
 from pointsman.core.snapshot import ClientKey
 from pointsman.gateway.admission import admit
+from pointsman.gateway.server.message import Incoming
 
 KEY = ClientKey("app", hashlib.sha256(b"sk-right").hexdigest(), "support")
 KEYS = {KEY.sha256: KEY, "0" * 64: ClientKey("other", "0" * 64)}
 
 
+def asking(headers: dict[bytes, bytes], query: str = "") -> Incoming:
+    return Incoming("POST", "/v1/chat/completions", headers, b"", query)
+
+
 def refused(headers: dict[bytes, bytes], keys: dict[str, ClientKey] = KEYS) -> GatewayError:
     with pytest.raises(GatewayError) as raised:
-        admit(keys, headers)
+        admit(keys, asking(headers))
     return raised.value
 
 
 @pytest.mark.parametrize("headers", [{}, {b"authorization": b"Bearer any"}, {b"authorization": b"nonsense"}])
 def test_without_keys_everybody_may_come_in(headers: dict[bytes, bytes]) -> None:
-    assert admit({}, headers) is None
+    assert admit({}, asking(headers)) is None
 
 
 @pytest.mark.parametrize(
@@ -30,19 +35,19 @@ def test_without_keys_everybody_may_come_in(headers: dict[bytes, bytes]) -> None
 )
 def test_a_web_page_from_elsewhere_may_not_spend_the_owners_money(origin: bytes) -> None:
     assert refused({b"origin": origin}, {}).status == 403
-    assert admit(KEYS, {b"origin": origin, b"authorization": b"Bearer sk-right"}) is KEY
+    assert admit(KEYS, asking({b"origin": origin, b"authorization": b"Bearer sk-right"})) is KEY
 
 
 @pytest.mark.parametrize(
     "origin", [b"http://localhost:3000", b"https://127.0.0.1", b"http://[::1]:8080", b"app://localhost"]
 )
 def test_a_page_of_this_machine_may(origin: bytes) -> None:
-    assert admit({}, {b"origin": origin}) is None
+    assert admit({}, asking({b"origin": origin})) is None
 
 
 @pytest.mark.parametrize("value", [b"Bearer sk-right", b"bearer sk-right", b"BEARER  sk-right ", b"Bearer sk-right\t"])
 def test_the_right_key_comes_in(value: bytes) -> None:
-    assert admit(KEYS, {b"authorization": value}) is KEY
+    assert admit(KEYS, asking({b"authorization": value})) is KEY
 
 
 @pytest.mark.parametrize("value", [None, b"", b"Bearer", b"sk-right", b"Basic sk-right", b"Bearersk-right"])
@@ -87,4 +92,14 @@ def test_a_key_that_is_filed_under_anothers_digest_lets_nobody_in() -> None:
 
 def test_digests_may_be_written_in_capitals() -> None:
     capitals = ClientKey("app", KEY.sha256.upper())
-    assert admit({KEY.sha256: capitals}, {b"authorization": b"Bearer sk-right"}) is capitals
+    assert admit({KEY.sha256: capitals}, asking({b"authorization": b"Bearer sk-right"})) is capitals
+
+
+@pytest.mark.parametrize(
+    ("headers", "query"),
+    [({b"x-api-key": b"sk-right"}, ""), ({b"x-goog-api-key": b"sk-right "}, ""), ({}, "alt=sse&key=sk-right")],
+)
+def test_a_key_comes_where_the_clients_dialect_puts_it(headers: dict[bytes, bytes], query: str) -> None:
+    assert admit(KEYS, asking(headers, query)) is KEY
+    with pytest.raises(GatewayError):
+        admit(KEYS, asking(dict.fromkeys(headers, b"sk-wrong"), query.replace("right", "wrong")))

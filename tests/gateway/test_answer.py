@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pointsman.core.errors import GatewayError
 from pointsman.gateway.answer import refuse
 from pointsman.gateway.server.message import Headers
+from pointsman.wire.openai_chat import errors
 
 
 @dataclass
@@ -35,13 +36,13 @@ class Listener:
 
 def told(error: GatewayError, headers: Headers | None = None) -> tuple[int, dict[bytes, bytes], dict[str, object]]:
     client = Listener()
-    refuse(client, error, headers)
+    refuse(client, error, errors, headers)
     [(status, fields, body)] = client.told
     assert len({name for name, _ in fields}) == len(fields)
     return status, dict(fields), json.loads(body)["error"]
 
 
-@given(st.integers(400, 599), st.text(max_size=80), st.none() | st.text(max_size=10))
+@given(st.integers(400, 599).filter(lambda status: status != 429), st.text(max_size=80), st.none() | st.text(max_size=10))
 def test_the_envelope_is_openais_and_any_words_survive(status: int, words: str, param: str | None) -> None:
     found, headers, error = told(GatewayError(status, "a_code", words, param=param))
     assert found == status
@@ -57,6 +58,11 @@ def test_waiting_is_told_in_whole_seconds_and_never_zero(seconds: float | None, 
     """A client that reads 0 comes back at once."""
     _, headers, _ = told(GatewayError(503, "c", "m", retry_after=seconds))
     assert headers.get(b"retry-after") == header
+
+
+def test_a_429_of_ours_always_says_how_long_to_wait() -> None:
+    """An agent that is not told comes back at once, for ever."""
+    assert told(GatewayError(429, "c", "m"))[1][b"retry-after"] == b"1"
 
 
 def test_further_headers_come_with_it() -> None:

@@ -34,7 +34,7 @@ async def test_models_are_routes_and_deployments(rig: Rig) -> None:
     [
         ("/v1/chat/completions", "GET", 405, "method_not_allowed"),
         ("/v1/models", "POST", 405, "method_not_allowed"),
-        ("/v1/responses", "POST", 404, "not_found"),
+        ("/v1/embeddings", "POST", 404, "not_found"),
         ("/", "GET", 404, "not_found"),
     ],
 )

@@ -10,7 +10,7 @@ import msgspec
 import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam
-from tests.gateway.conftest import DONE, WHOLE, Received, Rig, Start, a_snapshot, answer_whole, frame, streaming
+from tests.gateway.conftest import DONE, Received, Rig, Start, a_snapshot, answer_whole, frame, streaming
 
 from pointsman.core.routing import Plan, Trial
 from pointsman.core.snapshot import Limits
@@ -280,11 +280,13 @@ async def test_an_empty_answer_is_an_answer(rig: Rig, upstream_at: Start) -> Non
     assert (await rig.records())[0].outcome == "ok"
 
 
-async def test_a_provider_that_does_not_stream_is_passed_on_whole(rig: Rig, upstream_at: Start) -> None:
+async def test_a_whole_reply_to_a_request_for_a_stream_is_sent_as_a_stream(rig: Rig, upstream_at: Start) -> None:
     upstream = await upstream_at(answer_whole)
     rig.publish(a_snapshot(upstream.port))
     code, headers, body = await rig.post(msgspec.json.encode({"model": "auto", "messages": HELLO, "stream": True}))
-    assert (code, headers["content-type"], body) == (200, "application/json", WHOLE)
+    assert (code, headers["content-type"]) == (200, "text/event-stream")
+    assert b'"content":"four"' in body
+    assert body.endswith(DONE)
 
 
 # Breakers.

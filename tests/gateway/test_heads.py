@@ -31,15 +31,24 @@ def request(**metadata: str) -> ChatRequest:
 
 @given(st.dictionaries(NAMES | st.binary(max_size=20), st.binary(max_size=10)))
 def test_nothing_reaches_a_provider_but_what_is_on_the_list(headers: dict[bytes, bytes]) -> None:
-    passed = heads.to_provider({**headers, **SECRETS})
+    passed = heads.to_provider({**headers, **SECRETS}, "openai_chat", "openai_chat")
     assert {name for name, _ in passed} <= {b"openai-beta", b"idempotency-key"}
     assert all(headers[name] == value for name, value in passed)
 
 
 def test_what_is_on_the_list_reaches_the_provider() -> None:
     wanted = {b"openai-beta": b"assistants=v2", b"idempotency-key": b"i"}
-    assert dict(heads.to_provider({**SECRETS, **wanted})) == wanted
-    assert heads.to_provider({}) == ()
+    assert dict(heads.to_provider({**SECRETS, **wanted}, "openai_chat", "openai_chat")) == wanted
+    assert heads.to_provider({}, "openai_chat", "openai_chat") == ()
+
+
+def test_headers_of_a_dialect_reach_only_a_provider_that_speaks_it() -> None:
+    asked = {b"anthropic-version": b"2024-01-01", b"anthropic-beta": b"x", b"openai-beta": b"y", b"idempotency-key": b"i"}
+    same = dict(heads.to_provider(asked, "anthropic", "anthropic"))
+    assert same == {b"anthropic-version": b"2024-01-01", b"anthropic-beta": b"x", b"idempotency-key": b"i"}
+    other = dict(heads.to_provider(asked, "openai_chat", "anthropic"))
+    assert other == {b"anthropic-version": b"2023-06-01", b"idempotency-key": b"i"}
+    assert dict(heads.to_provider(asked, "anthropic", "gemini")) == {b"idempotency-key": b"i"}
 
 
 def test_a_providers_connection_and_cookies_do_not_reach_the_client() -> None:
@@ -50,9 +59,9 @@ def test_a_providers_connection_and_cookies_do_not_reach_the_client() -> None:
     assert heads.to_client((*staying, *passing)) == passing
 
 
-def test_an_error_has_one_content_type_and_no_encoding() -> None:
+def test_a_body_written_here_has_one_content_type_and_no_encoding() -> None:
     theirs = ((b"content-type", b"text/html"), (b"content-encoding", b"br"), (b"retry-after", b"3"))
-    assert heads.to_client_with_error(theirs) == [heads.JSON, (b"retry-after", b"3")]
+    assert heads.written_here(theirs, b"application/json") == [heads.JSON, (b"retry-after", b"3")]
 
 
 def test_our_headers_say_what_was_decided_of_what_served() -> None:

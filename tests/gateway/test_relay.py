@@ -4,6 +4,7 @@ from tests.gateway.conftest import DONE, USAGE, frame
 
 from pointsman.core.chat import Usage
 from pointsman.gateway.relay import HELD_LIMIT, Relay
+from pointsman.wire.dialects import DIALECTS
 
 ROLE = frame({"role": "assistant", "content": ""})
 A, B, STOP = frame({"content": "a"}), frame({"content": "b"}), frame({}, "stop")
@@ -11,7 +12,7 @@ ERROR = b'data: {"error":{"message":"overloaded"}}\n\n'
 
 
 def relay(*, drop_usage: bool = True, texts: bool = False) -> Relay:
-    return Relay("p/m", drop_usage=drop_usage, texts=texts)
+    return Relay("p/m", DIALECTS["openai_chat"], drop_usage=drop_usage, texts=texts)
 
 
 def test_nothing_goes_before_content_then_everything_in_order() -> None:

@@ -1,13 +1,9 @@
 """``pointsman up``: find what the user has, or read the configuration, and serve."""
 
-import asyncio
 import functools
-import importlib.util
 import logging
 import os
-from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
-from typing import Any
 
 import click
 
@@ -16,6 +12,7 @@ from pointsman.control.config import Config, with_reference
 from pointsman.control.config.advice import advice
 from pointsman.control.config.found import discovered
 from pointsman.serve import up
+from pointsman.serve.loop import run
 from pointsman.serve.workspace import Workspace, workspace_option
 from pointsman.upstream.discover import Found, discover
 from pointsman.upstream.transport import HttpTransport
@@ -39,7 +36,10 @@ _SHOWN = 6  # model names of one server
 @click.option(
     "--reference", envvar="POINTSMAN_REFERENCE", help="The deployment that `auto` stands for until there is evidence."
 )
-def command(workspace: Workspace, host: str | None, port: int | None, reference: str | None) -> None:
+@click.option(
+    "--workers", type=click.IntRange(1, 64), help="Processes that share the port [default: the configuration's, else 1]."
+)
+def command(workspace: Workspace, host: str | None, port: int | None, reference: str | None, workers: int | None) -> None:
     """Serve. Without a configuration, with whatever keys and model servers are found.
 
     \b
@@ -49,7 +49,7 @@ def command(workspace: Workspace, host: str | None, port: int | None, reference:
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     config, made_by = _configured(workspace, reference)
-    listener = up.bind(config, host, port)
+    listeners = up.bind(config, host, port, workers or config.workers)
     if (before := workspace.published()) is not None:
         workspace.decoded(before)  # says which snapshot is damaged, and where
     installation = up.Installation(config, workspace.config_path, workspace.data, workspace.store)
@@ -58,8 +58,8 @@ def command(workspace: Workspace, host: str | None, port: int | None, reference:
             click.echo(f"note: another gateway works on {workspace.data}: from now on it serves this configuration too")
         for note in up.publish_configuration(installation, made_by):
             click.echo(f"note: {note}")
-        _greet(config, up.base_url(listener))
-        _run(functools.partial(up.serve, installation, listener))
+        _greet(config, up.base_url(listeners[0]))
+        run(functools.partial(up.serve, installation, listeners))
 
 
 def _configured(workspace: Workspace, reference: str | None) -> tuple[Config, str]:
@@ -69,7 +69,7 @@ def _configured(workspace: Workspace, reference: str | None) -> tuple[Config, st
         for sentence in advice(config, all_deployments(config, datetime.now(UTC).date()), os.environ):
             click.echo(f"look at: {sentence}")
         return config, f"configuration {workspace.config_path}"
-    found = _run(_discover)
+    found = run(_discover)
     _show(found)
     if not found.providers:
         raise SystemExit(1)
@@ -120,10 +120,3 @@ Pointsman serves at {url} (stop with Ctrl-C)
 Then: pointsman report, pointsman trial FEATURE, pointsman accept FEATURE
 """
     click.echo(example)
-
-
-def _run(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-    """Run on uvloop where it exists: it halves what a request costs."""
-    factory = importlib.import_module("uvloop").new_event_loop if importlib.util.find_spec("uvloop") else None
-    with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(main())

@@ -71,12 +71,16 @@ def all_deployments(config: Config, today: date) -> dict[str, Deployment]:
     for name in _named(config):
         if name not in found:
             provider, _, model = name.partition("/")
-            found[name] = _priced(config, Deployment(name, provider, model, model_key=model), today)
+            plain = Deployment(name, provider, model, model, dialect=config.providers[provider].dialect)
+            found[name] = _priced(config, plain, today)
     for provider, vendor in config.price_lists.items():
         for entry in prices.catalogue(vendor, today):
             name = f"{provider}/{entry.model}"
             if name not in found:
-                plain = Deployment(name, provider, entry.model, entry.model, entry.price, entry.context_tokens)
+                dialect = config.providers[provider].dialect
+                plain = Deployment(
+                    name, provider, entry.model, entry.model, entry.price, entry.context_tokens, dialect=dialect
+                )
                 found[name] = replace(plain, price=prices.own_price(config.own_prices, name, today) or entry.price)
     return found
 

@@ -18,6 +18,8 @@ class Attempt(Struct, frozen=True):
     """One call to one deployment. Times in milliseconds; ``status`` 0 means that no status line ever came.
 
     ``cost_nano`` is None where no price is known or no usage arrived; ``error`` is a short reason without request content.
+    ``estimated``: the provider did not say what the call took, so it was counted here. ``lost`` names what its dialect had
+    no word for, of the request or of the reply.
     """
 
     deployment: str
@@ -30,6 +32,8 @@ class Attempt(Struct, frozen=True):
     usage: Usage | None = None
     cost_nano: int | None = None
     finish: str | None = None
+    estimated: bool = False
+    lost: tuple[str, ...] = ()
 
 
 class ExchangeRecord(Struct, frozen=True):
@@ -98,8 +102,8 @@ class Judgement(Struct, frozen=True):
 class Sample(Struct, frozen=True):
     """A live request that a trial copies, after its reply. It passes from data plane to control plane in memory only.
 
-    ``body`` is the request as the client sent it, ``answer`` the text that the client got (tool calls as JSON), and
-    ``expected`` the right answer where the client knew it.
+    ``body`` is the request as the client sent it, in ``dialect``; ``answer`` the text that the client got (tool calls as
+    JSON), and ``expected`` the right answer where the client knew it.
     """
 
     exchange: str
@@ -113,3 +117,4 @@ class Sample(Struct, frozen=True):
     cost_nano: int | None = None
     expected: str | None = None
     vector: bytes = b""
+    dialect: str = "openai_chat"

@@ -28,11 +28,22 @@ class Provider(Struct, frozen=True):
     quirks: tuple[str, ...] = ()
 
 
+class Variant(Struct, frozen=True):
+    """What a deployment adds to every request: a system prompt of its own, and parameters; None or empty: the client's."""
+
+    system: str = ""
+    temperature: float | None = None
+    top_p: float | None = None
+    max_output_tokens: int | None = None
+    effort: str = ""
+
+
 class Deployment(Struct, frozen=True):
     """A callable model: ``name`` is ``provider/model``; ``model`` is the provider's own name for it.
 
     ``model_key`` says which deployments are the *same* model at different providers: they may stand in for one another.
-    ``context_tokens`` is None where it is not known; ``media`` lists what the model can read besides text.
+    ``context_tokens`` is None where it is not known; ``media`` lists what the model can read besides text; ``dialect`` is
+    its provider's.
     """
 
     name: str
@@ -43,7 +54,9 @@ class Deployment(Struct, frozen=True):
     context_tokens: int | None = None
     tools: bool = True
     json_schema: bool = True
-    media: tuple[str, ...] = ("image", "audio", "file")
+    media: tuple[str, ...] = ("image", "audio", "file", "video")
+    dialect: str = "openai_chat"
+    variant: Variant | None = None
 
 
 class Objective(Struct, frozen=True):
@@ -120,13 +133,19 @@ class Route(Struct, frozen=True):
 
 
 class Needs(Struct, frozen=True):
-    """What a deployment must be able to do to serve a request at all."""
+    """What a deployment must be able to do to serve a request at all.
+
+    ``unspeakable`` maps a dialect to the reason why the request would be answered wrongly in it; ``held_by`` names the one
+    deployment that holds what its provider keeps of the conversation.
+    """
 
     input_tokens: int = 0
     max_output_tokens: int | None = None
     tools: bool = False
     json_schema: bool = False
     media: frozenset[str] = frozenset()
+    unspeakable: dict[str, str] = {}
+    held_by: str = ""
 
 
 class Context(Struct, frozen=True):

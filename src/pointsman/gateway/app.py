@@ -1,6 +1,6 @@
 """The gateway as an application of ``server``: paths, methods, and the floor under every error.
 
-    POST /v1/chat/completions    one exchange (see ``exchange``)
+    POST                         one exchange (see ``exchange``) or a count, in the dialect of the path (see ``entries``)
     GET  /v1/models              routes and deployments, as OpenAI lists models; /v1/models/NAME shows one
     GET  /healthz                200 while the process lives
     GET  /readyz                 200 with the snapshot's hash and the journal's counters; 503 without a snapshot
@@ -12,16 +12,17 @@ import msgspec
 
 from pointsman.core.errors import GatewayError, WireError
 from pointsman.core.snapshot import Limits
+from pointsman.gateway import entries
 from pointsman.gateway.admission import admit
-from pointsman.gateway.answer import refuse
+from pointsman.gateway.answer import errors_at, refuse
+from pointsman.gateway.entries import Entry
 from pointsman.gateway.exchange import Equipment, Exchange
 from pointsman.gateway.heads import JSON
 from pointsman.gateway.live import Current, Live
 from pointsman.gateway.server.message import Client, Incoming
 
-_CHAT = "/v1/chat/completions"
 _MODELS = "/v1/models"
-_METHODS = {_CHAT: "POST", _MODELS: "GET", "/healthz": "GET", "/readyz": "GET"}
+_LOOKED_AT = (_MODELS, "/healthz", "/readyz")
 _OVERLOAD_RETRY_S = 1.0
 _encode = msgspec.json.Encoder().encode
 
@@ -40,17 +41,22 @@ class Gateway:
 
     async def __call__(self, incoming: Incoming, client: Client) -> None:
         """Answer one request."""
+        entry = entries.entry(incoming.path, incoming.query)
         try:
-            if incoming.path == _CHAT and incoming.method == "POST":
-                await self._chat(incoming, client)
+            if entry is not None and incoming.method == "POST":
+                await self._serve(incoming, entry, client)
             else:
-                self._look(incoming, client)
+                self._look(incoming, entry, client)
         except GatewayError as error:
-            refuse(client, error)
+            refuse(client, error, errors_at(incoming.path, incoming.headers))
         except WireError as error:
-            refuse(client, GatewayError(400, "invalid_request", str(error), param=error.param))
+            refuse(
+                client,
+                GatewayError(400, "invalid_request", str(error), param=error.param),
+                errors_at(incoming.path, incoming.headers),
+            )
 
-    async def _chat(self, incoming: Incoming, client: Client) -> None:
+    async def _serve(self, incoming: Incoming, entry: Entry, client: Client) -> None:
         current = self._current()
         concurrent = current.snapshot.limits.concurrent
         if self.under_way >= concurrent:
@@ -58,23 +64,25 @@ class Gateway:
             raise GatewayError(503, "overloaded", reason, retry_after=_OVERLOAD_RETRY_S)
         self.under_way += 1
         try:
-            key = admit(current.keys, incoming.headers)
-            await Exchange(self._equipment, current, incoming, key).serve(client)
+            key = admit(current.keys, incoming)
+            await Exchange(self._equipment, current, incoming, entry, key).serve(client)
         finally:
             self.under_way -= 1
 
-    def _look(self, incoming: Incoming, client: Client) -> None:
-        """Answer everything that is not a chat."""
+    def _look(self, incoming: Incoming, entry: Entry | None, client: Client) -> None:
+        """Answer everything that is not posted to a dialect."""
         path, method = incoming.path, incoming.method
-        known = _METHODS.get(_MODELS if path.startswith(_MODELS + "/") else path)
+        listing = path.startswith((_MODELS + "/", "/v1beta/models/")) or path == "/v1beta/models"
+        known = "POST" if entry is not None else "GET" if listing or path in _LOOKED_AT else None
         head = method == "HEAD" and known == "GET"  # the server leaves the body out
         if known is None:
-            paths = ", ".join(f"{verb} {name}" for name, verb in _METHODS.items())
-            raise GatewayError(404, "not_found", f"there is nothing at {path!r}: this gateway answers {paths}")
+            answered = ", ".join((*(f"POST {name}" for name in entries.paths()), *(f"GET {name}" for name in _LOOKED_AT)))
+            raise GatewayError(404, "not_found", f"there is nothing at {path!r}: this gateway answers {answered}")
         if method != known and not head:
             refuse(
                 client,
                 GatewayError(405, "method_not_allowed", f"{path} takes {known}, not {method}"),
+                errors_at(incoming.path, incoming.headers),
                 [(b"allow", known.encode())],
             )
         elif path == "/healthz":
@@ -83,7 +91,7 @@ class Gateway:
             client.answer(200 if self._live.current else 503, [JSON], self._readiness())
         else:
             current = self._current()
-            admit(current.keys, incoming.headers)
+            admit(current.keys, incoming)
             client.answer(200, [JSON], _models(current, path))
 
     def _readiness(self) -> bytes:
@@ -108,10 +116,18 @@ class Gateway:
 
 
 def _models(current: Current, path: str) -> bytes:
-    if path == _MODELS:
-        return current.models
-    name = path[len(_MODELS) + 1 :]
+    """Return the list of models, or one of them, as OpenAI or (under /v1beta) as Gemini describes models."""
+    gemini = path.startswith("/v1beta")
+    listed = "/v1beta/models" if gemini else _MODELS
+    if path == listed:
+        return _encode({"models": [_gemini_model(name) for name in current.model_list]}) if gemini else current.models
+    name = path[len(listed) + 1 :]
     model = current.model_list.get(name)
     if model is None:
-        raise GatewayError(404, "model_not_found", f"the model {name!r} does not exist here: see {_MODELS}", param="model")
-    return _encode(model)
+        raise GatewayError(404, "model_not_found", f"the model {name!r} does not exist here: see {listed}", param="model")
+    return _encode(_gemini_model(name) if gemini else model)
+
+
+def _gemini_model(name: str) -> dict[str, object]:
+    methods = ["generateContent", "streamGenerateContent", "countTokens"]
+    return {"name": f"models/{name}", "displayName": name, "supportedGenerationMethods": methods}

@@ -24,7 +24,6 @@ from pointsman.core.errors import GatewayError, UpstreamError
 from pointsman.core.record import Attempt, Cause
 from pointsman.core.routing import Deployment
 from pointsman.policy import cost
-from pointsman.wire.openai_chat import errors
 
 ERROR_BYTES = 1024 * 1024
 _ELSEWHERE = frozenset((401, 402, 408, 409, 429))
@@ -88,17 +87,20 @@ def failed(error: UpstreamError) -> Failure:
     return Failure(str(error), kind=error.kind)
 
 
-def refused(status: int, body: bytes, headers: tuple[tuple[bytes, bytes], ...], provider: str) -> Failure:
-    """Return the failure that a provider stated: the body is an envelope afterwards, whatever it was."""
+def refused(status: int, body: bytes, headers: tuple[tuple[bytes, bytes], ...]) -> Failure:
+    """Return the failure that a provider stated; ``body`` is its error as the client reads errors."""
     if not 400 <= status < 600:
         return Failure(f"answered {status}, which is no answer to a chat", kind="protocol", status=status)
-    return Failure(f"answered {status}", status=status, body=errors.forwarded(status, body, provider), headers=headers)
+    return Failure(f"answered {status}", status=status, body=body, headers=headers)
 
 
 class Call:
     """A call under way, and what becomes of it. Times are monotonic seconds; ``started_ms`` is Unix time."""
 
-    __slots__ = ("cause", "deployment", "ended", "error", "finish", "replied", "started", "started_ms", "status", "usage")
+    __slots__ = (
+        "cause", "deployment", "ended", "error", "estimated", "finish", "lost", "replied", "started", "started_ms", "status",
+        "usage",
+    )  # fmt: skip
 
     def __init__(self, deployment: Deployment, cause: Cause, started: float, started_ms: int) -> None:
         self.deployment = deployment
@@ -111,6 +113,8 @@ class Call:
         self.error = "given up"
         self.usage: Usage | None = None
         self.finish: str | None = None
+        self.estimated = False
+        self.lost: tuple[str, ...] = ()
 
     def attempt(self) -> Attempt:
         """Return what is kept of it."""
@@ -126,4 +130,6 @@ class Call:
             usage=usage,
             cost_nano=None if usage is None or price is None else cost.amount(usage, price),
             finish=self.finish,
+            estimated=self.estimated,
+            lost=self.lost,
         )

@@ -8,6 +8,7 @@ Laws:
 - The client hangs up: whatever is awaited is cancelled at once, and the record is written all the same.
 - The record, and a sample for a trial, are made after the last byte has gone to the client.
 - Where every call failed, the client gets what the last one brought: the provider's own status and words.
+- What is sealed by one deployment never goes to another: it is left out, and named.
 """
 
 import asyncio
@@ -19,28 +20,35 @@ from typing import Literal
 
 from msgspec import structs
 
-from pointsman.core.chat import ChatRequest
+from pointsman.core.chat import ChatRequest, Usage
 from pointsman.core.errors import GatewayError, UpstreamError, WireError
 from pointsman.core.record import Cause, ExchangeRecord, Sample
-from pointsman.core.routing import Context, Decision, Needs
+from pointsman.core.routing import Context, Decision, Deployment, Route
 from pointsman.core.snapshot import ClientKey
-from pointsman.gateway import heads, sampling
+from pointsman.gateway import conversations, heads, needs, sampling
 from pointsman.gateway.answer import refuse
 from pointsman.gateway.attempt import ERROR_BYTES, Call, Failure, failed, refused
+from pointsman.gateway.conversations import Conversations
+from pointsman.gateway.entries import Entry
 from pointsman.gateway.health import Breakers
 from pointsman.gateway.ids import Ids
 from pointsman.gateway.journal import JournalWriter
 from pointsman.gateway.live import Current
+from pointsman.gateway.passage import Passage
 from pointsman.gateway.relay import Relay
 from pointsman.gateway.server.message import Client, Headers, Incoming
+from pointsman.gateway.translation import Translation
+from pointsman.gateway.unpacked import unpacked
 from pointsman.policy import decide, features
 from pointsman.policy.decide import State
 from pointsman.upstream.interfaces import Reply, Request, Transport
 from pointsman.wire.answer import Answer
-from pointsman.wire.openai_chat import count, errors
-from pointsman.wire.openai_chat import request as requests
+from pointsman.wire.dialect import Stamp
+from pointsman.wire.dialects import DIALECTS
+from pointsman.wire.seals import sealed
 
 Outcome = Literal["ok", "error", "client_gone", "cut"]
+_STREAM_OVERHEAD = 40  # bytes of a stream for each character of text in it, about, where its text was not read
 CLIENT_GONE = 499  # nginx's status for it; no client ever sees it
 
 
@@ -57,6 +65,7 @@ class Equipment:
     offer: Callable[[Sample], bool]
     breakers: Breakers
     ids: Ids
+    conversations: Conversations
     clock: Callable[[], float] = time.monotonic
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
     draw: Callable[[], float] = random
@@ -65,7 +74,9 @@ class Equipment:
 class Exchange:
     """One request under way. ``serve`` is its whole life."""
 
-    def __init__(self, equipment: Equipment, current: Current, incoming: Incoming, key: ClientKey | None) -> None:
+    def __init__(
+        self, equipment: Equipment, current: Current, incoming: Incoming, entry: Entry, key: ClientKey | None
+    ) -> None:
         self._with = equipment
         self._current = current
         self._headers = headers = incoming.headers
@@ -74,12 +85,17 @@ class Exchange:
         self._started = equipment.clock()
         self._at_ms = equipment.now_ms()
         self._id = equipment.ids.next(self._at_ms)
-        self._request = requests.decode(incoming.body)
+        self._entry = entry
+        self._dialect = DIALECTS[entry.dialect]
+        self._request = self._dialect.request.decode(incoming.body, entry.address)
         self._feature = heads.feature_of(headers, self._request, key)
         self._route = ""
         self._vector = b""
         self._decision: Decision | None = None
         self._trial: sampling.Standing | None = None
+        self._memory = equipment.conversations
+        self._named = heads.conversation_of(headers, self._request)
+        self._conversation = self._named
         self._calls: list[Call] = []
         self._outcome: Outcome = "error"
         self._status = 500
@@ -100,7 +116,7 @@ class Exchange:
             raise
         except GatewayError as error:
             self._status = error.status
-            refuse(client, error, [(b"x-pointsman-exchange", self._id.encode())])
+            refuse(client, error, self._dialect.errors, [(b"x-pointsman-exchange", self._id.encode())])
         finally:
             self._keep()
 
@@ -117,7 +133,9 @@ class Exchange:
             self._vector = features.vector(request)
         now = self._with.clock()
         state = State(self._with.breakers.cooling(now), current.hash)
-        context = Context(self._feature, _needs(request), self._vector)
+        self._conversation = self._named or self._memory.name(self._headers, request, current.dialects)
+        holder = self._memory.holder(conversations.bond(request)) or self._home(target.route)
+        context = Context(self._feature, needs.of(request, current.dialects - {self._entry.dialect}, holder), self._vector)
         try:
             decision = decide.decide(current.snapshot, target, policy, context, state, self._with.draw())
         except GatewayError as error:
@@ -131,6 +149,10 @@ class Exchange:
                 self._trial = trial
         return decision
 
+    def _home(self, route: Route | None) -> str | None:
+        """Return the deployment that is taken to hold what nobody remembers: the reference."""
+        return None if route is None else decide.plan_for(route, self._feature).reference or route.reference
+
     # Calling.
 
     async def _converse(self, decision: Decision, client: Client) -> None:
@@ -141,7 +163,9 @@ class Exchange:
         if not failure.body:
             raise failure.error(call.deployment.name)
         self._status = failure.status
-        client.answer(failure.status, self._head(call, heads.to_client_with_error(failure.headers)), failure.body)
+        client.answer(
+            failure.status, self._head(call, heads.written_here(failure.headers, b"application/json")), failure.body
+        )
 
     async def _ask(self, decision: Decision, client: Client) -> Failure | None:
         """Ask the chosen deployment, then its fallbacks, until one answers or the fault is the request's own."""
@@ -159,22 +183,24 @@ class Exchange:
         clock, breakers = self._with.clock, self._with.breakers
         call = Call(self._current.deployment(name), cause, clock(), self._with.now_ms())
         self._calls.append(call)
+        passage = self._passage(call.deployment)
         reply: Reply | None = None
         failure: Failure | None
         try:
-            reply = await self._call(call)
+            reply = await self._call(call, passage)
             if reply.status != 200:
-                failure = refused(reply.status, await _error_body(reply), reply.headers, call.deployment.provider)
-            elif self._request.stream and _is_stream(reply):
-                failure = await self._relay(call, reply, client)
+                failure = refused(reply.status, passage.refusal(reply.status, await _error_body(reply)), reply.headers)
+            elif self._request.stream and _is_stream(reply, asked=True):
+                failure = await self._relay(call, passage, reply, client)
             else:
-                failure = await self._whole(call, reply, client)
+                failure = await self._whole(call, passage, reply, client)
         except UpstreamError as error:
             failure = failed(error)
         except WireError as error:
             failure = Failure(str(error), kind="protocol")
         finally:
             call.ended = clock()
+            call.lost = passage.lost
             if reply is not None:
                 await reply.close()
         if failure is None and self._outcome == "cut":
@@ -186,97 +212,117 @@ class Exchange:
         call.error = failure.reason if failure is not None else call.error
         return failure
 
-    async def _call(self, call: Call) -> Reply:
-        """Send the client's own bytes, with the deployment's name for the model, to where the deployment is."""
-        asked, way = self._request, self._current.ways[call.deployment.provider]
-        model = call.deployment.model
-        body = requests.edit(
+    def _passage(self, to: Deployment) -> Passage:
+        """Return the way to a deployment and back; what somebody else sealed in this conversation stays behind."""
+        unseal = False
+        if len(self._request.messages) > 1 and sealed(self._request):
+            before = self._memory.holder(self._conversation)
+            unseal = before is not None and conversations.maker(before) != conversations.maker(to.name)
+        return Passage(
+            self._entry,
+            self._request,
             self._body,
-            model=model if model != asked.model else None,
-            include_usage=asked.stream and not asked.include_usage and way.asks_usage,
+            to,
+            Stamp(self._id, self._at_ms // 1000, to.model),
+            asks_usage=self._current.ways[to.provider].asks_usage,
+            unseal=unseal,
         )
-        request = Request("POST", way.url, way.headers + heads.to_provider(self._headers), body)
+
+    async def _call(self, call: Call, passage: Passage) -> Reply:
+        """Send the request, in the provider's dialect, to where the deployment is."""
+        way = self._current.ways[call.deployment.provider]
+        theirs = heads.to_provider(self._headers, self._entry.dialect, call.deployment.dialect)
+        request = Request("POST", way.base + passage.path(), way.headers + theirs, passage.outbound())
         timeouts = self._current.timeouts
         if len(self._calls) > 1:
             timeouts = structs.replace(timeouts, total_s=max(self._time_left(), 0.001))
-        reply = await self._with.transport.send(await way.credential.sign(request), timeouts)
+        reply = unpacked(await self._with.transport.send(await way.credential.sign(request), timeouts))
         call.replied = self._with.clock()
         call.status = reply.status
         return reply
 
     # Answering.
 
-    async def _whole(self, call: Call, reply: Reply, client: Client) -> Failure | None:
+    async def _whole(self, call: Call, passage: Passage, reply: Reply, client: Client) -> Failure | None:
+        """Answer with a reply that is read to its end, and comes in the form that the client asked for."""
         body = await reply.read(self._current.snapshot.limits.body_bytes)
+        streamed = _is_stream(reply, asked=False)
         try:
-            said = count.count(body)
+            sent, said = passage.whole(body, streamed=streamed, graded=self._trial is not None)
         except WireError:
-            status = errors.reported(body)
+            status = passage.reported(body)
             if status is None:
                 raise
-            return refused(status, body, reply.headers, call.deployment.provider)
-        if self._trial is not None:
-            said = self._read(body) or said
-        self._understand(call, said)
-        call.error = ""
+            return refused(status, passage.refusal(status, body), reply.headers)
+        if not passage.readable:
+            self._trial = None
+        self._understand(call, said, len(body))
+        call.error, call.lost = "", passage.lost
         self._first_content = self._with.clock()
         self._outcome, self._status = "ok", 200
-        client.answer(200, self._head(call, heads.to_client(reply.headers)), body)
+        if passage.passes(streamed=streamed):
+            head = heads.to_client(reply.headers)
+        else:
+            head = heads.written_here(reply.headers, passage.content_type)
+        client.answer(200, self._head(call, head, passage.lost), sent)
         return None
 
-    def _read(self, body: bytes) -> Answer | None:
-        """Return what a reply says, for a trial; a reply that we cannot read is not sampled, and still the client's."""
-        try:
-            return count.answer(body)
-        except WireError:
-            self._trial = None
-            return None
-
-    async def _relay(self, call: Call, reply: Reply, client: Client) -> Failure | None:
+    async def _relay(self, call: Call, passage: Passage, reply: Reply, client: Client) -> Failure | None:
         """Pass a stream on, frame by frame. What breaks before its first content is a failure, after it an error event."""
-        drop_usage = not self._request.include_usage and self._current.ways[call.deployment.provider].asks_usage
-        relay = Relay(
-            call.deployment.name, drop_usage=drop_usage, texts=self._trial is not None, choices=self._request.choices
-        )
+        relay, size = passage.relay(texts=self._trial is not None), 0
         try:
             async for chunk in reply.chunks():
+                size += len(chunk)
                 data = relay.take(chunk)
                 if data:
-                    self._begin(call, reply, client)
+                    self._begin(call, passage, reply, client)
                     await client.send(data)
                 elif relay.error is not None and not relay.began:
-                    status = errors.reported(relay.error) or 502
-                    return refused(status, relay.error, reply.headers, call.deployment.provider)
+                    return self._reported(relay, passage, reply)
             last = relay.end()
         except (UpstreamError, WireError) as error:
             if not relay.began:
                 raise
             last = relay.end(str(error))
         finally:
-            self._understand(call, relay.answer)
+            passage.note(relay)
+            self._understand(call, relay.answer, size)
         if not relay.began:
             return Failure(relay.broken, kind="protocol")
-        self._begin(call, reply, client)
+        self._begin(call, passage, reply, client)
         self._outcome, call.error = ("cut", relay.broken) if relay.broken else ("ok", "")
         if not relay.whole_text:
             self._trial = None
         client.finish(last)
         return None
 
-    def _begin(self, call: Call, reply: Reply, client: Client) -> None:
+    def _reported(self, relay: Relay | Translation, passage: Passage, reply: Reply) -> Failure:
+        """Return the failure that a provider reported inside its stream, before any content."""
+        body = relay.error or b""
+        if isinstance(relay, Relay):
+            body = passage.refusal(relay.error_status, body)
+        return refused(relay.error_status, body, reply.headers)
+
+    def _begin(self, call: Call, passage: Passage, reply: Reply, client: Client) -> None:
         """Begin the reply with the head of a stream, once."""
         if self._first_content is None:
             self._first_content = self._with.clock()
             self._status = 200
-            client.start(200, self._head(call, heads.to_client(reply.headers)))
+            passes = passage.passes(streamed=True)
+            head = heads.to_client(reply.headers) if passes else heads.written_here(reply.headers, passage.content_type)
+            client.start(200, self._head(call, head, passage.lost))
 
-    def _head(self, call: Call, theirs: Headers) -> Headers:
+    def _head(self, call: Call, theirs: Headers, lost: tuple[str, ...] = ()) -> Headers:
         assert self._decision is not None  # noqa: S101 - nothing is called before
-        return theirs + heads.ours(self._id, self._feature, self._decision, call.deployment.name)
+        return theirs + heads.ours(self._id, self._feature, self._decision, call.deployment.name, lost)
 
-    def _understand(self, call: Call, said: Answer) -> None:
+    def _understand(self, call: Call, said: Answer, size: int) -> None:
+        """Note what a reply said and took; what it took is counted here where the provider does not say."""
         self._answer = said
         call.usage, call.finish = said.usage, said.finish
+        if said.usage is None and said.finish is not None:
+            call.usage = Usage(features.input_tokens(self._request), max(len(said.text), size // _STREAM_OVERHEAD) // 4)
+            call.estimated = True
 
     def _time_left(self) -> float:
         """Seconds that this exchange may still take; 0 when its time is over."""
@@ -299,7 +345,7 @@ class Exchange:
             attempts=tuple([call.attempt() for call in self._calls]),
             route=self._route,
             streamed=self._request.stream,
-            conversation=heads.conversation_of(self._headers, self._request),
+            conversation=self._named,
             client_key=self._key.name if self._key is not None else "",
             latency_ms=(ended - self._started) * 1e3,
             first_content_ms=None if self._first_content is None else (self._first_content - self._started) * 1e3,
@@ -307,8 +353,16 @@ class Exchange:
             prompt=_prompt(self._request) if snapshot.store_prompts else "",
         )
         self._with.journal.put(record, self._request if later else None, len(self._body))
+        if record.served_by is not None:
+            self._remember(record.served_by.deployment)
         if self._trial is not None and self._outcome == "ok":
             self._sample(self._trial, record)
+
+    def _remember(self, served: str) -> None:
+        """Note who answered, under the conversation's name and the reply's own."""
+        self._memory.remember(self._conversation, served)
+        if self._answer is not None and self._entry.dialect == "openai_responses":
+            self._memory.remember(conversations.reply_name(self._answer.id), served)
 
     def _sample(self, trial: sampling.Standing, record: ExchangeRecord) -> None:
         decision, said, served = record.decision, self._answer, record.attempts[-1]
@@ -330,18 +384,9 @@ class Exchange:
                 cost_nano=served.cost_nano,
                 expected=heads.expected_of(self._headers),
                 vector=self._vector or features.vector(self._request),
+                dialect=self._entry.dialect,
             )
         )
-
-
-def _needs(request: ChatRequest) -> Needs:
-    return Needs(
-        input_tokens=features.input_tokens(request),
-        max_output_tokens=request.max_output_tokens,
-        tools=bool(request.tools),
-        json_schema=request.json_schema,
-        media=request.media,
-    )
 
 
 async def _error_body(reply: Reply) -> bytes:
@@ -352,9 +397,10 @@ async def _error_body(reply: Reply) -> bytes:
         return b""
 
 
-def _is_stream(reply: Reply) -> bool:
-    """Say whether a reply to a streamed request is a stream: everything is, unless it says that it is JSON."""
-    return not any(name == b"content-type" and value.startswith(b"application/json") for name, value in reply.headers)
+def _is_stream(reply: Reply, *, asked: bool) -> bool:
+    """Say whether a reply is a stream: where one was asked for, everything that does not say that it is JSON."""
+    kind = next((value for name, value in reply.headers if name == b"content-type"), b"")
+    return not kind.startswith(b"application/json") if asked else kind.startswith(b"text/event-stream")
 
 
 def _prompt(request: ChatRequest) -> str:

@@ -12,17 +12,36 @@ from pointsman.core.snapshot import ClientKey
 from pointsman.gateway.server.message import Headers
 
 JSON = (b"content-type", b"application/json")
-_TO_PROVIDER = (b"openai-beta", b"idempotency-key")
+_TO_PROVIDER = {
+    "openai_chat": (b"openai-beta", b"idempotency-key"),
+    "openai_responses": (b"openai-beta", b"idempotency-key"),
+    "anthropic": (b"anthropic-version", b"anthropic-beta", b"idempotency-key"),
+}
+_OF_ANY = (b"idempotency-key",)
+_ANTHROPIC_VERSION = (b"anthropic-version", b"2023-06-01")
 _TO_CLIENT = frozenset(
-    (b"content-type", b"content-encoding", b"retry-after", b"retry-after-ms", b"x-request-id", b"x-should-retry")
+    (
+        b"content-type",
+        b"content-encoding",
+        b"retry-after",
+        b"retry-after-ms",
+        b"x-request-id",
+        b"request-id",
+        b"x-should-retry",
+    )
 )
-_TO_CLIENT_PREFIXES = (b"x-ratelimit-", b"openai-")
+_TO_CLIENT_PREFIXES = (b"x-ratelimit-", b"openai-", b"anthropic-ratelimit-")
 _NAME_LENGTH = 128
+_LOST_LENGTH = 2048
 
 
-def to_provider(headers: dict[bytes, bytes]) -> tuple[tuple[bytes, bytes], ...]:
-    """Return the client's headers that a provider may see."""
-    return tuple([(name, headers[name]) for name in _TO_PROVIDER if name in headers])
+def to_provider(headers: dict[bytes, bytes], ours: str, theirs: str) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the client's headers that a provider may see: those of its dialect only where the client speaks it too."""
+    names = _TO_PROVIDER.get(theirs, _OF_ANY) if ours == theirs else _OF_ANY
+    found = tuple([(name, headers[name]) for name in names if name in headers])
+    if theirs == "anthropic" and (ours != theirs or b"anthropic-version" not in headers):
+        return (*found, _ANTHROPIC_VERSION)
+    return found
 
 
 def to_client(headers: tuple[tuple[bytes, bytes], ...]) -> Headers:
@@ -30,13 +49,19 @@ def to_client(headers: tuple[tuple[bytes, bytes], ...]) -> Headers:
     return [field for field in headers if field[0] in _TO_CLIENT or field[0].startswith(_TO_CLIENT_PREFIXES)]
 
 
-def to_client_with_error(headers: tuple[tuple[bytes, bytes], ...]) -> Headers:
-    """Return the provider's headers that may come with an error: its body is plain JSON by then, whatever it was."""
-    return [JSON, *(field for field in to_client(headers) if not field[0].startswith(b"content-"))]
+def written_here(headers: tuple[tuple[bytes, bytes], ...], content_type: bytes) -> Headers:
+    """Return the provider's headers that may come with a body that was written here."""
+    return [
+        (b"content-type", content_type),
+        *(field for field in to_client(headers) if not field[0].startswith(b"content-")),
+    ]
 
 
-def ours(exchange: str, feature: str, decision: Decision, served: str) -> Headers:
-    """Return the headers that say what was decided; quality and cost are those predicted for the deployment that served."""
+def ours(exchange: str, feature: str, decision: Decision, served: str, lost: tuple[str, ...] = ()) -> Headers:
+    """Return the headers that say what was decided; quality and cost are those predicted for the deployment that served.
+
+    ``lost`` names what its dialect has no word for.
+    """
     fields = [
         (b"x-pointsman-exchange", exchange.encode()),
         (b"x-pointsman-mode", decision.mode.encode()),
@@ -45,6 +70,8 @@ def ours(exchange: str, feature: str, decision: Decision, served: str) -> Header
         (b"x-pointsman-feature", printable(feature)),
         (b"x-pointsman-snapshot", decision.snapshot.encode()),
     ]
+    if lost:
+        fields.append((b"x-pointsman-lossy", printable(", ".join(lost))[:_LOST_LENGTH]))
     predicted = decision.predicted(served) if decision.predictions else None
     if predicted is not None and predicted.quality is not None:
         fields.append((b"x-pointsman-quality", b"%.3f" % predicted.quality))

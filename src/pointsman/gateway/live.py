@@ -37,7 +37,7 @@ logger = logging.getLogger("pointsman.gateway")
 class Way:
     """How to reach one provider: what of a request to it is always the same."""
 
-    url: str
+    base: str
     headers: tuple[tuple[bytes, bytes], ...]
     credential: Credential
     asks_usage: bool
@@ -54,6 +54,7 @@ class Current:
         self.keys: dict[str, ClientKey] = {key.sha256.lower(): key for key in snapshot.keys}
         self.trials = sampling.standing(snapshot)
         self.ways = {name: _way(provider, credential(provider)) for name, provider in snapshot.providers.items()}
+        self.dialects = frozenset(provider.dialect for provider in snapshot.providers.values())
         self.timeouts = Timeouts(
             snapshot.limits.connect_s, snapshot.limits.first_byte_s, snapshot.limits.idle_s, snapshot.limits.total_s
         )
@@ -129,8 +130,8 @@ class Live:
 
 
 def _way(provider: Provider, credential: Credential) -> Way:
-    url = provider.base_url.rstrip("/") + "/chat/completions"
-    return Way(url, (_CONTENT, _USER_AGENT), credential, NO_STREAM_OPTIONS not in provider.quirks)
+    asks_usage = provider.dialect == "openai_chat" and NO_STREAM_OPTIONS not in provider.quirks
+    return Way(provider.base_url.rstrip("/"), (_CONTENT, _USER_AGENT), credential, asks_usage)
 
 
 def _model(name: str, owner: str) -> dict[str, object]:

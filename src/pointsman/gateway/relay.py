@@ -10,8 +10,7 @@ from pointsman.core.errors import GatewayError
 from pointsman.gateway.sampling import ANSWER_LIMIT
 from pointsman.wire import sse
 from pointsman.wire.answer import Answer, Seen
-from pointsman.wire.openai_chat import errors
-from pointsman.wire.openai_chat.watch import StreamReader, usage_only
+from pointsman.wire.dialects import Dialect
 
 HELD_LIMIT = 256 * 1024
 
@@ -19,21 +18,27 @@ HELD_LIMIT = 256 * 1024
 class Relay:
     """One streamed reply of the deployment ``source``. ``began`` is true once bytes may go out.
 
-    ``error`` holds the data of an error event. After ``end``, ``broken`` says why the reply is not whole, empty where it is.
+    ``error`` holds the data of an error event, ``error_status`` the status that it stands for. After ``end``, ``broken``
+    says why the reply is not whole, empty where it is.
     """
 
-    __slots__ = ("_choices", "_drop_usage", "_finished", "_held", "_reader", "_size", "_source", "began", "broken", "error")
+    __slots__ = (
+        "_choices", "_dialect", "_drop_usage", "_finished", "_held", "_reader", "_size", "_source", "began", "broken",
+        "error", "error_status",
+    )  # fmt: skip
 
-    def __init__(self, source: str, *, drop_usage: bool, texts: bool, choices: int = 1) -> None:
+    def __init__(self, source: str, dialect: Dialect, *, drop_usage: bool, texts: bool, choices: int = 1) -> None:
         self._source = source
+        self._dialect = dialect
         self._choices = choices
-        self._reader = StreamReader(texts=texts, limit=ANSWER_LIMIT)
+        self._reader = dialect.watch.watch(texts=texts, limit=ANSWER_LIMIT)
         self._drop_usage = drop_usage
         self._held: list[bytes] = []
         self._size = 0
         self.began = False
         self._finished = False
         self.error: bytes | None = None
+        self.error_status = 502
         self.broken = ""
 
     def take(self, chunk: bytes) -> bytes:
@@ -53,7 +58,7 @@ class Relay:
             self.broken = broken or "the provider reported an error within the stream"
         else:
             self.broken = broken or "the stream ended before the answer did"
-            left = errors.event(GatewayError(502, "upstream_cut", f"{self._source}: {self.broken}"))
+            left = self._dialect.errors.event(GatewayError(502, "upstream_cut", f"{self._source}: {self.broken}"))
         return left
 
     @property
@@ -69,10 +74,11 @@ class Relay:
     def _pass(self, frames: list[tuple[bytes, Seen]]) -> bytes:
         out: list[bytes] = []
         for frame, event in frames:
-            if self._drop_usage and not event.content and usage_only(frame):
+            if self._drop_usage and not event.content and self._dialect.watch.usage_only(frame):
                 continue
             if event.error is not None:
-                self.error = sse.data(frame)
+                self.error = sse.data(frame) or frame
+                self.error_status = self._dialect.errors.reported(self.error) or 502
             self._finished = self._finished or event.done or len(self._reader.ended) >= self._choices
             self.began = self.began or event.content
             out.append(frame)

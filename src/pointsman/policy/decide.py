@@ -84,7 +84,8 @@ def deployment(snapshot: Snapshot, name: str) -> Deployment:
     if known is not None:
         return known
     provider, _, vendor_name = name.partition("/")
-    return Deployment(name, snapshot.providers[provider].name, vendor_name, vendor_name)
+    row = snapshot.providers[provider]
+    return Deployment(name, row.name, vendor_name, vendor_name, dialect=row.dialect)
 
 
 def decide(snapshot: Snapshot, target: Target, policy: Policy | None, context: Context, state: State, u: float) -> Decision:
@@ -231,6 +232,10 @@ def _filtered(
 
 def unfit(one: Deployment, needs: Needs) -> str | None:
     """Say why a deployment cannot do what the request needs, None where it can."""
+    if needs.held_by not in ("", one.name):
+        return f"does not hold this conversation, {needs.held_by} does"
+    if one.dialect in needs.unspeakable:
+        return needs.unspeakable[one.dialect]
     if needs.tools and not one.tools:
         return "does not take tools"
     if needs.json_schema and not one.json_schema:

@@ -1,7 +1,8 @@
-"""A running gateway: the data plane in this process, the control process beside it.
+"""A running gateway: the data plane in this process, further workers and the control process beside it.
 
-Strategy: publish what the configuration says (keeping what was accepted and learned), bind the socket, then
-serve while one task follows newly published snapshots and another keeps the control process alive.
+Strategy: publish what the configuration says (keeping what was accepted and learned), bind the port once for each worker
+(SO_REUSEPORT: the kernel spreads connections), then serve while one task follows newly published snapshots and others keep
+the control process and the workers alive.
 
 Laws: nothing serves before a good snapshot is in use; the socket is bound before anything is announced; on a signal no new
 request is taken, streams under way get ``GRACE_S`` to finish, then the journal is written out.
@@ -11,12 +12,9 @@ import asyncio
 import contextlib
 import datetime as dt
 import fcntl
-import logging
-import signal
 import socket
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,25 +23,14 @@ from pointsman.control.config import Config, is_loopback
 from pointsman.control.publish import publish
 from pointsman.core.errors import ConfigError, StoreError
 from pointsman.core.snapshot import Snapshot
-from pointsman.gateway.app import Gateway
-from pointsman.gateway.exchange import Equipment
-from pointsman.gateway.health import Breakers
-from pointsman.gateway.ids import Ids
-from pointsman.gateway.journal import JournalWriter
-from pointsman.gateway.live import Live
-from pointsman.gateway.server.listener import BACKLOG, Server
+from pointsman.gateway.server.listener import BACKLOG
 from pointsman.serve.child import ControlProcess
+from pointsman.serve.data_plane import serve_until_signalled
 from pointsman.serve.samples import SampleQueue
+from pointsman.serve.workers import Workers
 from pointsman.store.interfaces import Store
-from pointsman.upstream.credentials import credential_for
-from pointsman.upstream.transport import HttpTransport
 
-GRACE_S = 30.0
 LOCK_FILE = "gateway.lock"
-SWITCH_S = 0.0005
-"""How long the journal's thread may keep the interpreter from the event loop. Python's own 5 ms were the 99th percentile."""
-
-log = logging.getLogger("pointsman")
 
 
 @dataclass(frozen=True)
@@ -93,8 +80,8 @@ def claim(data: Path) -> Iterator[bool]:
             yield True
 
 
-def bind(config: Config, host: str | None, port: int | None) -> socket.socket:
-    """Return the listening socket, port 0 being any free one. Raises ConfigError with the remedy.
+def bind(config: Config, host: str | None, port: int | None, workers: int = 1) -> tuple[socket.socket, ...]:
+    """Return a listening socket for each worker, all on one port, 0 being any free one. Raises ConfigError with the remedy.
 
     Whatever can be reached from other machines needs client keys: without them it is refused.
     """
@@ -104,9 +91,16 @@ def bind(config: Config, host: str | None, port: int | None) -> socket.socket:
             f"{host} can be reached from other machines, and no client needs a key: anyone could spend your money; "
             "add [keys.NAME] to the configuration, or listen on 127.0.0.1"
         )
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
+    first = _listening(host, port, shared=workers > 1)
+    port = first.getsockname()[1]
+    return (first, *(_listening(host, port, shared=True) for _ in range(workers - 1)))
+
+
+def _listening(host: str, port: int, *, shared: bool) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((host, port))
     except OSError as error:
@@ -124,46 +118,16 @@ def base_url(listener: socket.socket) -> str:
     return f"http://{shown}:{port}/v1"
 
 
-async def serve(installation: Installation, listener: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM; a second one does not wait for the streams under way."""
-    sys.setswitchinterval(SWITCH_S)
-    async with _gateway(installation) as gateway:
-        server = Server(gateway, gateway.limits)
-        asked, hurried = asyncio.Event(), asyncio.Event()
-
-        def stop() -> None:
-            (hurried if asked.is_set() else asked).set()
-
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(signum, stop)
-        await server.start(listener)
-        await asked.wait()
-        if gateway.under_way:
-            log.info("requests under way: %d; they get %.0f s, Ctrl-C again stops at once", gateway.under_way, GRACE_S)
-        stopping = asyncio.create_task(server.stop(GRACE_S))
-        hurrying = asyncio.create_task(hurried.wait())
-        await asyncio.wait((stopping, hurrying), return_when=asyncio.FIRST_COMPLETED)
-        hurrying.cancel()
-        stopping.cancel()
-        await server.stop(0)
-
-
-@contextlib.asynccontextmanager
-async def _gateway(installation: Installation) -> AsyncIterator[Gateway]:
-    store = installation.store
-    transport = HttpTransport()
+async def serve(installation: Installation, listeners: Sequence[socket.socket]) -> None:
+    """Serve until SIGINT or SIGTERM, this process on the first socket and a worker on each other one."""
     queue = SampleQueue()
-    journal = JournalWriter(store.journal)
-    live = Live(store.snapshots, credential_for)
-    live.refresh()
-    control = ControlProcess(queue, config=installation.config_path, data=installation.data)
-    equipment = Equipment(transport, journal, queue.offer, Breakers(), Ids())
-    tasks = [asyncio.create_task(live.follow()), asyncio.create_task(control.run())]
+    beside = [asyncio.create_task(ControlProcess(queue, config=installation.config_path, data=installation.data).run())]
+    workers = Workers(listeners[1:], data=installation.data, offer=queue.offer)
+    if len(listeners) > 1:
+        beside.append(asyncio.create_task(workers.run()))
     try:
-        yield Gateway(live, equipment)
+        await serve_until_signalled(installation.store, listeners[0], queue.offer, workers.stop)
     finally:
-        for task in tasks:
+        for task in beside:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await transport.close()
-        await asyncio.to_thread(journal.close)
+        await asyncio.gather(*beside, return_exceptions=True)

@@ -7,12 +7,13 @@ from pointsman.core.chat import ToolCall, Usage
 
 
 class Answer(Struct, frozen=True):
-    """What a reply said and what it took. ``usage`` is None where the provider reported none."""
+    """What a reply said and what it took. ``usage`` is None where the provider reported none; ``id`` is the reply's own."""
 
     text: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     finish: str | None = None
     usage: Usage | None = None
+    id: str = ""
 
     @property
     def graded(self) -> str:

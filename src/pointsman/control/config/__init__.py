@@ -132,7 +132,7 @@ def _config(document: Table) -> Config:
         if callables.check(document.report, ("models", name), deployment)
     }
     keys = tuple(_keys(document))
-    host, port, data = _listen(document)
+    host, port, data, workers = _listen(document)
     prompts, vectors = _journal(document)
     limits = _limits(document)
     document.finish()
@@ -140,6 +140,7 @@ def _config(document: Table) -> Config:
         host=host,
         port=port,
         data=data,
+        workers=workers,
         providers=callables.providers,
         price_lists=callables.price_lists,
         deployments=callables.deployments,
@@ -153,19 +154,20 @@ def _config(document: Table) -> Config:
     )
 
 
-def _listen(document: Table) -> tuple[str, int, str]:
+def _listen(document: Table) -> tuple[str, int, str, int]:
     table = document.table("gateway")
     if table is None:
-        return Config().host, Config().port, Config().data
+        return Config().host, Config().port, Config().data, Config().workers
     host = table.text("host") or Config().host
     port = table.whole("port", 0, 65535)
     data = table.text("data") or Config().data
+    workers = table.whole("workers", 1, 64) or Config().workers
     table.finish()
     if not is_loopback(host) and not document.raw("keys"):
         what = f"can be reached from other machines ({host}), and no client needs a key: anyone could spend your money"
         remedy = 'add [keys.NAME] sha256 = "..." (see docs/configuration.md), or write host = "127.0.0.1"'
         table.wrong("host", what, remedy)
-    return host, Config().port if port is None else port, data
+    return host, Config().port if port is None else port, data, workers
 
 
 def _keys(document: Table) -> Iterator[ClientKey]:

@@ -17,13 +17,14 @@ from pointsman.control import prices
 from pointsman.control.config.reading import Report, Table, meant
 from pointsman.control.prices import Own
 from pointsman.core.price import Price, Rates
-from pointsman.core.routing import Deployment, Provider
+from pointsman.core.routing import Deployment, Provider, Variant
 from pointsman.upstream.providers import ROWS, Row, row
 from pointsman.upstream.providers import quirks as known_quirks
 
-DIALECTS: Final = ("openai_chat",)
+DIALECTS: Final = ("openai_chat", "openai_responses", "anthropic", "gemini", "bedrock_converse")
 QUIRKS: Final = tuple(known_quirks())
-MEDIA: Final = ("image", "audio", "file")
+MEDIA: Final = ("image", "audio", "file", "video")
+EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MOST_USD: Final = "1000000"
 _RATE_KEYS: Final = ("input", "output", "cached", "cache_written", "per_request")
@@ -111,7 +112,7 @@ def _provider(name: str, table: Table) -> Provider:
     usual = "base_url" not in table and known is not None and known.base_url != ""
     base_url = known.base_url if usual and known else _base_url(table, name, known)
     credential = _credential(table, name, f"env:{known.variables[0]}" if usual and known else "none")
-    dialect = table.choice("dialect", DIALECTS) or DIALECTS[0]
+    dialect = table.choice("dialect", DIALECTS) or (known.dialect if usual and known else DIALECTS[0])
     quirks = table.texts("quirks")
     for position, quirk in enumerate(quirks or ()):
         if quirk not in QUIRKS:
@@ -183,7 +184,9 @@ def _deployment(name: str, table: Table, providers: dict[str, Provider]) -> Depl
     elif provider not in providers:
         remedy = meant(provider, providers) or f"add [providers.{provider}] with its base_url"
         table.report.add(table.path, f"deployment {name!r} names a provider that is not configured", remedy)
-    model_key = table.text("model_key") or model
+    named = table.text("model") or model
+    variant = _variant(table)
+    model_key = table.text("model_key") or (name.partition("/")[2] if variant else named)
     context = table.whole("context_tokens", 1, 10**9)
     tools, json_schema = table.flag("tools", True), table.flag("json_schema", True)
     media = table.texts("media")
@@ -196,11 +199,34 @@ def _deployment(name: str, table: Table, providers: dict[str, Provider]) -> Depl
     if stated is not None:
         price = _price(stated, since="")
         stated.finish()
-    if not provider:
+    if provider not in providers:
         return None
     return Deployment(
-        name, provider, model, model_key, price, context, tools, json_schema, MEDIA if media is None else media
+        name,
+        provider,
+        named,
+        model_key,
+        price,
+        context,
+        tools,
+        json_schema,
+        MEDIA if media is None else media,
+        providers[provider].dialect,
+        variant,
     )
+
+
+def _variant(table: Table) -> Variant | None:
+    """Read what a deployment adds to every request; None where it adds nothing. A variant is a model of its own."""
+    temperature, top_p = table.number("temperature", "0", "2"), table.number("top_p", "0", "1")
+    variant = Variant(
+        system=table.text("system") or "",
+        temperature=None if temperature is None else float(temperature),
+        top_p=None if top_p is None else float(top_p),
+        max_output_tokens=table.whole("max_output_tokens", 1, 10**7),
+        effort=table.choice("effort", EFFORTS) or "",
+    )
+    return None if variant == Variant() else variant
 
 
 def _price(table: Table, since: str) -> Price | None:

@@ -52,6 +52,7 @@ class Config(Struct, frozen=True):
     host: str = "127.0.0.1"
     port: int = 8787
     data: str = ".pointsman"
+    workers: int = 1
     providers: dict[str, Provider] = {}
     price_lists: dict[str, str] = {}
     deployments: dict[str, Deployment] = {}

@@ -29,7 +29,7 @@ from typing import Final, cast
 
 from pointsman.core.errors import GatewayError
 from pointsman.core.snapshot import Limits
-from pointsman.gateway.answer import refuse
+from pointsman.gateway.answer import errors_at, refuse
 from pointsman.gateway.server import head
 from pointsman.gateway.server.message import Application, Headers, Incoming
 from pointsman.gateway.server.reader import Received, RequestReader, Room
@@ -218,7 +218,7 @@ class Connection(asyncio.Protocol):
         self._started = self._finished = False
         if isinstance(found, GatewayError):
             self._last = self._deaf = True
-            refuse(self, found)
+            refuse(self, found, errors_at(self._reader.path))
             self._linger()
             return
         self._last, self._chunks = self._last or found.last, found.chunks
@@ -235,7 +235,8 @@ class Connection(asyncio.Protocol):
             except Exception:
                 logger.exception("%r %r was not answered", incoming.method, incoming.path)
                 if not self._started:
-                    refuse(self, GatewayError(500, "internal_error", "the gateway made a mistake: its log says which"))
+                    mistake = GatewayError(500, "internal_error", "the gateway made a mistake: its log says which")
+                    refuse(self, mistake, errors_at(incoming.path, incoming.headers))
             if self._finished:
                 await self._read_on()
         self._end_task()

@@ -214,6 +214,11 @@ class RequestReader:
         self._over = last
         self._begin()
 
+    @property
+    def path(self) -> str:
+        """The path of the request that is being read, or was last."""
+        return _target(self._url)[0]
+
     def _refused(self, problem: GatewayError) -> httptools.HttpParserError:
         if not self._over:
             self.problem = self.problem or problem

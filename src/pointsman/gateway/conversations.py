@@ -1,0 +1,94 @@
+"""Who answered a conversation last, and who holds what a provider keeps of it.
+
+A conversation is known by the client's own id, by what a known harness sends (Claude Code: the session in
+``metadata.user_id``; Codex: the ``session_id`` header), by a prompt cache key, or by a keyed hash of its first turns.
+
+Laws: bounded, the least recently used goes first; what is not remembered is not known, and never guessed; a hash of text is
+keyed anew in each process and shows nothing of it.
+"""
+
+import hashlib
+import re
+import secrets
+from collections import OrderedDict
+from typing import Final
+
+from pointsman.core.chat import ChatRequest, Media
+
+_LIMIT: Final = 100_000
+_READ: Final = 4096  # characters of each of the first turns
+_CLAUDE_CODE: Final = re.compile(r"session_?(?:id)?[\"':\s_]*([0-9a-fA-F-]{36})")
+_PLAIN: Final = frozenset(("openai_chat",))  # no seals there, and nothing that is kept at a provider
+_HEADERS: Final = (b"x-claude-code-session-id", b"session_id", b"session-id", b"conversation_id")
+
+
+class Conversations:
+    """The memory of one worker: conversations and replies by name, each with the deployment that has it."""
+
+    def __init__(self, limit: int = _LIMIT) -> None:
+        self._limit = limit
+        self._held: OrderedDict[str, str] = OrderedDict()
+        self._key = secrets.token_bytes(32)
+
+    def holder(self, name: str) -> str | None:
+        """Return the deployment that answered under this name last, None where none is remembered."""
+        found = self._held.get(name)
+        if found is not None:
+            self._held.move_to_end(name)
+        return found
+
+    def remember(self, name: str, deployment: str) -> None:
+        """Note who answered."""
+        if not name:
+            return
+        self._held[name] = deployment
+        self._held.move_to_end(name)
+        if len(self._held) > self._limit:
+            self._held.popitem(last=False)
+
+    def name(self, headers: dict[bytes, bytes], request: ChatRequest, dialects: frozenset[str]) -> str:
+        """Return the name of a conversation that its client did not name; empty where nothing could depend on it."""
+        return stated(headers, request) or ("" if dialects == _PLAIN else self.first_turns(request))
+
+    def first_turns(self, request: ChatRequest) -> str:
+        """Return a keyed hash of what instructs and of the first turn that does not: the same all through a conversation."""
+        digest = hashlib.blake2b(key=self._key, digest_size=16)
+        for message in request.messages:
+            digest.update(message.role.encode())
+            digest.update(message.text[:_READ].encode(errors="replace"))
+            if not message.instructs:
+                break
+        return digest.hexdigest()
+
+
+def maker(deployment: str) -> str:
+    """Return whose seals a deployment accepts: its own model's, at its own provider."""
+    return deployment
+
+
+def bond(request: ChatRequest) -> str:
+    """Return the name of what a request refers to at the provider that holds it, empty where it stands for itself."""
+    if request.previous:
+        return reply_name(request.previous)
+    for message in request.messages:
+        for part in message.parts:
+            if isinstance(part, Media) and part.file_id:
+                return f"file:{part.file_id}"
+    return ""
+
+
+def reply_name(reply: str) -> str:
+    """Return the name under which a reply is remembered, empty where it has no id."""
+    return f"reply:{reply}" if reply else ""
+
+
+def stated(headers: dict[bytes, bytes], request: ChatRequest) -> str:
+    """Return the name that a harness or a cache key gives a conversation, empty where none does."""
+    for name in _HEADERS:
+        if name in headers:
+            return headers[name].decode("latin-1")
+    if request.user:
+        session = _CLAUDE_CODE.search(request.user)
+        if session is not None:
+            return session.group(1)
+    return request.cache_key

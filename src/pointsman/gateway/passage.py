@@ -1,0 +1,178 @@
+"""The way of one call between the client's dialect and the provider's.
+
+Strategy: where both speak one dialect and nothing but names has to change, the original bytes pass (``direct``); otherwise
+the canonical request is encoded for the provider, and its events are encoded for the client.
+
+Laws: a reply comes in the form that the client asked for, whole or streamed, whichever the provider chose; an error comes
+in the client's dialect, and where that is the provider's own, in its own bytes; what either dialect has no word for is
+named in ``lost``.
+"""
+
+from msgspec.structs import replace
+
+from pointsman.core.chat import ChatRequest
+from pointsman.core.errors import GatewayError, WireError
+from pointsman.core.routing import Deployment
+from pointsman.gateway.entries import Entry
+from pointsman.gateway.relay import Relay
+from pointsman.gateway.translation import Translation
+from pointsman.wire.answer import Answer
+from pointsman.wire.dialect import Stamp, StreamEncoder
+from pointsman.wire.dialects import DIALECTS
+from pointsman.wire.fold import fold
+from pointsman.wire.gemini.stream import array_encoder
+from pointsman.wire.seals import unsealed
+from pointsman.wire.variant import applied
+
+_SHOWN = 500
+
+
+class Passage:
+    """One call's way there and back. ``unseal``: another deployment made what the request carries sealed."""
+
+    __slots__ = (
+        "_asks_usage",
+        "_body",
+        "_entry",
+        "_request",
+        "_stamp",
+        "_to",
+        "_unseal",
+        "direct",
+        "lost",
+        "ours",
+        "readable",
+        "theirs",
+    )
+
+    def __init__(
+        self,
+        entry: Entry,
+        request: ChatRequest,
+        body: bytes,
+        to: Deployment,
+        stamp: Stamp,
+        *,
+        asks_usage: bool,
+        unseal: bool,
+    ) -> None:
+        self._entry = entry
+        self._request = request
+        self._body = body
+        self._to = to
+        self._stamp = stamp
+        self._asks_usage = asks_usage
+        self._unseal = unseal
+        self.ours = DIALECTS[entry.dialect]
+        self.theirs = DIALECTS[to.dialect]
+        self.direct = self.ours is self.theirs and to.variant is None and not unseal
+        self.lost: tuple[str, ...] = ()
+        self.readable = True
+
+    def path(self) -> str:
+        """Return what goes behind the provider's base URL."""
+        return self.theirs.request.path(self._to.model, stream=self._request.stream)
+
+    def outbound(self) -> bytes:
+        """Return the body that the provider gets."""
+        asked, model = self._request, self._to.model
+        if self.direct:
+            return self.theirs.request.edit(
+                self._body,
+                model=model if model != asked.model else None,
+                include_usage=asked.stream and not asked.include_usage and self._asks_usage,
+            )
+        request = replace(asked, model=model, include_usage=asked.stream and self._asks_usage)
+        if self._to.variant is not None:
+            request = applied(request, self._to.variant)
+        if self._unseal:
+            request, gone = unsealed(request)
+            self._lose(gone)
+        encoded = self.theirs.request.encode(request)
+        self._lose(encoded.lost)
+        return encoded.body
+
+    def relay(self, *, texts: bool) -> Relay | Translation:
+        """Return what passes a streamed reply on as a stream."""
+        if self.direct and not self._entry.array:
+            drop_usage = self._asks_usage and not self._request.include_usage
+            return Relay(self._to.name, self.ours, drop_usage=drop_usage, texts=texts, choices=self._request.choices)
+        return Translation(
+            self._to.name, self.theirs.stream.decoder(), self._encoder(), self.ours.errors, choices=self._request.choices
+        )
+
+    def whole(self, body: bytes, *, streamed: bool, graded: bool) -> tuple[bytes, Answer]:
+        """Return what the client gets of a reply that was read to its end, ``streamed`` or not, and what it said.
+
+        Raises WireError where it is no reply.
+        """
+        if self.direct and not streamed and not self._request.stream:
+            return body, self._graded(body) if graded else self.ours.count.count(body)
+        if streamed:
+            decoder = self.theirs.stream.decoder()
+            events = (*decoder.feed(body), *decoder.end())
+        else:
+            events = self.theirs.reply.decode(body)
+        said = fold(events)
+        if said.finish is None:
+            raise WireError("the reply ended before the answer did")
+        if self._request.stream:
+            encoder = self._encoder()
+            out = b"".join([*(encoder.feed(event) for event in events), encoder.end()])
+            self._lose(tuple(encoder.lost))
+            return out, said
+        encoded = self.ours.reply.encode(events, self._request, self._stamp)
+        self._lose(encoded.lost)
+        return encoded.body, said
+
+    def _graded(self, body: bytes) -> Answer:
+        """Return what a reply says, for a trial; one that we cannot read is not sampled, and still the client's."""
+        try:
+            return self.ours.count.answer(body)
+        except WireError:
+            self.readable = False
+            return self.ours.count.count(body)
+
+    def passes(self, *, streamed: bool) -> bool:
+        """Whether a reply passes in its own bytes, and so under the provider's own content type."""
+        return self.direct and streamed == self._request.stream and not self._entry.array
+
+    @property
+    def content_type(self) -> bytes:
+        """The content type of a reply that does not pass in its own bytes."""
+        return b"text/event-stream" if self._request.stream and not self._entry.array else b"application/json"
+
+    def reported(self, body: bytes) -> int | None:
+        """Return the status that an error inside a reply of status 200 stands for; None: it holds no error."""
+        return self.theirs.errors.reported(body)
+
+    def refusal(self, status: int, body: bytes) -> bytes:
+        """Return a provider's error as the client reads errors; its own bytes where both speak one dialect."""
+        fault = self.theirs.errors.read(status, body)
+        if fault is not None and self.ours is self.theirs:
+            return body
+        if fault is None:
+            error = GatewayError(status, "upstream_error", f"{self._to.provider} answered {status}: {_words(body)}")
+        else:
+            error = GatewayError(
+                status, fault.code or fault.kind or "upstream_error", fault.message, param=fault.param or None
+            )
+        return self.ours.errors.envelope(error)
+
+    def note(self, relay: Relay | Translation) -> None:
+        """Take over what a translated stream lost."""
+        if isinstance(relay, Translation):
+            self._lose(tuple(relay.lost))
+
+    def _encoder(self) -> StreamEncoder:
+        if self._entry.array:
+            return array_encoder(self._request, self._stamp)
+        return self.ours.stream.encoder(self._request, self._stamp)
+
+    def _lose(self, names: tuple[str, ...]) -> None:
+        if names:
+            self.lost = tuple(sorted({*self.lost, *names}))
+
+
+def _words(body: bytes) -> str:
+    return " ".join(body[:_SHOWN].decode(errors="replace").split()) or "(no text)"

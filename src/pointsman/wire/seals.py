@@ -1,0 +1,58 @@
+"""Signatures and encrypted reasoning: which requests carry some, and a request without them.
+
+They are bound to who made them (Anthropic's to model and provider, Responses' to the organisation, Gemini's to the
+endpoint), and whoever else gets them answers 400. So on a switch inside a conversation they are left out, and named.
+"""
+
+from msgspec.structs import replace
+
+from pointsman.core.chat import ChatRequest, Message, Part, Text, Thinking, ToolCall, ToolResult
+
+SIGNATURES = "thinking.signature"
+REASONING = "reasoning"
+
+
+def sealed(request: ChatRequest) -> bool:
+    """Say whether a request carries anything that only its maker accepts."""
+    return any(_sealed(part) for message in request.messages for part in message.parts)
+
+
+def unsealed(request: ChatRequest) -> tuple[ChatRequest, tuple[str, ...]]:
+    """Return the request as somebody else can take it, and the names of what it lost.
+
+    Sealed reasoning goes as a whole: its text without the seal is refused too. Where the model is in the middle of a turn
+    that began with reasoning, it cannot be asked to go on reasoning there, so that is switched off for this one request.
+    """
+    if not sealed(request):
+        return request, ()
+    messages = tuple([_without(message) for message in request.messages])
+    lost: tuple[str, ...] = (SIGNATURES,)
+    if request.reasoning is not None and _under_way(request):
+        own = {name: value for name, value in request.own.items() if name != "thinking"}
+        request = replace(request, reasoning=None, own=own)
+        lost = (REASONING, SIGNATURES)
+    return replace(request, messages=messages), lost
+
+
+def _sealed(part: Part) -> bool:
+    if isinstance(part, Thinking):
+        return bool(part.signature or part.encrypted)
+    return isinstance(part, (Text, ToolCall)) and bool(part.signature)
+
+
+def _without(message: Message) -> Message:
+    parts: list[Part] = []
+    for part in message.parts:
+        if not _sealed(part):
+            parts.append(part)
+        elif isinstance(part, (Text, ToolCall)) and (isinstance(part, ToolCall) or part.text):
+            parts.append(replace(part, signature=""))
+    return replace(message, parts=tuple(parts))
+
+
+def _under_way(request: ChatRequest) -> bool:
+    """Whether the last turn brings results of tools that a sealed turn of the model had called."""
+    if not any(isinstance(part, ToolResult) for part in request.messages[-1].parts):
+        return False
+    said = next((message for message in reversed(request.messages) if message.role == "assistant"), None)
+    return said is not None and any(_sealed(part) for part in said.parts)
