@@ -68,7 +68,7 @@ _reported = msgspec.json.Decoder(_Reported)
 
 def status_of(code: str) -> int:
     """Return the status that an error's code stands for: 502 where nobody knows."""
-    if code.isdecimal() and 400 <= int(code[:4]) < 600:
+    if len(code) == 3 and code.isdecimal() and code[0] in "45":
         return int(code)
     if code in _STATUSES:
         return _STATUSES[code]
@@ -76,16 +76,8 @@ def status_of(code: str) -> int:
 
 
 def code_of(failed: Failed) -> str:
-    """Return the code that a failed response has for an error: its own, where it is one of this dialect's."""
-    if failed.code in _STATUSES and failed.code != "insufficient_quota":
-        return failed.code
-    if failed.code in (
-        "invalid_prompt",
-        "invalid_image",
-        "invalid_image_format",
-        "invalid_base64_image",
-        "invalid_image_url",
-    ):
+    """Return the code that a failed response has for an error: its own, where it is one of a response's."""
+    if failed.code in _RESPONSE_CODES:
         return failed.code
     return "rate_limit_exceeded" if failed.status == 429 else "invalid_prompt" if failed.status < 500 else "server_error"
 

@@ -85,6 +85,8 @@ class Items:
     def text(self, index: int, at: int, said: str, kind: str) -> Iterator[StreamEvent]:
         """More of a text (``kind`` is ``text``), of a ``refusal``, of ``reasoning``, or of its ``summary``."""
         item = self._items.setdefault(index, _Item())
+        if not item.parts:
+            yield from self._released(all_of_them=True)  # what waits shall not come behind what is said only now
         item.said.add((kind, at))
         if kind in ("reasoning", "summary"):
             yield self._thought(item, said, section=at if kind == "summary" else None)
@@ -121,6 +123,13 @@ class Items:
         item = self._items.get(index)
         return item is not None and (kind, at) in item.said
 
+    def content_done(self, index: int, at: int, source: Raw) -> Iterator[StreamEvent]:
+        """A content of a message is complete: its text, where no delta had said it. Raises WireError."""
+        part = Fields(source, "part")
+        kind = {"output_text": "text", "refusal": "refusal"}.get(part.text("type"))
+        if kind is not None and not self.has_said(index, at, kind):
+            yield from self.text(index, at, part.text(kind), kind)
+
     def done(self, index: int, source: Raw, where: str = "item") -> Iterator[StreamEvent]:
         """An item is complete: what was not said yet. Raises WireError where something in it is of the wrong type."""
         item = self._items.setdefault(index, _Item())
@@ -146,16 +155,18 @@ class Items:
 
     def finished(self) -> Iterator[StreamEvent]:
         """The reply is over: what still waited for an item that never ended."""
-        yield from self._released(at_last=True)
+        yield from self._released(all_of_them=True)
 
-    def _released(self, *, at_last: bool = False) -> Iterator[StreamEvent]:
-        """Give the items that come whole, each behind those that began before it: tools that run at once end in any order."""
+    def _released(self, *, all_of_them: bool = False) -> Iterator[StreamEvent]:
+        """Give the items that came whole, each behind those that began before it: tools run at once end in any order."""
         for index in sorted(self._waiting):
             item = self._items[index]
             if item.whole is not None:
                 yield WholePart(self._part(item, 0), item.whole)
-            elif not item.done and not at_last:
-                return
+            elif not item.done:
+                if not all_of_them:
+                    return
+                continue
             self._waiting.discard(index)
 
     def _message(self, index: int, item: _Item, fields: Fields) -> Iterator[StreamEvent]:

@@ -35,6 +35,7 @@ class _Frame(Struct):
     refusal: str = ""
     logprobs: Raw = Raw()
     item: Raw = Raw(b"{}")
+    part: Raw = Raw(b"{}")
     annotation: Raw = Raw()
     response: Raw = Raw(b"{}")
 
@@ -51,7 +52,7 @@ _ARGUMENTS: Final = ("response.function_call_arguments.delta", "response.custom_
 _ENDS: Final = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
 # Events that say nothing that is not said elsewhere: lifecycle, and the progress of tools that the provider runs.
 _SILENT: Final = frozenset((
-    "response.content_part.added", "response.content_part.done", "response.reasoning_summary_part.added",
+    "response.content_part.added", "response.reasoning_summary_part.added",
     "response.reasoning_summary_part.done", "response.function_call_arguments.done", "response.custom_tool_call_input.done",
     "keepalive",
 ))  # fmt: skip
@@ -106,6 +107,8 @@ class Decoder:
             yield from self._items.added(wire.output_index, wire.item)
         elif kind == "response.output_item.done":
             yield from self._items.done(wire.output_index, wire.item)
+        elif kind == "response.content_part.done":
+            yield from self._items.content_done(wire.output_index, wire.content_index, wire.part)
         elif kind == "response.output_text.annotation.added":
             yield from self._items.annotation(wire.output_index, wire.content_index, wire.annotation)
         elif kind in ("response.created", "response.queued", "response.in_progress"):
