@@ -159,6 +159,25 @@ class Rig:
         finally:
             writer.close()
 
+    async def all(self, data: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Send a request that asks to close, and return status, headers and the whole body, chunked or not."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            writer.write(data)
+            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        finally:
+            writer.close()
+        first, *lines = head.decode("latin-1").split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        if headers.get("transfer-encoding") == "chunked":
+            pieces = []
+            while body:
+                size, _, body = body.partition(b"\r\n")
+                pieces.append(body[: int(size, 16)])
+                body = body[int(size, 16) + 2 :]
+            body = b"".join(pieces)
+        return int(first.split()[1]), headers, body
+
     async def post(self, body: bytes, **headers: str) -> tuple[int, dict[str, str], bytes]:
         """Post a body to the chat path."""
         extra = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
