@@ -10,6 +10,7 @@ nothing that could be lost); no error but WireError escapes.
 
 import re
 from collections.abc import Callable, Iterable
+from types import NoneType
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 import msgspec
@@ -61,7 +62,7 @@ def fill(wire: Known, raw: bytes | Raw) -> None:
     own: Own = {}
     for name, value in objects.decode(raw).items():
         child = getattr(wire, name) if name in fields else None
-        if name not in fields or (child is not None and name in _PROPER and type(child) not in _PROPER[name]):
+        if name not in fields or (name in _PROPER and type(child) not in (*_PROPER[name], Raw, NoneType)):
             own[name] = value
         elif isinstance(child, Known):
             fill(child, value)

@@ -209,7 +209,7 @@ class _Reader:
             yield ThinkingDelta(self._next(), said, signature, data, section, id_, self._choice)
         if found:
             places = [detail.index for detail, _ in found] == list(range(len(found)))
-            if not places or not marks or any(own for _, own in found):
+            if not places or (text and not marks) or any(own for _, own in found):
                 self._keep(thinking.DETAILS, wire.reasoning_details)
         elif text:
             yield ThinkingDelta(self._next(), text, choice=self._choice)
