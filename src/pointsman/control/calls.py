@@ -1,6 +1,7 @@
 """One paid call of a trial: copy the request, keep to the cap, read the answer, say what a failure means.
 
-Strategy: a sample's body is decoded, made plain (no stream, a limit of output tokens) and encoded anew for each candidate.
+Strategy: a sample's body is decoded, made plain (no stream, a limit of output tokens) and encoded anew for each candidate,
+in its provider's dialect. What was asked in Chat Completions goes to a provider that speaks it field by field.
 The most that a call can cost is known before it is made, because its output is limited: by the client's own limit, or,
 where the client set none, by one that leaves ample room over the reference's answer.
 
@@ -15,19 +16,21 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pointsman.control.purse import Purse
-from pointsman.core.chat import ChatRequest, Media, Usage
+from pointsman.core.chat import ChatRequest, Media, Opaque, Usage
 from pointsman.core.errors import PointsmanError, UpstreamError, WireError
 from pointsman.core.price import Price, Rates
-from pointsman.core.routing import Needs, Provider
+from pointsman.core.routing import Deployment, Needs, Provider
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy import features
 from pointsman.policy.cost import amount
 from pointsman.policy.decide import unfit
 from pointsman.upstream.interfaces import Credential, Reply, Request, Timeouts, Transport
-from pointsman.wire.openai_chat import count as wire_count
-from pointsman.wire.openai_chat import request as wire_request
+from pointsman.wire.dialects import DIALECTS
+from pointsman.wire.seals import bond, unsealed
+from pointsman.wire.variant import applied
 
 LEAST_OUTPUT_TOKENS: Final = 4096
 ROOM: Final = 4
@@ -43,6 +46,8 @@ _ACTING: Final = re.compile(
 )
 _WRAPPERS: Final = ("extra_body", "google")  # what Gemini's dialect keeps its own fields in
 _PASSIVE_TOOLS: Final = ("function", "custom")  # those that the client executes
+_HEADERS: Final = ((b"content-type", b"application/json"), (b"accept", b"application/json"))
+_CUT: Final = ("length", "max_tokens", "MAX_TOKENS", "max_output_tokens", "incomplete")
 _LEFT_OUT: Final = ("model", "stream", "stream_options", "store", "service_tier", "metadata")  # a tier has its own price
 
 
@@ -51,10 +56,10 @@ class CopyError(PointsmanError):
 
 
 class Copied(Struct, frozen=True):
-    """A request made plain: ``fields`` is its decoded body without what only the client's own call needs.
+    """A request made plain, without what only the client's own call needs.
 
-    ``request`` is the view of it; ``output_tokens`` bounds the output, and ``limited_here`` says that the bound is the
-    trial's and not the client's.
+    ``fields`` is its decoded body where it came in Chat Completions, empty otherwise; ``output_tokens`` bounds the output,
+    and ``limited_here`` says that the bound is the trial's and not the client's.
     """
 
     fields: dict[str, Any]
@@ -85,11 +90,11 @@ class Calls:
         deployment = snapshot.deployments.get(name)
         if deployment is None or deployment.price is None:
             return Answer(note=f"{name} is not configured, or has no price")
-        reason = unfit(deployment, needs(copied.request))
+        provider = snapshot.providers[deployment.provider]
+        reason = unfit(deployment, needs(copied.request)) or _unspeakable(provider.dialect, copied.request)
         if reason is not None:
             return Answer(note=f"{name} {reason}")
-        provider = snapshot.providers[deployment.provider]
-        request = _outbound(provider, copied, deployment.model)
+        request = _outbound(provider, copied, deployment)
         most = worst_case(copied, len(request.body), deployment.price)
         await purse.reserve(most)
         cost = most  # whatever stays unknown has cost its worst case
@@ -111,20 +116,22 @@ class Calls:
         signed = await self._credential(provider).sign(request)
         received = await self._transport.send(signed, timeouts)
         try:
-            return await _read(received, copied, price)
+            return await _read(received, copied, price, provider.dialect)
         finally:
             await received.close()
 
 
-def copy(body: bytes, usage: Usage | None = None) -> Copied:
+def copy(body: bytes, usage: Usage | None = None, dialect: str = "openai_chat") -> Copied:
     """Return a request as candidates get it. ``usage`` is that of the reference's answer. Raises CopyError."""
     try:
-        request, fields = wire_request.decode(body), msgspec.json.decode(body, type=dict[str, Any])
+        request, fields = DIALECTS[dialect].request.decode(body), msgspec.json.decode(body, type=dict[str, Any])
     except (WireError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CopyError(f"the request cannot be read: {error}") from error
-    acting = ", ".join(_acting(fields))
+    acting = ", ".join(_acting(fields) if dialect == "openai_chat" else _hosted(request))
     if acting:
         raise CopyError(f"the request asks the provider itself to act ({acting}), which a trial does not repeat")
+    if dialect != "openai_chat":
+        return _plain(request, usage)
     for name in _LEFT_OUT:
         fields.pop(name, None)
     # Providers differ in which of the two they heed, so the larger one bounds. llama.cpp takes -1 for no limit.
@@ -134,6 +141,29 @@ def copy(body: bytes, usage: Usage | None = None) -> Copied:
     for name in _LIMITS:
         fields.pop(name, None)
     return Copied(fields, request, max(LEAST_OUTPUT_TOKENS, ROOM * (usage.output if usage else 0)))
+
+
+def _plain(request: ChatRequest, usage: Usage | None) -> Copied:
+    """Return a request of another dialect made plain. Raises CopyError where only its own provider can answer it."""
+    if request.previous or bond(request):
+        raise CopyError("the request refers to what only its provider holds")
+    asked, _ = unsealed(replace(request, stream=False, include_usage=False, store=None, service_tier="", metadata={}))
+    own = {name: value for name, value in asked.own.items() if name not in _LEFT_OUT}
+    limit = asked.max_output_tokens
+    if limit is not None and limit > 0:
+        return Copied({}, replace(asked, own=own), limit, limited_here=False)
+    most = max(LEAST_OUTPUT_TOKENS, ROOM * (usage.output if usage else 0))
+    return Copied({}, replace(asked, own=own, max_output_tokens=most), most)
+
+
+def _hosted(request: ChatRequest) -> Iterator[str]:
+    """Yield what a request of another dialect asks its provider to do: hosted tools, or fields that sound like acting."""
+    yield from (tool.kind for tool in request.tools if isinstance(tool, Opaque))
+    yield from (name for name in request.own if _ACTING.search(name))
+
+
+def _unspeakable(dialect: str, request: ChatRequest) -> str | None:
+    return None if dialect == request.dialect else DIALECTS[dialect].request.unfit(request)
 
 
 def _acting(fields: dict[str, Any]) -> Iterator[str]:
@@ -160,8 +190,7 @@ def worst_case(copied: Copied, body_bytes: int, price: Price) -> int:
     """Return the most that a call can cost, in nano-dollars."""
     media = sum(isinstance(part, Media) for message in copied.request.messages for part in message.parts)
     input_tokens = body_bytes + _OVERHEAD_TOKENS + _MEDIA_TOKENS * media
-    choices = copied.fields.get("n")
-    output_tokens = copied.output_tokens * (choices if isinstance(choices, int) and choices > 1 else 1)
+    output_tokens = copied.output_tokens * copied.request.choices
     tiers = [price.rates]
     if price.long_rates is not None and price.long_above is not None and input_tokens > price.long_above:
         tiers.append(price.long_rates)
@@ -181,26 +210,33 @@ def needs(request: ChatRequest) -> Needs:
     )
 
 
-def _outbound(provider: Provider, copied: Copied, model: str) -> Request:
+def _outbound(provider: Provider, copied: Copied, deployment: Deployment) -> Request:
+    dialect, model = provider.dialect, deployment.model
+    path = DIALECTS[dialect].request.path(model, stream=False)
+    if dialect != "openai_chat" or not copied.fields or deployment.variant is not None:
+        asked = replace(copied.request, model=model, stream=False, max_output_tokens=copied.output_tokens)
+        if deployment.variant is not None:
+            asked = applied(asked, deployment.variant)
+        version = ((b"anthropic-version", b"2023-06-01"),) if dialect == "anthropic" else ()
+        return Request("POST", provider.base_url + path, _HEADERS + version, DIALECTS[dialect].request.encode(asked).body)
     fields = {"model": model, **copied.fields}
     if copied.limited_here:
         # OpenAI's reasoning models refuse max_tokens, and many other servers know nothing else.
         own = any(host in provider.base_url for host in ("//api.openai.com", ".openai.azure.com"))
         fields["max_completion_tokens" if own else "max_tokens"] = copied.output_tokens
-    headers = ((b"content-type", b"application/json"), (b"accept", b"application/json"))
-    return Request("POST", f"{provider.base_url}/chat/completions", headers, msgspec.json.encode(fields))
+    return Request("POST", provider.base_url + path, _HEADERS, msgspec.json.encode(fields))
 
 
-async def _read(received: Reply, copied: Copied, price: Price) -> Answer:
+async def _read(received: Reply, copied: Copied, price: Price, dialect: str) -> Answer:
     """Return what a reply says. What an error status means: see ``control/trial``."""
     body = await received.read(_REPLY_BYTES)
     if received.status != 200:
         return Answer(failed=received.status in _REFUSALS, cost_nano=0, note=f"answered with status {received.status}")
     try:
-        said = wire_count.answer(body)
+        said = DIALECTS[dialect].count.answer(body)
     except WireError:
         return Answer(failed=True, note="answered with something that is no chat completion")
     cost = amount(said.usage, price) if said.usage is not None else None
-    if said.finish == "length" and copied.limited_here:
+    if said.finish in _CUT and copied.limited_here:
         return Answer(usage=said.usage, cost_nano=cost, note=f"cut at the trial's limit of {copied.output_tokens} tokens")
     return Answer(text=said.graded, usage=said.usage, cost_nano=cost)

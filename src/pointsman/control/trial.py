@@ -114,7 +114,7 @@ class Trials:
             return None
         key = (plan.trial.id, plan.trial.cap_nano)
         purse = self._purses.setdefault(key, Purse(self._store.counters, plan.trial))
-        copied = copy(sample.body, sample.usage)
+        copied = copy(sample.body, sample.usage, sample.dialect)
         return _Job(snapshot, plan, plan.grader, plan.trial, plan.reference, sample, copied, purse)
 
     async def _compare(self, job: _Job) -> None:

@@ -24,6 +24,7 @@ from pointsman.core.errors import GatewayError, UpstreamError
 from pointsman.core.record import Attempt, Cause
 from pointsman.core.routing import Deployment
 from pointsman.policy import cost
+from pointsman.upstream.interfaces import Reply
 
 ERROR_BYTES = 1024 * 1024
 _ELSEWHERE = frozenset((401, 402, 408, 409, 429))
@@ -92,6 +93,20 @@ def refused(status: int, body: bytes, headers: tuple[tuple[bytes, bytes], ...]) 
     if not 400 <= status < 600:
         return Failure(f"answered {status}, which is no answer to a chat", kind="protocol", status=status)
     return Failure(f"answered {status}", status=status, body=body, headers=headers)
+
+
+async def error_body(reply: Reply) -> bytes:
+    """Return what a provider says of its error; nothing where it says too much, or breaks off: the status stands."""
+    try:
+        return await reply.read(ERROR_BYTES)
+    except UpstreamError:
+        return b""
+
+
+def is_stream(reply: Reply, *, asked: bool) -> bool:
+    """Say whether a reply is a stream: where one was asked for, everything that does not say that it is JSON."""
+    kind = next((value for name, value in reply.headers if name == b"content-type"), b"")
+    return not kind.startswith(b"application/json") if asked else kind.startswith(b"text/event-stream")
 
 
 class Call:

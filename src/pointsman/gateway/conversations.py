@@ -13,7 +13,7 @@ import secrets
 from collections import OrderedDict
 from typing import Final
 
-from pointsman.core.chat import ChatRequest, Media
+from pointsman.core.chat import ChatRequest
 
 _LIMIT: Final = 100_000
 _READ: Final = 4096  # characters of each of the first turns
@@ -64,22 +64,6 @@ class Conversations:
 def maker(deployment: str) -> str:
     """Return whose seals a deployment accepts: its own model's, at its own provider."""
     return deployment
-
-
-def bond(request: ChatRequest) -> str:
-    """Return the name of what a request refers to at the provider that holds it, empty where it stands for itself."""
-    if request.previous:
-        return reply_name(request.previous)
-    for message in request.messages:
-        for part in message.parts:
-            if isinstance(part, Media) and part.file_id:
-                return f"file:{part.file_id}"
-    return ""
-
-
-def reply_name(reply: str) -> str:
-    """Return the name under which a reply is remembered, empty where it has no id."""
-    return f"reply:{reply}" if reply else ""
 
 
 def stated(headers: dict[bytes, bytes], request: ChatRequest) -> str:

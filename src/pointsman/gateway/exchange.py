@@ -27,7 +27,7 @@ from pointsman.core.routing import Context, Decision, Deployment, Route
 from pointsman.core.snapshot import ClientKey
 from pointsman.gateway import conversations, heads, needs, sampling
 from pointsman.gateway.answer import refuse
-from pointsman.gateway.attempt import ERROR_BYTES, Call, Failure, failed, refused
+from pointsman.gateway.attempt import Call, Failure, error_body, failed, is_stream, refused
 from pointsman.gateway.conversations import Conversations
 from pointsman.gateway.entries import Entry
 from pointsman.gateway.health import Breakers
@@ -45,7 +45,8 @@ from pointsman.upstream.interfaces import Reply, Request, Transport
 from pointsman.wire.answer import Answer
 from pointsman.wire.dialect import Stamp
 from pointsman.wire.dialects import DIALECTS
-from pointsman.wire.seals import sealed
+from pointsman.wire.openai_chat.request import glance
+from pointsman.wire.seals import bond, reply_name, sealed
 
 Outcome = Literal["ok", "error", "client_gone", "cut"]
 _STREAM_OVERHEAD = 40  # bytes of a stream for each character of text in it, about, where its text was not read
@@ -87,7 +88,9 @@ class Exchange:
         self._id = equipment.ids.next(self._at_ms)
         self._entry = entry
         self._dialect = DIALECTS[entry.dialect]
-        self._request = self._dialect.request.decode(incoming.body, entry.address)
+        # Where nothing can be translated, what only the client's own dialect has a word for need not be read.
+        read = glance if current.plain and entry.dialect == "openai_chat" else self._dialect.request.decode
+        self._request = read(incoming.body, entry.address)
         self._feature = heads.feature_of(headers, self._request, key)
         self._route = ""
         self._vector = b""
@@ -134,7 +137,7 @@ class Exchange:
         now = self._with.clock()
         state = State(self._with.breakers.cooling(now), current.hash)
         self._conversation = self._named or self._memory.name(self._headers, request, current.dialects)
-        holder = self._memory.holder(conversations.bond(request)) or self._home(target.route)
+        holder = self._memory.holder(bond(request)) or self._home(target.route)
         context = Context(self._feature, needs.of(request, current.dialects - {self._entry.dialect}, holder), self._vector)
         try:
             decision = decide.decide(current.snapshot, target, policy, context, state, self._with.draw())
@@ -189,8 +192,8 @@ class Exchange:
         try:
             reply = await self._call(call, passage)
             if reply.status != 200:
-                failure = refused(reply.status, passage.refusal(reply.status, await _error_body(reply)), reply.headers)
-            elif self._request.stream and _is_stream(reply, asked=True):
+                failure = refused(reply.status, passage.refusal(reply.status, await error_body(reply)), reply.headers)
+            elif self._request.stream and is_stream(reply, asked=True):
                 failure = await self._relay(call, passage, reply, client)
             else:
                 failure = await self._whole(call, passage, reply, client)
@@ -246,7 +249,7 @@ class Exchange:
     async def _whole(self, call: Call, passage: Passage, reply: Reply, client: Client) -> Failure | None:
         """Answer with a reply that is read to its end, and comes in the form that the client asked for."""
         body = await reply.read(self._current.snapshot.limits.body_bytes)
-        streamed = _is_stream(reply, asked=False)
+        streamed = is_stream(reply, asked=False)
         try:
             sent, said = passage.whole(body, streamed=streamed, graded=self._trial is not None)
         except WireError:
@@ -362,7 +365,7 @@ class Exchange:
         """Note who answered, under the conversation's name and the reply's own."""
         self._memory.remember(self._conversation, served)
         if self._answer is not None and self._entry.dialect == "openai_responses":
-            self._memory.remember(conversations.reply_name(self._answer.id), served)
+            self._memory.remember(reply_name(self._answer.id), served)
 
     def _sample(self, trial: sampling.Standing, record: ExchangeRecord) -> None:
         decision, said, served = record.decision, self._answer, record.attempts[-1]
@@ -387,20 +390,6 @@ class Exchange:
                 dialect=self._entry.dialect,
             )
         )
-
-
-async def _error_body(reply: Reply) -> bytes:
-    """Return what a provider says of its error; nothing where it says too much, or breaks off: the status stands."""
-    try:
-        return await reply.read(ERROR_BYTES)
-    except UpstreamError:
-        return b""
-
-
-def _is_stream(reply: Reply, *, asked: bool) -> bool:
-    """Say whether a reply is a stream: where one was asked for, everything that does not say that it is JSON."""
-    kind = next((value for name, value in reply.headers if name == b"content-type"), b"")
-    return not kind.startswith(b"application/json") if asked else kind.startswith(b"text/event-stream")
 
 
 def _prompt(request: ChatRequest) -> str:

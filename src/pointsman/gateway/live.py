@@ -55,6 +55,8 @@ class Current:
         self.trials = sampling.standing(snapshot)
         self.ways = {name: _way(provider, credential(provider)) for name, provider in snapshot.providers.items()}
         self.dialects = frozenset(provider.dialect for provider in snapshot.providers.values())
+        variants = any(one.variant is not None for one in snapshot.deployments.values())
+        self.plain = self.dialects <= {"openai_chat"} and not variants
         self.timeouts = Timeouts(
             snapshot.limits.connect_s, snapshot.limits.first_byte_s, snapshot.limits.idle_s, snapshot.limits.total_s
         )

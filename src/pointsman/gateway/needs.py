@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from pointsman.core.chat import ChatRequest
 from pointsman.core.routing import Needs
-from pointsman.gateway import conversations
 from pointsman.policy import features
 from pointsman.wire.dialects import DIALECTS
+from pointsman.wire.seals import bond
 
 
 def of(request: ChatRequest, other_dialects: Iterable[str], holder: str | None) -> Needs:
@@ -23,5 +23,5 @@ def of(request: ChatRequest, other_dialects: Iterable[str], holder: str | None) 
         json_schema=request.json_schema,
         media=request.media,
         unspeakable={name: reason for name, reason in reasons.items() if reason is not None},
-        held_by=(holder or "") if conversations.bond(request) else "",
+        held_by=(holder or "") if bond(request) else "",
     )

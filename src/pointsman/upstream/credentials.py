@@ -22,6 +22,7 @@ from pointsman.upstream.interfaces import Credential, Request
 from pointsman.upstream.providers import API_KEY_HEADER, X_API_KEY_HEADER
 
 Header = tuple[bytes, bytes]
+_USUAL = {"anthropic": (b"x-api-key", ""), "gemini": (b"x-goog-api-key", "")}
 
 
 class Source(Protocol):
@@ -78,7 +79,7 @@ class File:
 
 
 class KeyInHeader:
-    """A secret in one header: ``authorization: Bearer``, ``api-key`` or ``x-api-key``."""
+    """A secret in one header: ``authorization: Bearer``, ``api-key``, ``x-api-key`` or ``x-goog-api-key``."""
 
     def __init__(self, source: Source, header: bytes, prefix: str) -> None:
         self._source = source
@@ -139,7 +140,8 @@ def credential_for(provider: Provider, environ: Mapping[str, str] = os.environ) 
         return KeyInHeader(source, b"api-key", "")
     if X_API_KEY_HEADER in provider.quirks:
         return KeyInHeader(source, b"x-api-key", "")
-    return KeyInHeader(source, b"authorization", "Bearer ")
+    header, prefix = _USUAL.get(provider.dialect, (b"authorization", "Bearer "))
+    return KeyInHeader(source, header, prefix)
 
 
 def _expanded(place: str, provider: str) -> Path:

@@ -1,9 +1,9 @@
 """The rows: where each provider is, what names its key, what it does differently. Facts only, no I/O.
 
-Strategy: one row per company or API, all in the OpenAI chat dialect; Anthropic and Gemini by their OpenAI-compatible URLs
-until they get dialects of their own. A row becomes a ``core.routing.Provider`` once a variable that holds its key is known.
+Strategy: one row per company or API, in the dialect that it speaks best. A row becomes a ``core.routing.Provider`` once a
+variable that holds its key is known.
 
-Laws: a row holds no secret and reads no environment; ``base_url`` has no slash at its end, and ``/chat/completions`` and
+Laws: a row holds no secret and reads no environment; ``base_url`` has no slash at its end, and the dialect's path and
 ``/models`` go behind it. A quirk stands here only where it is documented and code acts on it.
 
 Base URLs and variables were checked against the providers' own documentation in November 2026, except those of OpenAI (the
@@ -87,14 +87,15 @@ ROWS: tuple[Row, ...] = (
         "https://api.anthropic.com/v1",
         ("ANTHROPIC_API_KEY",),
         "anthropic",
-        note="By its OpenAI-compatible address, which has no prompt caching and does not enforce `strict` schemas.",
+        dialect="anthropic",
     ),
     Row(
         "gemini",
         "Google Gemini",
-        "https://generativelanguage.googleapis.com/v1beta/openai",
+        "https://generativelanguage.googleapis.com/v1beta",
         ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         "google",
+        dialect="gemini",
     ),
     Row("xai", "xAI", "https://api.x.ai/v1", ("XAI_API_KEY",), "x-ai"),
     Row(

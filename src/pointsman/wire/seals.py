@@ -1,4 +1,4 @@
-"""Signatures and encrypted reasoning: which requests carry some, and a request without them.
+"""What binds a request to one deployment: signatures and encrypted reasoning, and what a provider keeps.
 
 They are bound to who made them (Anthropic's to model and provider, Responses' to the organisation, Gemini's to the
 endpoint), and whoever else gets them answers 400. So on a switch inside a conversation they are left out, and named.
@@ -6,7 +6,7 @@ endpoint), and whoever else gets them answers 400. So on a switch inside a conve
 
 from msgspec.structs import replace
 
-from pointsman.core.chat import ChatRequest, Message, Part, Text, Thinking, ToolCall, ToolResult
+from pointsman.core.chat import ChatRequest, Media, Message, Part, Text, Thinking, ToolCall, ToolResult
 
 SIGNATURES = "thinking.signature"
 REASONING = "reasoning"
@@ -56,3 +56,19 @@ def _under_way(request: ChatRequest) -> bool:
         return False
     said = next((message for message in reversed(request.messages) if message.role == "assistant"), None)
     return said is not None and any(_sealed(part) for part in said.parts)
+
+
+def bond(request: ChatRequest) -> str:
+    """Return the name of what a request refers to at the provider that holds it, empty where it stands for itself."""
+    if request.previous:
+        return reply_name(request.previous)
+    for message in request.messages:
+        for part in message.parts:
+            if isinstance(part, Media) and part.file_id:
+                return f"file:{part.file_id}"
+    return ""
+
+
+def reply_name(reply: str) -> str:
+    """Return the name under which a reply is remembered, empty where it has no id."""
+    return f"reply:{reply}" if reply else ""
