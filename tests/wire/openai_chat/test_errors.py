@@ -5,6 +5,7 @@ import json
 import pytest
 
 from pointsman.core.errors import GatewayError
+from pointsman.wire.dialect import Fault
 from pointsman.wire.openai_chat import errors
 
 
@@ -57,3 +58,21 @@ def test_long_pages_are_cut() -> None:
 )
 def test_an_error_inside_a_reply_has_a_status(body: bytes, status: int | None) -> None:
     assert errors.reported(body) == status
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (
+            b'{"error":{"message":"m","type":"t","param":"messages","code":"c"}}',
+            Fault("m", "c", "t", "messages"),
+        ),
+        (b'{"error":{"message":"m","code":429,"param":null}}', Fault("m")),
+        (b'{"error":{}}', Fault("")),
+        (b'{"error":"m"}', None),
+        (b"[]", None),
+        (b"\xff", None),
+    ],
+)
+def test_a_providers_error_is_read(body: bytes, fault: Fault | None) -> None:
+    assert errors.read(400, body) == fault

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from pointsman.wire.openai_chat.fields import ABSENT, BROKEN, anything, encode
+from pointsman.wire.openai_chat.fields import ABSENT, BROKEN, anything, encode, mended
 
 
 class _Strict(Struct, forbid_unknown_fields=True):
@@ -120,7 +120,8 @@ def read(data: bytes) -> tuple[Chunk | None, dict[str, Any]]:
     except msgspec.ValidationError:
         pass
     except BROKEN:
-        return None, {}
+        whole = mended(data)
+        return read(whole) if whole != data else (None, {})
     strange: dict[str, Any] = {}
     try:
         value = anything.decode(data)

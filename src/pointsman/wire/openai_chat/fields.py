@@ -89,11 +89,15 @@ def read(step: Callable[[bytes], T], body: bytes) -> T:
     except UnicodeDecodeError as error:
         raise WireError("the body is not UTF-8") from error
     except msgspec.DecodeError as error:
-        # Half a surrogate pair, as some clients write a cut emoji, is JSON that only Unicode forbids: read on without it.
-        mended = _LONE_SURROGATE.sub(rb"\\ufffd", body)
-        if mended != body:
-            return read(step, mended)
+        whole = mended(body)
+        if whole != body:
+            return read(step, whole)
         raise WireError(f"the body is not valid JSON: {error}") from error
+
+
+def mended(body: bytes) -> bytes:
+    """Return a body without half surrogate pairs, as some write a cut emoji: JSON that only Unicode forbids."""
+    return _LONE_SURROGATE.sub(rb"\\ufffd", body) if b"\\u" in body else body
 
 
 def _wrong(message: str) -> WireError:

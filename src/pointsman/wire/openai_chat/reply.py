@@ -37,6 +37,7 @@ from pointsman.wire.openai_chat.fields import (
     Shape,
     fill,
     given,
+    mended,
     objects,
     raw_of,
     words,
@@ -99,7 +100,7 @@ def decode(body: bytes) -> tuple[StreamEvent, ...]:
     try:
         if not body.isascii():
             body.decode()  # what is kept as it came is not looked at again
-        return tuple(_events(body))
+        return tuple(_events(mended(body)))
     except BROKEN as error:
         raise _not_a_reply(str(error)) from error
 

@@ -22,7 +22,7 @@ from pointsman.wire import edits
 from pointsman.wire.dialect import Address, Encoded
 from pointsman.wire.openai_chat import media, sampling, tools
 from pointsman.wire.openai_chat.compose import Turns
-from pointsman.wire.openai_chat.fields import ABSENT, NULL, Wire, fill, objects, put, raw_of, read, said
+from pointsman.wire.openai_chat.fields import ABSENT, NULL, Wire, fill, mended, objects, put, raw_of, read, said
 from pointsman.wire.openai_chat.fields import encode as written
 from pointsman.wire.openai_chat.messages import messages
 from pointsman.wire.openai_chat.shapes import Body
@@ -35,7 +35,7 @@ _UNSAID: Final = _rare(Body("", []))
 
 def decode(body: bytes, address: Address = _NOWHERE) -> ChatRequest:  # noqa: ARG001 - all is in the body
     """Return what a request asks for. Raises WireError, with the field at fault as ``param`` where it is known."""
-    return read(_whole, body)
+    return read(_whole, mended(body))
 
 
 def glance(body: bytes, address: Address = _NOWHERE) -> ChatRequest:  # noqa: ARG001
