@@ -16,6 +16,7 @@ from pointsman.core.chat import (
     StreamEvent,
     Text,
     TextDelta,
+    Thinking,
     Tool,
     ToolCallDelta,
     Usage,
@@ -165,3 +166,44 @@ async def test_what_would_be_answered_wrongly_is_refused(rig: Rig, upstream_at: 
     status, _, said = await post(rig, path("openai_chat", stream=False), body)
     assert (status, heard) == (400, [])
     assert b"unsupported_request" in said
+
+
+@pytest.mark.parametrize("ours", ["anthropic", "gemini"])
+@pytest.mark.parametrize("theirs", ["anthropic", "gemini"])
+async def test_tokens_are_counted_by_who_would_serve(rig: Rig, upstream_at: Start, ours: str, theirs: str) -> None:
+    async def script(received: Received) -> None:
+        await received.reply(200, b'{"input_tokens":14}' if theirs == "anthropic" else b'{"totalTokens":14}')
+
+    upstream = await upstream_at(script)
+    rig.publish(speaking(theirs, upstream.port))
+    url = "/v1/messages/count_tokens" if ours == "anthropic" else "/v1beta/models/auto:countTokens"
+    status, _, body = await post(rig, url, DIALECTS[ours].request.encode(ASKED).body)
+    assert (status, json.loads(body)) == (200, {"input_tokens": 14} if ours == "anthropic" else {"totalTokens": 14})
+    assert b"weather in Ulm?" in upstream.requests[0].body
+
+
+async def test_a_count_is_exact_or_none(rig: Rig, upstream_at: Start) -> None:
+    script, heard = provider("openai_chat", stream=False)
+    upstream = await upstream_at(script)
+    rig.publish(speaking("openai_chat", upstream.port))
+    status, _, body = await post(rig, "/v1/messages/count_tokens", DIALECTS["anthropic"].request.encode(ASKED).body)
+    assert (status, heard) == (404, [])
+    assert json.loads(body)["type"] == "error"
+
+
+async def test_seals_of_another_deployment_stay_behind(rig: Rig, upstream_at: Start) -> None:
+    script, heard = provider("anthropic", stream=False)
+    upstream = await upstream_at(script)
+    snapshot = speaking("anthropic", upstream.port)
+    rig.publish(snapshot)
+    thought = Message("assistant", (Thinking("hm", "sig=="), Text("I look")))
+    request = replace(ASKED, dialect="anthropic", messages=(*ASKED.messages, thought, Message("user", (Text("and now?"),))))
+    body = DIALECTS["anthropic"].request.encode(request).body
+    status, headers, _ = await post(rig, "/v1/messages", body)
+    assert (status, "x-pointsman-lossy" in headers) == (200, False)
+    name = next(iter(rig.equipment.conversations._held))
+    rig.equipment.conversations.remember(name, "p9/another")
+    status, headers, _ = await post(rig, "/v1/messages", body)
+    assert (status, headers["x-pointsman-lossy"]) == (200, "thinking.signature")
+    sealed = [any(isinstance(part, Thinking) for message in one.messages for part in message.parts) for one in heard]
+    assert sealed == [True, False]

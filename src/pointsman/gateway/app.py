@@ -15,6 +15,7 @@ from pointsman.core.snapshot import Limits
 from pointsman.gateway import entries
 from pointsman.gateway.admission import admit
 from pointsman.gateway.answer import errors_at, refuse
+from pointsman.gateway.counting import count_tokens
 from pointsman.gateway.entries import Entry
 from pointsman.gateway.exchange import Equipment, Exchange
 from pointsman.gateway.heads import JSON
@@ -65,7 +66,10 @@ class Gateway:
         self.under_way += 1
         try:
             key = admit(current.keys, incoming)
-            await Exchange(self._equipment, current, incoming, entry, key).serve(client)
+            if entry.operation == "chat":
+                await Exchange(self._equipment, current, incoming, entry, key).serve(client)
+            else:
+                await count_tokens(self._equipment, current, incoming, entry, client)
         finally:
             self.under_way -= 1
 
