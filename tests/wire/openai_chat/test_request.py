@@ -431,7 +431,8 @@ def test_half_a_surrogate_pair_is_read_and_forwarded_as_it_is(lone: str) -> None
 
 
 def test_half_a_surrogate_pair_in_what_is_looked_at_later_is_read_too() -> None:
-    body = b'{"model":"m","messages":[{"role":"user","content":"x"}],"tools":[{"function":{"name":"f","description":"\\ud83d"}}]}'
+    tool = b'{"function":{"name":"f","description":"\\ud83d"}}'
+    body = b'{"model":"m","messages":[{"role":"user","content":"x"}],"tools":[%b]}' % tool
     assert decode(body).tools == (Tool("f", "�"),)
     assert len(glance(body).tools) == 1
 

@@ -321,8 +321,8 @@ CASES: dict[str, tuple[bytes, list[StreamEvent], set[str]]] = {
     ),
     "CRLF, comments, data in several lines, and a BOM": (
         (
-            b'\xef\xbb\xbf: hello\r\n\r\ndata: {"id":"c","model":"m",\r\ndata: "created":9,"choices":[{"index":0,"delta":\r\n'
-            b'data:{"content":"x"}}]}\r\n\r\n: ping\r\n\r\nevent: message\r\nretry: 3\r\ndata: [DONE]\r\n\r\n'
+            b'\xef\xbb\xbf: hello\r\n\r\ndata: {"id":"c","model":"m",\r\ndata: "created":9,"choices":[{"index":0,\r\n'
+            b'data:"delta":{"content":"x"}}]}\r\n\r\n: ping\r\n\r\nevent: message\r\nretry: 3\r\ndata: [DONE]\r\n\r\n'
         ),
         [START, TextDelta(0, "x"), EMPTY, End()],
         set(),

@@ -134,6 +134,12 @@ def test_words_that_look_like_marks_are_only_words() -> None:
         assert (event.done, event.error, event.finish, event.usage) == (False, None, None, None)
 
 
+def test_a_bom_at_the_beginning_hides_nothing() -> None:
+    sent = b"\xef\xbb\xbf" + frame({"content": "a"})
+    [(passed, seen)] = StreamReader(texts=True).feed(sent)
+    assert (passed, seen.text) == (sent, "a")
+
+
 def test_what_is_not_json_is_passed_on() -> None:
     reader = StreamReader()
     assert reader.feed(b"data: oops\n\n") == [(b"data: oops\n\n", Seen())]

@@ -1,7 +1,8 @@
 """What a chunk of a streamed reply looks like on the wire, and how one with unknown fields is read all the same.
 
-Strategy: the structs forbid what they do not know, so that the usual chunk is one pass. Where that fails, the chunk is
-decoded as plain values, what is not known is taken out and named, and the rest is read again.
+Strategy: nearly all chunks are a piece of text and nothing else: those are one pass (``text``). The structs forbid what they
+do not know, so that other chunks are one more. Where that fails too, the chunk is decoded as plain values, what is not known
+is taken out and named, and the rest is read again.
 """
 
 from typing import Any, Final
@@ -98,12 +99,46 @@ class Chunk(_Strict):
     obfuscation: Any = None
 
 
+class _PlainDelta(_Strict):
+    content: str
+    role: Any = None
+    refusal: None = None
+    reasoning_content: None = None
+    reasoning: None = None
+    tool_calls: None = None
+    function_call: None = None
+
+
+class _PlainChoice(_Strict):
+    delta: _PlainDelta
+    index: int = 0
+    finish_reason: None = None
+    native_finish_reason: None = None
+    logprobs: None = None
+
+
+class _PlainChunk(_Strict):
+    """A chunk of nothing but text, as nearly all are."""
+
+    choices: list[_PlainChoice]
+    id: Any = None
+    object: Any = None
+    created: Any = None
+    model: Any = None
+    usage: None = None
+    service_tier: Any = None
+    system_fingerprint: Any = None
+    provider: Any = None
+    obfuscation: Any = None
+
+
 ASIDE: Final = ("native_finish_reason", "stop_reason", "matched_stop", "token_ids", "content_filter_results")
 """Fields of a choice that are kept with its end."""
 
 AROUND: Final = ("system_fingerprint", "provider", "x_groq")
 """Fields of a chunk that are kept with the beginning of the reply."""
 
+_plain = msgspec.json.Decoder(_PlainChunk)
 _chunk = msgspec.json.Decoder(Chunk)
 _INSIDE: Final[dict[type[_Strict], dict[str, type[_Strict]]]] = {
     Chunk: {"choices": Choice},
@@ -111,6 +146,15 @@ _INSIDE: Final[dict[type[_Strict], dict[str, type[_Strict]]]] = {
     Delta: {"tool_calls": Call, "function_call": Function, "audio": Audio},
     Call: {"function": Function, "custom": Custom},
 }
+
+
+def text(data: bytes) -> tuple[int, str] | None:
+    """Return choice and text of a chunk that holds nothing else, None where it may hold more."""
+    try:
+        choices = _plain.decode(data).choices
+    except BROKEN:
+        return None
+    return (choices[0].index, choices[0].delta.content) if len(choices) == 1 else None
 
 
 def read(data: bytes) -> tuple[Chunk | None, dict[str, Any]]:

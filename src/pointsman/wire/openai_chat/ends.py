@@ -98,8 +98,8 @@ def finish_of(reason: Any, choice: int, own: Own) -> Finish:
 def reason_of(finish: Finish, lost: set[str], *, ours: bool, called: bool, legacy: bool) -> Wire:
     """Return ``finish_reason`` and what belongs to it. ``called``: there are tool calls, which win over a plain end."""
     if ours:
-        word = finish.own.get("finish_reason") or finish.word
-        wire: Wire = {"finish_reason": word or None}
+        known = finish.word if finish.word in _REASONS else _WORDS.get(finish.reason)
+        wire: Wire = {"finish_reason": finish.own.get("finish_reason") or known}
         return wire | ({"stop_reason": finish.stop_sequence} if finish.stop_sequence else {})
     if finish.stop_sequence:
         lost.add("stop_sequence")

@@ -77,7 +77,7 @@ class Progress:
             yield from self._thought(delta)
         if isinstance(delta.content, str):
             if delta.content:
-                yield TextDelta(self._part(_TEXT), delta.content, self._choice)
+                yield self.said(delta.content)
         elif delta.content:
             yield from self._pieces(delta.content)
         if delta.refusal:
@@ -92,6 +92,10 @@ class Progress:
             self._hear(delta.audio)
         for raw in delta.images or ():
             yield self._whole(image_of(raw))
+
+    def said(self, text: str) -> TextDelta:
+        """Return more of the text."""
+        return TextDelta(self._part(_TEXT), text, self._choice)
 
     def left(self) -> Iterator[StreamEvent]:
         """Return what waited until the choice came to its end."""
@@ -148,7 +152,7 @@ class Progress:
         for raw in content:
             text, thought, whole = piece_of(raw)
             if text:
-                yield TextDelta(self._part(_TEXT), text, self._choice)
+                yield self.said(text)
             elif thought:
                 yield ThinkingDelta(self._part(("thinking", 0)), thought, choice=self._choice)
             elif whole is not None:

@@ -86,13 +86,22 @@ class Decoder:
         data = sse.data(frame)
         if data is None or self._over:
             return []
+        if self._begun:
+            plain = chunks.text(data)
+            progress = self._choices.get(plain[0]) if plain is not None else None
+            if plain is not None and progress is not None:
+                return [progress.said(plain[1])] if plain[1] else []
         if data.strip() == b"[DONE]":
             return self._done()
         chunk, strange = chunks.read(data)
         if chunk is None or not _is_text(data):
             self.unread.add(NOT_A_CHUNK)
             return []
-        return list(self._events(chunk, strange))
+        try:
+            return list(self._events(chunk, strange))
+        except BROKEN:  # nested so deeply that it was read, but cannot be written again
+            self.unread.add(NOT_A_CHUNK)
+            return []
 
     def _done(self) -> list[StreamEvent]:
         self._over = True
