@@ -90,6 +90,7 @@ def test_instructions_are_a_system_message_at_the_head_and_a_system_item_stays_a
     assert again(instructions="be brief")["instructions"] == "be brief"
     item = {"type": "message", "role": "system", "content": "be brief"}
     assert again(input=[item]) == {"model": "m", "input": [item]}
+    assert encoded(replace(decoded(input=[item]), dialect="elsewhere"))[1] == ()
     both = again(instructions="one", input=[item])
     assert (both["instructions"], both["input"]) == ("one", [item])
 
@@ -259,6 +260,15 @@ def test_a_request_of_another_dialect_names_what_it_loses() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("tier", "written", "lost"), [
+    ("priority", "priority", ()), ("standard", "default", ()), ("batch", None, ("service_tier",)), ("", None, ()),
+])  # fmt: skip
+def test_service_tiers_of_other_dialects(tier: str, written: str | None, lost: tuple[str, ...]) -> None:
+    body, gone = encoded(foreign(service_tier=tier))
+    assert (body.get("service_tier"), gone) == (written, lost)
+    assert again(service_tier="batch")["service_tier"] == "batch"
+
+
 def test_calls_without_an_id_get_one_and_their_results_the_same() -> None:
     calls = Message("assistant", (ToolCall("f", "{}"), ToolCall("g", "{}")))
     body, _ = encoded(foreign(calls, Message("tool", (ToolResult("", name="g"), ToolResult("", name="f")))))
@@ -301,6 +311,11 @@ def test_media_of_other_dialects() -> None:
         (foreign(Message("user", (Media("audio", url="a", mime="audio/wav"),))), "audio"),
         (foreign(Message("user", (ToolResult("c", (Media("file", file_id="f"),)),))), "uploaded"),
         (foreign(own={"audio": raw({})}), "sound"),
+        (foreign(own={"generationConfig.responseModalities": raw(["TEXT"])}), None),
+        (foreign(own={"generationConfig.responseModalities": raw(["TEXT", "IMAGE"])}), "pictures"),
+        (foreign(own={"mcp_servers": raw([])}), "MCP"),
+        (foreign(Message("user", (Opaque("container_upload", raw({})),))), "container_upload"),
+        (foreign(Message("assistant", (Opaque("server_tool_use", raw({})),))), None),
         (decoded(tools=[{"type": "web_search"}]), None),
     ],
 )

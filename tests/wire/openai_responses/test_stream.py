@@ -442,6 +442,12 @@ def test_citations_media_and_probabilities_of_other_dialects() -> None:
     assert lost == {"citations", "audio", "server_tool_use"}
 
 
+@pytest.mark.parametrize(("tier", "written_", "gone"), [("standard", "default", set()), ("batch", None, {"service_tier"})])
+def test_service_tiers_of_other_dialects(tier: str, written_: str | None, gone: set[str]) -> None:
+    found, lost = written(Start(service_tier=tier), TextDelta(0, "a"), End())
+    assert (found[-1]["response"].get("service_tier"), lost) == (written_, gone)
+
+
 def test_own_fields_of_other_dialects_and_further_choices_are_named() -> None:
     found, lost = written(
         Start(own={"system_fingerprint": raw("f")}), TextDelta(0, "a"), TextDelta(0, "b", choice=1), TextDelta(0,

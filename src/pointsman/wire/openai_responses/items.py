@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from pointsman.core.chat import ChatRequest, Media, Message, Opaque, Own, Part, Refusal, Text, Thinking, ToolCall, ToolResult
 from pointsman.wire.openai_responses.content import written
-from pointsman.wire.openai_responses.turns import AROUND
+from pointsman.wire.openai_responses.turns import AROUND, SystemItem
 
 Item = dict[str, object] | Raw
 
@@ -19,12 +19,12 @@ Item = dict[str, object] | Raw
 def instructions(request: ChatRequest) -> str | None:
     """Return the text of a leading system message where it was, or can be, ``instructions``.
 
-    One that stood among the items in this dialect is marked by its ``own``.
+    One that stood among the items in this dialect is a ``SystemItem``.
     """
     if not request.messages:
         return None
     first = request.messages[0]
-    if first.role != "system" or first.own or first.name or len(first.parts) != 1:
+    if first.role != "system" or isinstance(first, SystemItem) or first.own or first.name or len(first.parts) != 1:
         return None
     part = first.parts[0]
     return part.text if isinstance(part, Text) and not part.own else None

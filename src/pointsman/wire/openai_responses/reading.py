@@ -118,6 +118,11 @@ class Items:
         item.cited[at] = item.cited.get(at, 0) + 1
         yield CitationDelta(self._part(item, at), source)
 
+    def more(self, index: int, at: int) -> int | None:
+        """Return the part of a text that has begun, None where more of it takes more than a delta."""
+        item = self._items.get(index)
+        return item.parts[at] if item is not None and ("text", at) in item.said else None
+
     def has_said(self, index: int, at: int, kind: str) -> bool:
         """Whether a text came in deltas already."""
         item = self._items.get(index)
@@ -191,6 +196,7 @@ class Items:
         summary, contents = fields.list("summary"), fields.list("content")
         encrypted = fields.text("encrypted_content")
         if not item.parts:
+            yield from self._released(all_of_them=True)
             item.frame = _around(fields)
         for kind, texts in (("summary", summary), ("reasoning", contents)):
             for at, (source, where) in enumerate(texts):
@@ -216,6 +222,7 @@ class Items:
         self.called = item.named = True
         frame = {} if item_id is None else {"id": item_id}
         own = _present(fields.left)
+        yield from self._released(all_of_them=True)
         part = self._part(item, 0)
         yield ItemCall(part, id_, name, kind="custom" if kind == "custom_tool_call" else "function", own=own, frame=frame)
 

@@ -21,6 +21,7 @@ from pointsman.wire.openai_responses.fields import Fields, raw, read
 NAME = "openai_responses"
 _LOGPROBS = "message.output_text.logprobs"
 _KEPT = ("previous_response_id", "conversation", "prompt")  # fields without which there must be an input
+_TIERS = frozenset(("auto", "default", "flex", "scale", "priority", "fast", "ultrafast"))
 _STRINGS = msgspec.json.Decoder(list[str])
 _METADATA = msgspec.json.Decoder(dict[str, object])
 _encode = msgspec.json.Encoder().encode
@@ -38,9 +39,8 @@ def decode(body: bytes, address: Address = Address()) -> ChatRequest:  # noqa: A
     told = fields.maybe("instructions")
     if told is not None:
         messages = (Message("system", (Text(told),)), *messages)
-    elif messages and messages[0].role == "system" and not messages[0].own:
-        first = messages[0]
-        messages = (Message("system", first.parts, own={"type": Raw(b'"message"')}), *messages[1:])
+    elif messages and messages[0].role == "system":
+        messages = (turns.SystemItem("system", messages[0].parts, own=messages[0].own), *messages[1:])
     output, verbosity = _text(fields)
     return ChatRequest(
         model=model,
@@ -148,6 +148,9 @@ def encode(request: ChatRequest) -> Encoded:
     if request.tools:
         body["tools"] = tools.written(request, lost)
     choice = tools.chosen(request, lost)
+    level = request.service_tier if ours else tier(request.service_tier)
+    if request.service_tier and not level:
+        lost.add("service_tier")
     config: dict[str, object] = {}
     if request.output is not None:
         config["format"] = form(request.output, lost, ours=ours)
@@ -166,7 +169,7 @@ def encode(request: ChatRequest) -> Encoded:
         "include": None if request.logprobs is None else [_LOGPROBS],
         "top_logprobs": request.logprobs or None,
         "reasoning": reasoning(request.reasoning, lost, ours=ours),
-        "service_tier": request.service_tier or None,
+        "service_tier": level or None,
         "user": request.user,
         "metadata": request.metadata or None,
         "prompt_cache_key": request.cache_key or None,
@@ -177,6 +180,11 @@ def encode(request: ChatRequest) -> Encoded:
     body.update({name: value for name, value in optional.items() if value is not None})
     body.update(own)
     return Encoded(_encode(body), tuple(sorted(lost | _unsaid(request, ours=ours))))
+
+
+def tier(word: str) -> str:
+    """Return a service tier in OpenAI's words, empty where it has none for it."""
+    return word if word in _TIERS else "default" if word in ("standard", "on_demand") else ""
 
 
 def _unsaid(request: ChatRequest, *, ours: bool) -> set[str]:
@@ -236,7 +244,16 @@ def _effort(budget: int) -> str:
     return "low" if budget <= 2048 else "medium" if budget <= 8192 else "high"
 
 
-_WITHOUT = {"audio": "cannot answer in sound", "web_search_options": "cannot be asked for another vendor's web search"}
+# Fields of other dialects without which an answer is another one, by what they would have to say for that ("": anything).
+_WITHOUT = (
+    ("audio", b"", "cannot answer in sound"),
+    ("generationConfig.responseModalities", b"AUDIO", "cannot answer in sound"),
+    ("generationConfig.responseModalities", b"IMAGE", "cannot answer in pictures"),
+    ("web_search_options", b"", "cannot be asked for another vendor's web search"),
+    ("mcp_servers", b"", "cannot be asked for another vendor's MCP servers"),
+    ("container", b"", "does not have the container"),
+    ("cachedContent", b"", "does not have the cached content"),
+)
 
 
 def unfit(request: ChatRequest) -> str | None:
@@ -250,18 +267,21 @@ def unfit(request: ChatRequest) -> str | None:
     for tool in request.tools:
         if isinstance(tool, Opaque):
             return f"does not have the tool {tool.kind}"
-    for name, reason in _WITHOUT.items():
-        if name in request.own:
+    for name, value, reason in _WITHOUT:
+        if name in request.own and value in bytes(request.own[name]):
             return reason
     for message in request.messages:
-        unread = _unreadable(message.parts)
+        unread = _unreadable(message.parts, said=message.role == "user")
         if unread is not None:
             return unread
     return None
 
 
-def _unreadable(parts: tuple[Part, ...]) -> str | None:
+def _unreadable(parts: tuple[Part, ...], *, said: bool = False) -> str | None:
+    """``said``: by the user, so that nothing of it may be missing."""
     for part in parts:
+        if said and isinstance(part, Opaque):
+            return f"cannot be sent a part of the kind {part.kind}"
         if isinstance(part, ToolResult):
             reason = _unreadable(part.parts)
             if reason is not None:

@@ -158,7 +158,7 @@ def written(request: ChatRequest, stamp: Stamp, start: Start | None) -> dict[str
         "usage": None,
     }
     if start.service_tier:
-        body["service_tier"] = start.service_tier
+        body["service_tier"] = start.service_tier if ours else requests.tier(start.service_tier) or None
     if isinstance(start, Begun):
         body.update(start.echo)
         body.update(start.own)

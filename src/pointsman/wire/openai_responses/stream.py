@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
-from pointsman.core.chat import ChatRequest, End, Start, StreamEvent
+from pointsman.core.chat import ChatRequest, End, Start, StreamEvent, TextDelta
 from pointsman.core.errors import WireError
 from pointsman.wire import sse
 from pointsman.wire.dialect import Stamp
@@ -90,13 +90,17 @@ class Decoder:
         if data is None or self._ended or data.strip() == b"[DONE]":
             return []
         try:
-            return list(self._read(data))
+            wire = _frame.decode(data)
+            if wire.type == "response.output_text.delta" and bytes(wire.logprobs) in (b"", b"[]"):
+                part = self._items.more(wire.output_index, wire.content_index)
+                if part is not None:  # nearly every frame there is
+                    return [TextDelta(part, wire.delta)] if wire.delta else []
+            return list(self._read(wire, data))
         except (WireError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self.unread.add(NOT_JSON)
             return []
 
-    def _read(self, data: bytes) -> Iterator[StreamEvent]:
-        wire = _frame.decode(data)
+    def _read(self, wire: _Frame, data: bytes) -> Iterator[StreamEvent]:
         kind = wire.type
         base, _, phase = kind.rpartition(".")
         if base in _TEXTS and phase in ("delta", "done"):

@@ -38,6 +38,10 @@ def messages(source: Raw | None) -> tuple[Message, ...]:
     return turns.end()
 
 
+class SystemItem(Message, frozen=True):
+    """A system message that stood at the head of ``input``: written there again, while others become ``instructions``."""
+
+
 class _Turns:
     """Messages so far, and the parts of the assistant's turn that is still open."""
 

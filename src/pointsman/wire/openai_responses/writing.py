@@ -37,6 +37,7 @@ from pointsman.wire.dialect import Stamp
 from pointsman.wire.openai_responses import citations, response
 from pointsman.wire.openai_responses.contents import Open
 from pointsman.wire.openai_responses.events import Begun, ItemCall, ItemRefusal, ItemText, ItemThinking
+from pointsman.wire.openai_responses.request import tier
 
 Emit = Callable[[str, dict[str, object]], None]
 
@@ -123,6 +124,8 @@ class Writer:
         self._ours = isinstance(start, Begun)
         if start is not None and not self._ours:
             self.lost.update(start.own)
+            if start.service_tier and not tier(start.service_tier):
+                self.lost.add("service_tier")
         self.body = response.written(self._request, self._stamp, start)
         self.body["output"] = self._output
         self._tell("response.created", {"response": self.body})
