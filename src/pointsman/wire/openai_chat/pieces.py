@@ -33,6 +33,7 @@ from pointsman.wire.openai_chat import errors, media
 from pointsman.wire.openai_chat.compose import signed
 from pointsman.wire.openai_chat.ends import is_ours, odds_fields, reason_of, usage_fields
 from pointsman.wire.openai_chat.fields import NULL, Wire, encode, objects, put, said
+from pointsman.wire.openai_chat.sampling import TIERS
 from pointsman.wire.openai_chat.thinking import DETAILS, PLAIN, written
 
 _MESSAGE = "message."
@@ -101,11 +102,11 @@ class Pieces:
             "created": start.created or self._stamp.created,
             "model": start.model or self._stamp.model,
         }
-        if start.service_tier:
-            if self.ours or start.service_tier in ("auto", "default", "flex", "scale", "priority"):
-                wire["service_tier"] = start.service_tier
-            else:
-                self.lost.add("service_tier")
+        tier = start.service_tier if self.ours else TIERS.get(start.service_tier.lower(), "")
+        if tier:
+            wire["service_tier"] = tier
+        elif start.service_tier:
+            self.lost.add("service_tier")
         return wire
 
     def put(self, wire: Wire, own: Own) -> None:

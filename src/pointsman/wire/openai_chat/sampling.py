@@ -10,10 +10,12 @@ from pointsman.wire.openai_chat.shapes import Body
 
 _MOST_STOPS: Final = 4
 _EFFORTS: Final = frozenset(("none", "minimal", "low", "medium", "high", "xhigh", "max"))
-_TIERS: Final = {
+TIERS: Final = {
     **{tier: tier for tier in ("auto", "default", "flex", "scale", "priority", "fast")},
     **dict.fromkeys(("standard", "standard_only"), "default"),
 }
+"""Service tiers of any dialect in the words of this one."""
+
 _TEXTS: Final = {"verbosity": "verbosity", "service_tier": "service_tier", "prompt_cache_key": "cache_key"}
 _FLOATS: Final = frozenset(("temperature", "top_p", "presence_penalty", "frequency_penalty"))
 _VALUES: Final = {
@@ -167,7 +169,7 @@ def _translated(fields: Wire, request: ChatRequest, lost: set[str]) -> None:
         fields["stop"] = request.stop[:_MOST_STOPS]
         lost.add("stop")
     if request.service_tier:
-        fields["service_tier"] = _TIERS.get(request.service_tier)
+        fields["service_tier"] = TIERS.get(request.service_tier)
         lost.update([] if fields["service_tier"] else ["service_tier"])
     # OpenAI takes metadata only for what it stores; nothing stored by one API is found by another; not to is the default.
     lost.update(name for name in ("metadata", "store", "previous") if getattr(request, name))
