@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: setup demo test lint types contracts unit clients lock clean
+.PHONY: setup demo test lint types contracts unit conformance clients lock clean
 
 setup: $(VENV)/.installed
 
@@ -32,6 +32,10 @@ contracts: setup
 
 unit: setup
 	$(BIN)/python -m pytest
+
+# The conformance table: every client dialect on every provider dialect, every case, into docs/conformance.md.
+conformance: setup
+	$(VENV)/bin/python -m tests.wire.conformance
 
 # Real clients (Python and Node) in .clients, against the gateway in front of a scripted provider.
 clients: setup
