@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec.structs import replace
+from tests.wire.cases import BASE, REPLIES, REQUESTS, Asked, Said
 
 from pointsman.core.chat import StreamEvent
 from pointsman.wire.dialect import Address, Stamp
 from pointsman.wire.dialects import DIALECTS, Dialect
-from tests.wire.cases import BASE, REPLIES, REQUESTS, Asked, Said
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "conformance.md"
 STAMP = Stamp("r1", 1_700_000_000, "model-1")
