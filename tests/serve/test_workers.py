@@ -1,0 +1,69 @@
+"""Several processes on one port: all serve, a dead one comes back, and all end together."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx2 as httpx
+
+from tests.serve.conftest import Up
+
+
+def children(pid: int) -> dict[int, str]:
+    found = {}
+    for name in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        found[int(name)] = Path(f"/proc/{name}/cmdline").read_text().replace("\0", " ")
+    return found
+
+
+def workers(pid: int) -> set[int]:
+    return {child for child, command in children(pid).items() if "pointsman.serve.workers" in command}
+
+
+def until(true: Callable[[], object], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def listeners(port: int, pids: set[int]) -> int:
+    """Count the connections to a port that each of some processes has accepted, and return how many have one."""
+    inodes = {
+        fields[9]
+        for fields in (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+        if fields[1].endswith(f":{port:04X}") and fields[3] == "01"
+    }
+    names = {f"socket:[{inode}]" for inode in inodes}
+    return sum(any(str(link.readlink()) in names for link in Path(f"/proc/{pid}/fd").iterdir()) for pid in pids)
+
+
+def test_workers_share_the_port_come_back_and_end_together(start: Callable[..., Up]) -> None:
+    up = start("--workers", "3")
+    base = up.base_url.removesuffix("/v1")
+    until(lambda: len(workers(up.process.pid)) == 2)
+    first = workers(up.process.pid)
+    pids = {up.process.pid, *first}
+    until(lambda: all("ready" in httpx.get(f"{base}/readyz").text for _ in range(5)))
+    clients = [httpx.Client() for _ in range(60)]
+    for client in clients:
+        assert client.get(f"{base}/readyz").status_code == 200
+    assert listeners(int(base.rpartition(":")[2]), pids) == 3
+    for client in clients:
+        client.close()
+
+    (killed, *_) = first
+    os.kill(killed, signal.SIGKILL)
+    up.hears(lambda line: "a worker ended" in line)
+    until(lambda: len(workers(up.process.pid) - {killed}) == 2)
+    with up.client() as client_:
+        exchange = client_.chat.completions.with_raw_response.create(
+            model="auto", messages=[{"role": "user", "content": "hi"}]
+        )
+    (record,) = up.recorded(str(exchange.headers["x-pointsman-exchange"]))
+    assert record.outcome == "ok"
+    left = workers(up.process.pid)
+    assert up.stop() == 0
+    assert not any(Path(f"/proc/{pid}").exists() for pid in left)
