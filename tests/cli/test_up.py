@@ -25,7 +25,7 @@ def finds(monkeypatch: pytest.MonkeyPatch) -> Callable[[Found], None]:
     """Let discovery find what a test says."""
 
     def replace(found: Found) -> None:
-        monkeypatch.setattr(up, "_run", lambda _: found)
+        monkeypatch.setattr(up, "run", lambda _: found)
 
     return replace
 

@@ -1,0 +1,68 @@
+"""Recorded exchanges of the Messages API: read and written again without a difference, streams however they are cut."""
+
+import json
+import random
+from typing import Any
+
+from tests.wire.transcripts import Exchange, differences, exchanges
+
+from pointsman.core.chat import StreamEvent
+from pointsman.wire.anthropic import count, reply, request, stream
+from pointsman.wire.anthropic.compose import encode
+from pointsman.wire.dialect import Stamp
+from pointsman.wire.fold import fold
+
+
+def recorded(*, streamed: bool) -> list[Exchange]:
+    return [each for each in exchanges("anthropic", "chat") if each.status == 200 and each.stream is streamed]
+
+
+def read(chunks: list[bytes]) -> list[StreamEvent]:
+    decoder = stream.decoder()
+    events = [event for chunk in chunks for event in decoder.feed(chunk)]
+    events += decoder.end()
+    assert decoder.unread == set()
+    return events
+
+
+def plain(body: Any) -> Any:
+    """One spelling of a system prompt: a text is a list of one block."""
+    system = body.get("system")
+    return {**body, "system": [{"type": "text", "text": system}]} if isinstance(system, str) else body
+
+
+def test_requests_come_back_as_they_were() -> None:
+    found: dict[str, list[str]] = {}
+    for each in exchanges("anthropic", "chat"):
+        asked = request.decode(each.request)
+        encoded = encode(asked)
+        wrong = [*encoded.lost, *differences(plain(json.loads(each.request)), plain(json.loads(encoded.body)))]
+        if wrong:
+            found[each.id] = wrong
+    assert found == {}
+
+
+def test_whole_replies_come_back_as_they_were() -> None:
+    found: dict[str, list[str]] = {}
+    for each in recorded(streamed=False):
+        events = reply.decode(each.reply)
+        assert fold(events).text == count.answer(each.reply).text
+        encoded = reply.encode(events, request.decode(each.request), Stamp())
+        wrong = [*encoded.lost, *differences(json.loads(each.reply), json.loads(encoded.body))]
+        if wrong:
+            found[each.id] = wrong
+    assert found == {}
+
+
+def test_streams_are_the_same_however_they_are_cut_and_after_being_written_again() -> None:
+    rng = random.Random(5)
+    for each in recorded(streamed=True):
+        data: bytes = each.reply
+        whole: Any = read([data])
+        cuts = range(1, len(data)) if len(data) <= 4096 else sorted(rng.sample(range(1, len(data)), 64))
+        for cut in cuts:
+            assert read([data[:cut], data[cut:]]) == whole
+        encoder = stream.encoder(request.decode(each.request), Stamp())
+        again = b"".join([*map(encoder.feed, whole), encoder.end()])
+        assert encoder.lost == set()
+        assert fold(read([again])) == fold(whole)
