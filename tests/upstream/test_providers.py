@@ -6,12 +6,14 @@ import genai_prices.data
 import pytest
 
 from pointsman.core.routing import Provider
+from pointsman.upstream.credentials import credential_for
 from pointsman.upstream.providers import API_KEY_HEADER, LOOPBACK, ROWS, Row, quirks, row
 from pointsman.upstream.transport.head import target_of
 
 NAMED = {
     *("openai", "anthropic", "gemini", "xai", "mistral", "deepseek", "moonshot", "dashscope"),
     *("groq", "together", "fireworks", "openrouter", "azure"),
+    *("bedrock", "bedrockclaude", "vertex", "vertexclaude"),
 }
 
 
@@ -28,20 +30,26 @@ def test_no_variable_stands_for_two_providers() -> None:
 
 @pytest.mark.parametrize("one", ROWS, ids=lambda one: one.name)
 def test_a_row_is_well_formed(one: Row) -> None:
-    provider = one.provider(one.variables[0], "https://mine.openai.azure.com/")
+    variable = one.variables[0] if one.variables else "A_TOKEN"
+    address = "https://mine.openai.azure.com/" if one.url_form == "{}" else "us-east-1"
+    provider = one.provider(variable, address)
     assert target_of(provider.base_url + "/chat/completions").tls
     assert not provider.base_url.endswith("/")
-    assert provider.credential == f"env:{one.variables[0]}"
+    assert provider.credential == f"env:{variable}"
     assert re.fullmatch(r"[a-z]+", one.name), "stands in front of a slash in model names"
     assert set(one.quirks) <= set(quirks())
-    assert bool(one.base_url) != bool(one.url_variable)
+    assert bool(one.base_url) != bool(one.url_variable) == bool(one.url_example)
+    assert one.variables or one.credential != "none", "there is a way to sign in"
+    credential_for(Provider(one.name, provider.base_url, one.credential, one.dialect, one.quirks), {})
     assert row(one.name) is one
 
 
 @pytest.mark.parametrize("one", [one for one in ROWS if one.price_id], ids=lambda one: one.name)
 def test_the_prices_of_a_row_are_those_of_its_provider(one: Row) -> None:
     (known,) = (provider for provider in genai_prices.data.providers if provider.id == one.price_id)
-    if one.name not in ("azure", "together"):  # depends on the customer; documents a newer host than genai-prices knows
+    if one.url_example and one.name != "azure":
+        assert re.match(known.api_pattern, one.url_example)
+    elif one.name not in ("azure", "together"):  # depends on the customer; documents a newer host than genai-prices knows
         assert re.match(known.api_pattern, one.base_url)
 
 
@@ -62,6 +70,19 @@ def test_azure_takes_the_customers_address(address: str) -> None:
         "env:AZURE_OPENAI_API_KEY",
         quirks=(API_KEY_HEADER,),
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "variable", "value", "base_url"),
+    [
+        ("bedrock", "AWS_BEARER_TOKEN_BEDROCK", "eu-west-3", "https://bedrock-runtime.eu-west-3.amazonaws.com"),
+        ("vertex", "A_TOKEN", "p", "https://aiplatform.googleapis.com/v1/projects/p/locations/global"),
+    ],
+)
+def test_an_address_is_made_of_a_region_or_a_project(name: str, variable: str, value: str, base_url: str) -> None:
+    one = row(name)
+    assert one is not None
+    assert one.provider(variable, value).base_url == base_url
 
 
 def test_servers_on_loopback_need_no_key() -> None:

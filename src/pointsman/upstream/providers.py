@@ -17,6 +17,9 @@ from pointsman.core.routing import Provider
 API_KEY_HEADER = "api_key_header"
 X_API_KEY_HEADER = "x_api_key_header"
 NO_STREAM_OPTIONS = "no_stream_options"
+VERTEX = "vertex"
+BEDROCK = "bedrock_invoke"
+AZURE_DEPLOYMENTS = "azure_deployments"
 
 
 def quirks() -> dict[str, str]:
@@ -25,6 +28,9 @@ def quirks() -> dict[str, str]:
         API_KEY_HEADER: "the key goes into the header `api-key` instead of `authorization`",
         X_API_KEY_HEADER: "the key goes into the header `x-api-key` instead of `authorization`",
         NO_STREAM_OPTIONS: "`stream_options` is refused; usage comes with the last chunk without being asked for",
+        VERTEX: "a project's models on Google Vertex AI: Gemini's or Anthropic's dialect at Vertex's addresses",
+        BEDROCK: "Anthropic's dialect at the InvokeModel addresses of Amazon Bedrock",
+        AZURE_DEPLOYMENTS: "Azure OpenAI's older addresses `/deployments/NAME/...`; base_url ends in `/openai`",
     }
 
 
@@ -33,8 +39,9 @@ class Row(Struct, frozen=True):
 
     ``variables`` are the accepted names of the key's variable, the usual one first. ``base_url`` is empty where it depends
     on the customer; then ``url_variable`` names the variable that holds the customer's address, and ``url_path`` is what
-    belongs behind it. ``price_id`` is the provider's id in genai-prices, None where that package does not know it.
-    ``note`` is one sentence for people. ``sdk_variable`` names the variable by which the provider's own SDK takes another
+    belongs behind it, and ``url_form`` how an address is made of less (of a region). ``url_example`` shows such a base URL.
+    ``credential`` is what signs in where no variable of the row holds a key. ``price_id`` is the provider's id in
+    genai-prices, None where that package does not know it. ``note`` is one sentence for people. ``sdk_variable`` names the variable by which the provider's own SDK takes another
     address: it is not followed, because applications point it at gateways such as this one.
     """
 
@@ -49,6 +56,9 @@ class Row(Struct, frozen=True):
     note: str = ""
     sdk_variable: str = ""
     dialect: str = "openai_chat"
+    url_form: str = "{}"
+    url_example: str = ""
+    credential: str = "none"
 
     def provider(self, variable: str, address: str = "") -> Provider:
         """Return the provider signed in by ``variable`` (its name, never its value). ``address`` is the customer's own."""
@@ -57,7 +67,7 @@ class Row(Struct, frozen=True):
     def _url(self, address: str) -> str:
         if not self.url_variable:
             return self.base_url
-        return address.strip().rstrip("/").removesuffix(self.url_path) + self.url_path
+        return self.url_form.format(address.strip().rstrip("/").removesuffix(self.url_path)) + self.url_path
 
 
 class LoopbackServer(Struct, frozen=True):
@@ -144,6 +154,60 @@ ROWS: tuple[Row, ...] = (
         url_variable="AZURE_OPENAI_ENDPOINT",
         url_path="/openai/v1",
         note="Model names are the names of your Azure deployments.",
+        url_example="https://RESOURCE.openai.azure.com/openai/v1",
+    ),
+    Row(
+        "bedrock",
+        "Amazon Bedrock",
+        "",
+        ("AWS_BEARER_TOKEN_BEDROCK",),
+        "aws",
+        url_variable="AWS_REGION",
+        url_form="https://bedrock-runtime.{}.amazonaws.com",
+        url_example="https://bedrock-runtime.us-east-1.amazonaws.com",
+        credential="aws",
+        dialect="bedrock_converse",
+        note="Model names are Bedrock's model ids, inference profiles or their ARNs.",
+    ),
+    Row(
+        "bedrockclaude",
+        "Claude on Amazon Bedrock",
+        "",
+        (),
+        "aws",
+        quirks=(BEDROCK,),
+        url_variable="AWS_REGION",
+        url_form="https://bedrock-runtime.{}.amazonaws.com",
+        url_example="https://bedrock-runtime.us-east-1.amazonaws.com",
+        credential="aws",
+        dialect="anthropic",
+        note="Anthropic's dialect byte for byte, over InvokeModel; model names as for bedrock.",
+    ),
+    Row(
+        "vertex",
+        "Gemini on Google Vertex AI",
+        "",
+        (),
+        "google",
+        quirks=(VERTEX,),
+        url_variable="GOOGLE_CLOUD_PROJECT",
+        url_form="https://aiplatform.googleapis.com/v1/projects/{}/locations/global",
+        url_example="https://us-central1-aiplatform.googleapis.com/v1/projects/PROJECT/locations/us-central1",
+        credential="adc",
+        dialect="gemini",
+    ),
+    Row(
+        "vertexclaude",
+        "Claude on Google Vertex AI",
+        "",
+        (),
+        "google",
+        quirks=(VERTEX,),
+        url_variable="GOOGLE_CLOUD_PROJECT",
+        url_form="https://aiplatform.googleapis.com/v1/projects/{}/locations/global",
+        url_example="https://us-east5-aiplatform.googleapis.com/v1/projects/PROJECT/locations/us-east5",
+        credential="adc",
+        dialect="anthropic",
     ),
 )
 

@@ -1,0 +1,44 @@
+"""Tokens that go into ``authorization: Bearer``, kept until they expire."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from pointsman.upstream.credentials.kept import Kept
+from pointsman.upstream.interfaces import Request
+
+AUTHORIZATION: Final = b"authorization"
+
+
+class Token(Struct, frozen=True):
+    """A bearer token. ``expires_at`` is Unix seconds; ``headers`` go beside it."""
+
+    value: str
+    expires_at: float | None = None
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    def __repr__(self) -> str:
+        """Show when it ends, and nothing of it."""
+        return f"Token(until {self.expires_at})"
+
+
+class Bearer:
+    """A fetched token in the header ``authorization``. ``name`` says where it comes from; ``now`` is Unix seconds."""
+
+    def __init__(self, name: str, fetch: Callable[[], Awaitable[Token]], now: Callable[[], float] = time.time) -> None:
+        self._name = name
+        self._kept = Kept(fetch, now)
+
+    def __repr__(self) -> str:
+        return f"Bearer({self._name})"
+
+    async def sign(self, request: Request) -> Request:
+        """Return the request with the token. Raises UpstreamError ``credential``."""
+        token = await self._kept.get()
+        added = ((AUTHORIZATION, f"Bearer {token.value}".encode()), *token.headers)
+        names = {name for name, _ in added}
+        others = tuple([field for field in request.headers if field[0] not in names])
+        return msgspec.structs.replace(request, headers=(*others, *added))
