@@ -37,12 +37,13 @@ def quirks() -> dict[str, str]:
 class Row(Struct, frozen=True):
     """A provider that can be found by its environment variables.
 
-    ``variables`` are the accepted names of the key's variable, the usual one first. ``base_url`` is empty where it depends
-    on the customer; then ``url_variable`` names the variable that holds the customer's address, and ``url_path`` is what
-    belongs behind it, and ``url_form`` how an address is made of less (of a region). ``url_example`` shows such a base URL.
-    ``credential`` is what signs in where no variable of the row holds a key. ``price_id`` is the provider's id in
-    genai-prices, None where that package does not know it. ``note`` is one sentence for people. ``sdk_variable`` names the variable by which the provider's own SDK takes another
-    address: it is not followed, because applications point it at gateways such as this one.
+    ``variables`` are the accepted names of the key's variable, the usual one first. ``base_url`` is empty where it
+    depends on the customer; then ``url_variable`` names the variable that holds the customer's address, and ``url_path``
+    is what belongs behind it, and ``url_form`` how an address is made of less (of a region). ``url_example`` shows such
+    a base URL. ``credential`` is what signs in where no variable of the row holds a key. ``price_id`` is the provider's
+    id in genai-prices, None where that package does not know it. ``note`` is one sentence for people. ``sdk_variable``
+    names the variable by which the provider's own SDK takes another address: it is not followed, because applications
+    point it at gateways such as this one.
     """
 
     name: str
