@@ -7,7 +7,7 @@ import pytest
 
 from pointsman.core.routing import Provider
 from pointsman.upstream.credentials import credential_for
-from pointsman.upstream.providers import API_KEY_HEADER, LOOPBACK, ROWS, Row, quirks, row
+from pointsman.upstream.providers import API_KEY_HEADER, LOOPBACK, PLATFORMS, ROWS, Row, quirks, row
 from pointsman.upstream.transport.head import target_of
 
 NAMED = {
@@ -18,17 +18,17 @@ NAMED = {
 
 
 def test_every_provider_has_one_row() -> None:
-    names = [row.name for row in ROWS] + [server.name for server in LOOPBACK]
+    names = [row.name for row in (*ROWS, *PLATFORMS)] + [server.name for server in LOOPBACK]
     assert set(names) >= NAMED
     assert len(names) == len(set(names))
 
 
 def test_no_variable_stands_for_two_providers() -> None:
-    variables = [name for row in ROWS for name in row.variables]
+    variables = [name for row in (*ROWS, *PLATFORMS) for name in row.variables]
     assert len(variables) == len(set(variables))
 
 
-@pytest.mark.parametrize("one", ROWS, ids=lambda one: one.name)
+@pytest.mark.parametrize("one", (*ROWS, *PLATFORMS), ids=lambda one: one.name)
 def test_a_row_is_well_formed(one: Row) -> None:
     variable = one.variables[0] if one.variables else "A_TOKEN"
     address = "https://mine.openai.azure.com/" if one.url_form == "{}" else "us-east-1"
@@ -80,9 +80,12 @@ def test_azure_takes_the_customers_address(address: str) -> None:
     ],
 )
 def test_an_address_is_made_of_a_region_or_a_project(name: str, variable: str, value: str, base_url: str) -> None:
-    one = row(name)
-    assert one is not None
+    (one,) = (each for each in PLATFORMS if each.name == name)
     assert one.provider(variable, value).base_url == base_url
+
+
+def test_what_the_gateway_cannot_reach_yet_is_not_known() -> None:
+    assert all(row(one.name) is None for one in PLATFORMS)
 
 
 def test_servers_on_loopback_need_no_key() -> None:

@@ -157,6 +157,11 @@ ROWS: tuple[Row, ...] = (
         note="Model names are the names of your Azure deployments.",
         url_example="https://RESOURCE.openai.azure.com/openai/v1",
     ),
+)
+
+# Their addresses and tokens are there (``addresses``, ``credentials``), and the gateway does not use them yet: until then
+# they are neither found nor known to a configuration.
+PLATFORMS: tuple[Row, ...] = (
     Row(
         "bedrock",
         "Amazon Bedrock",

@@ -18,11 +18,11 @@ from pointsman.control.config.reading import Report, Table, meant
 from pointsman.control.prices import Own
 from pointsman.core.price import Price, Rates
 from pointsman.core.routing import Deployment, Provider, Variant
-from pointsman.upstream.providers import ROWS, Row, row
+from pointsman.upstream.providers import AZURE_DEPLOYMENTS, BEDROCK, ROWS, VERTEX, Row, row
 from pointsman.upstream.providers import quirks as known_quirks
 
-DIALECTS: Final = ("openai_chat", "openai_responses", "anthropic", "gemini", "bedrock_converse")
-QUIRKS: Final = tuple(known_quirks())
+DIALECTS: Final = ("openai_chat", "openai_responses", "anthropic", "gemini")
+QUIRKS: Final = tuple(name for name in known_quirks() if name not in (VERTEX, BEDROCK, AZURE_DEPLOYMENTS))
 MEDIA: Final = ("image", "audio", "file", "video")
 EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
