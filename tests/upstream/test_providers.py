@@ -28,7 +28,7 @@ def test_no_variable_stands_for_two_providers() -> None:
     assert len(variables) == len(set(variables))
 
 
-@pytest.mark.parametrize("one", (*ROWS, *PLATFORMS), ids=lambda one: one.name)
+@pytest.mark.parametrize("one", [*ROWS, *PLATFORMS], ids=lambda one: one.name)
 def test_a_row_is_well_formed(one: Row) -> None:
     variable = one.variables[0] if one.variables else "A_TOKEN"
     address = "https://mine.openai.azure.com/" if one.url_form == "{}" else "us-east-1"
@@ -41,7 +41,7 @@ def test_a_row_is_well_formed(one: Row) -> None:
     assert bool(one.base_url) != bool(one.url_variable) == bool(one.url_example)
     assert one.variables or one.credential != "none", "there is a way to sign in"
     credential_for(Provider(one.name, provider.base_url, one.credential, one.dialect, one.quirks), {})
-    assert row(one.name) is one
+    assert row(one.name) is (one if one in ROWS else None)
 
 
 @pytest.mark.parametrize("one", [one for one in ROWS if one.price_id], ids=lambda one: one.name)
