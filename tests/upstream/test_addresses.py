@@ -38,6 +38,7 @@ PLAIN = Provider("openai", "https://api.openai.com/v1")
         (CLAUDE, "/messages/count_tokens", "c", False, f"{PROJECT}/publishers/anthropic/models/count-tokens:rawPredict"),
         (INVOKE, "/messages", "us.c-v1:0", False, f"{RUNTIME}/model/us.c-v1%3A0/invoke"),
         (INVOKE, "/messages", "arn:a/b", True, f"{RUNTIME}/model/arn%3Aa%2Fb/invoke-with-response-stream"),
+        (INVOKE, "/messages", "..", False, f"{RUNTIME}/model/%2E%2E/invoke"),
         (
             AZURE,
             "/chat/completions",

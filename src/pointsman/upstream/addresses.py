@@ -41,7 +41,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 def url(provider: Provider, path: str, model: str, *, stream: bool) -> str:
     """Return where a request goes. ``path`` is what the provider's dialect wants behind the base URL."""
-    base, name = provider.base_url.rstrip("/"), quote(model, safe="@")
+    base, name = provider.base_url.rstrip("/"), _step(model, "@")
     if VERTEX in provider.quirks and provider.dialect == "gemini":
         return f"{base}/publishers/google{path}"
     if VERTEX in provider.quirks and provider.dialect == "anthropic":
@@ -49,10 +49,15 @@ def url(provider: Provider, path: str, model: str, *, stream: bool) -> str:
             return f"{base}/publishers/anthropic/models/count-tokens:rawPredict"
         return f"{base}/publishers/anthropic/models/{name}:{'streamRawPredict' if stream else 'rawPredict'}"
     if BEDROCK in provider.quirks:
-        return f"{base}/model/{quote(model, safe='')}/{'invoke-with-response-stream' if stream else 'invoke'}"
+        return f"{base}/model/{_step(model)}/{'invoke-with-response-stream' if stream else 'invoke'}"
     if AZURE_DEPLOYMENTS in provider.quirks:
         return f"{base}/deployments/{name}{path}?api-version={AZURE_API_VERSION}"
     return base + path
+
+
+def _step(model: str, safe: str = "") -> str:
+    """Return a name as one step of a path, whatever it holds: a name of dots would lead out of its folder."""
+    return quote(model, safe=safe, errors="replace") if model.strip(".") else "%2E" * len(model)
 
 
 def counts(provider: Provider) -> bool:
