@@ -3,7 +3,7 @@
 Law: a reply that is not a message is an error (WireError), so that a log-in page never passes for an answer.
 """
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Raw, Struct
@@ -16,7 +16,8 @@ from pointsman.wire.anthropic.words import null, usage_of
 from pointsman.wire.fold import fold
 
 
-class _Counted(Struct, tag="message", tag_field="type"):
+class _Counted(Struct):
+    type: Literal["message"]
     content: Raw
     id: str = ""
     stop_reason: str | None = None

@@ -5,7 +5,7 @@
 Law: what is made here always has ``type`` ``error``, ``error.type`` and ``error.message``.
 """
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Raw, Struct
@@ -31,7 +31,8 @@ _TYPES: Final = {
 _STATUSES: Final = {kind: status for status, kind in _TYPES.items()}
 
 
-class _Envelope(Struct, tag="error", tag_field="type"):
+class _Envelope(Struct):
+    type: Literal["error"]
     error: Raw
 
 

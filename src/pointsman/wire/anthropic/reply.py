@@ -5,7 +5,7 @@ end of a streamed message (``stop_details``, ``container``) is kept with ``Finis
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Raw, Struct
@@ -41,7 +41,8 @@ AT_END: Final = frozenset(("stop_details", "container", "context_management"))
 """Fields of a message that a stream says at its end."""
 
 
-class _Body(Struct, tag="message", tag_field="type", forbid_unknown_fields=True):
+class _Body(Struct, forbid_unknown_fields=True):
+    type: Literal["message"]
     content: list[Raw]
     id: str = ""
     model: str = ""
