@@ -27,7 +27,7 @@ from pointsman.core.chat import (
     WholePart,
 )
 from pointsman.core.errors import WireError
-from pointsman.wire.bedrock_converse import errors, reply, stream
+from pointsman.wire.bedrock_converse import count, errors, reply, stream
 from pointsman.wire.event_stream import framed
 
 USAGE = {"inputTokens": 3, "outputTokens": 5, "totalTokens": 20, "cacheReadInputTokens": 8, "cacheWriteInputTokens": 4}
@@ -242,6 +242,12 @@ def test_what_is_no_error(data: bytes) -> None:
 def test_an_error_within_a_whole_reply() -> None:
     assert errors.reported(b'{"__type":"ThrottlingException","message":"Slow."}') == 429
     assert errors.reported(b'{"message":"Odd."}') == 502
+
+
+def test_counted_tokens() -> None:
+    assert count.tokens(b'{"inputTokens":7}') == 7
+    with pytest.raises(WireError):
+        count.tokens(b'{"message":"no"}')
 
 
 names = ["messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata"]

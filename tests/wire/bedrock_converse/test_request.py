@@ -57,6 +57,14 @@ def test_a_model_stands_in_the_path_encoded() -> None:
     assert request.edit(b"{}", model="x") == b"{}"
 
 
+def test_a_count_is_asked_for_with_what_the_prompt_is_made_of() -> None:
+    encoded = request.count_request(asked(model=NOVA, tools=(TOOL,), max_output_tokens=9, seed=1, top_k=3))
+    counted = json.loads(encoded.body)["input"]["converse"]
+    assert counted.keys() == {"messages", "toolConfig", "additionalModelRequestFields"}
+    assert encoded.lost == ("seed",)
+    assert request.count_path(NOVA) == "/model/us.amazon.nova-lite-v1%3A0/count-tokens"
+
+
 def test_sampling_and_labels() -> None:
     body = written(
         asked(

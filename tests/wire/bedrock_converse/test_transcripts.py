@@ -7,7 +7,7 @@ from typing import Any
 from tests.wire.transcripts import Exchange, differences, exchanges
 
 from pointsman.core.chat import Finish, StreamEvent, Used
-from pointsman.wire.bedrock_converse import errors, reply, request, stream
+from pointsman.wire.bedrock_converse import count, errors, reply, request, stream
 from pointsman.wire.dialect import Address
 from pointsman.wire.fold import fold
 
@@ -53,6 +53,18 @@ def test_requests_come_back_as_they_were() -> None:
     assert found == {}
 
 
+def test_counts_are_asked_for_and_read() -> None:
+    counts = [each for each in exchanges("bedrock", "count_tokens") if "converse" in json.loads(each.request)["input"]]
+    assert counts
+    for each in counts:
+        inner = json.loads(each.request)["input"]["converse"]
+        asked = request.decode(json.dumps(inner).encode(), Address(each.model.replace("%3A", ":")))
+        assert differences({"input": {"converse": plain(inner)}}, json.loads(request.count_request(asked).body)) == []
+        assert request.count_path(asked.model) == each.path
+        if each.status == 200:
+            assert count.tokens(each.reply) == json.loads(each.reply)["inputTokens"]
+
+
 def test_whole_replies_are_read_to_the_last_word() -> None:
     for each in recorded(streamed=False):
         events = reply.decode(each.reply)
@@ -66,6 +78,8 @@ def test_whole_replies_are_read_to_the_last_word() -> None:
         ]
         usage = row["usage"]
         assert said.usage is not None
+        assert count.answer(each.reply) == said
+        assert count.count(each.reply).usage == said.usage
         assert said.usage.input + said.usage.output == usage["totalTokens"], each.id
         assert isinstance(events[-2], Finish)
         assert isinstance(events[-1], Used)

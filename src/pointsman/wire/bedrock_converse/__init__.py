@@ -5,6 +5,7 @@ A provider's dialect: the gateway speaks it to Bedrock, and no client speaks it 
 request   ChatRequest -> bytes, what makes one unfit, and the way back (for recorded requests)
 reply     a whole reply -> events
 stream    a streamed reply -> events: AWS's binary event stream (``wire/event_stream``)
+count     a whole reply's usage and answer; counted tokens
 errors    a provider's errors, whole and within a stream
 
 turns     messages -> ``system`` and ``messages``

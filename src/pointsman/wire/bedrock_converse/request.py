@@ -26,6 +26,7 @@ Fields = dict[str, object]
 _TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
 _LABEL: Final = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,\-.]{0,256}\Z")
 _RESERVED: Final = re.compile(rb"[^A-Za-z0-9_.~-]")
+_COUNTED: Final = ("system", "messages", "toolConfig", "additionalModelRequestFields")
 _MOST_LABELS: Final = 16
 _TIERS: Final = frozenset(("default", "priority", "flex"))
 
@@ -83,10 +84,17 @@ _forms: Final = msgspec.json.Decoder(_OutputConfig)
 
 def path(model: str, *, stream: bool) -> str:
     """Return what goes behind a provider's base URL. An ARN's slashes and colons are encoded, as AWS's SDKs do."""
+    return f"{_place(model)}/{'converse-stream' if stream else 'converse'}"
+
+
+def count_path(model: str) -> str:
+    """Return what goes behind a provider's base URL to have tokens counted."""
+    return f"{_place(model)}/count-tokens"
+
+
+def _place(model: str) -> str:
     name = _RESERVED.sub(lambda found: b"%%%02X" % found.group()[0], model.encode(errors="replace")).decode()
-    if not name.strip("."):  # a name of dots would lead out of the folder
-        name = "%2E" * len(name)
-    return f"/model/{name}/{'converse-stream' if stream else 'converse'}"
+    return f"/model/{name if name.strip('.') else '%2E' * len(name)}"  # a name of dots would lead out of the folder
 
 
 def edit(body: bytes, *, model: str | None = None, include_usage: bool = False) -> bytes:  # noqa: ARG001
@@ -133,6 +141,18 @@ def _unfit_parts(request: ChatRequest) -> str | None:
 
 def encode(request: ChatRequest) -> Encoded:
     """Return a request in this dialect."""
+    fields, lost = _fields(request)
+    return Encoded(as_json(fields), tuple(sorted(lost)))
+
+
+def count_request(request: ChatRequest) -> Encoded:
+    """Return the request that ``count-tokens`` takes: what the prompt is made of, and no more."""
+    fields, lost = _fields(request)
+    counted = {name: fields[name] for name in _COUNTED if name in fields}
+    return Encoded(as_json({"input": {"converse": counted}}), tuple(sorted(lost)))
+
+
+def _fields(request: ChatRequest) -> tuple[Fields, set[str]]:
     ours = request.dialect == OURS
     turns = Turns(request)
     lost = turns.lost
@@ -153,11 +173,11 @@ def encode(request: ChatRequest) -> Encoded:
     elif request.metadata:
         lost.add("metadata")
     if ours:
-        return Encoded(as_json(_with(fields, request)), tuple(sorted(lost)))
+        return _with(fields, request), lost
     if own := models.own_fields(request, lost):
         fields["additionalModelRequestFields"] = own
     lost.update(_unsaid(request))
-    return Encoded(as_json(fields), tuple(sorted(lost)))
+    return fields, lost
 
 
 def _with(fields: Fields, request: ChatRequest) -> Fields:
