@@ -72,6 +72,7 @@ def test_a_whole_reply() -> None:
             {"odd": {}},
             serviceTier={"type": "flex"},
             metrics={"latencyMs": 1},
+            trace={"a": 1},
             additionalModelResponseFields={"x": 1},
         )
     )
@@ -86,7 +87,7 @@ def test_a_whole_reply() -> None:
         CitationDelta(5, Raw(b'{"title": "t"}')),
         WholePart(6, Opaque("odd", Raw(b'{"odd": {}}'))),
         Finish("stop", "end_turn", own={"additionalModelResponseFields": Raw(b'{"x": 1}')}),
-        Used(Usage(15, 5, 8, 4), own={"metrics": Raw(b'{"latencyMs": 1}')}),
+        Used(Usage(15, 5, 8, 4), own={"trace": Raw(b'{"a": 1}')}),
     )
 
 
@@ -149,7 +150,7 @@ STREAM = (
     delta(5, toolResult=[{"json": {}}]),
     event("contentBlockStop", contentBlockIndex=5),
     event("messageStop", stopReason="tool_use", additionalModelResponseFields={"x": 1}),
-    event("metadata", usage=USAGE, metrics={"latencyMs": 1}),
+    event("metadata", usage=USAGE, metrics={"latencyMs": 1}, trace={"a": 1}),
 )
 EVENTS = [
     Start(),
@@ -168,7 +169,7 @@ EVENTS = [
     ),
     WholePart(5, Opaque("toolResult", Raw(b'{"toolResult":{"toolUseId":"k","status":"success","content":[{"json": {}}]}}'))),
     Finish("tool_calls", "tool_use", own={"additionalModelResponseFields": Raw(b'{"x": 1}')}),
-    Used(Usage(15, 5, 8, 4), own={"metrics": Raw(b'{"latencyMs": 1}')}),
+    Used(Usage(15, 5, 8, 4), own={"trace": Raw(b'{"a": 1}')}),
     End(),
 ]
 

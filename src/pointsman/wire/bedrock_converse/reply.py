@@ -26,7 +26,9 @@ from pointsman.wire.anthropic.fields import Misread, Shape
 from pointsman.wire.bedrock_converse.blocks import parts_of
 from pointsman.wire.bedrock_converse.words import finish_of, used_of
 
-AT_END: Final[tuple[str, ...]] = ("metrics", "trace", "performanceConfig")
+AT_END: Final[tuple[str, ...]] = ("trace", "performanceConfig")
+_MEASURED: Final = "metrics"
+"""How long the provider took by its own clock: no part of the answer, and measured here too. It is not kept."""
 
 
 class _Tier(Struct):
@@ -76,6 +78,7 @@ def decode(body: bytes) -> tuple[StreamEvent, ...]:
     events: list[StreamEvent] = [Start(service_tier=wire.serviceTier.type if wire.serviceTier else "")]
     for place, part in enumerate(parts):
         events += events_of(part, place)
+    own.pop(_MEASURED, None)
     late = {name: own.pop(name) for name in AT_END if name in own}
     return (*events, finish_of(wire.stopReason, own), used_of(wire.usage, late))
 
