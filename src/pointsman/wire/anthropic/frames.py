@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.chat import End, Failed, StreamEvent
+from pointsman.core.chat import End, Failed, StreamEvent, TextDelta
 from pointsman.core.errors import GatewayError
 from pointsman.wire.anthropic import errors
 from pointsman.wire.anthropic.fields import encode, objects
@@ -22,19 +22,23 @@ from pointsman.wire.anthropic.words import null
 from pointsman.wire.dialect import Stamp
 
 _SIGN: Final = re.compile(r'\\.|["{}\[\]\\]', re.DOTALL)
+_TEXT: Final = (
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"text_delta","text":'
+)
 _BESIDE: Final = ("context_management",)  # stands beside ``delta`` in message_delta, not in it
 
 
 class Encoder:
     """Writes one streamed reply. ``lost`` names what it could not write so far."""
 
-    __slots__ = ("_begun", "_closed", "_done", "_index", "_json", "_open", "_pieces", "_waiting")
+    __slots__ = ("_begun", "_closed", "_done", "_index", "_json", "_open", "_pieces", "_text", "_waiting")
 
     def __init__(self, stamp: Stamp) -> None:
         self._pieces = Pieces(stamp)
         self._begun = self._closed = False
         self._open: tuple[int, str] | None = None
         self._index = -1
+        self._text = b""
         self._json = _Json()
         self._done: set[tuple[int, str]] = set()
         self._waiting: list[Piece] = []
@@ -46,6 +50,8 @@ class Encoder:
 
     def feed(self, event: StreamEvent) -> bytes:
         """Return the frames that an event makes: none, one or several, always whole."""
+        if isinstance(event, TextDelta) and self._goes_on(event):
+            return self._text + encode(event.text) + b"}}\n\n"
         if self._closed:
             return b""
         if isinstance(event, End):
@@ -73,6 +79,11 @@ class Encoder:
         beside = {name: ending.pop(name) for name in _BESIDE if name in ending}
         ended = {"type": "message_delta", "delta": ending, "usage": self._pieces.usage(), **beside}
         return out + _frame(ended) + _frame({"type": "message_stop"})
+
+    def _goes_on(self, event: TextDelta) -> bool:
+        """Whether this is no more than more of the text that is open: nearly every event is."""
+        plain = event.text and not event.signature and not event.choice
+        return bool(plain) and (event.part, "text") == self._open and not self._waiting
 
     def _begin(self) -> bytes:
         if self._begun:
@@ -111,6 +122,7 @@ class Encoder:
     def _start(self, piece: Piece) -> bytes:
         self._index += 1
         self._json = _Json()
+        self._text = _TEXT % self._index
         if piece.kind != "whole":
             return self._block_start(piece.begins)
         block, fragment = _opaque(piece)
