@@ -19,8 +19,6 @@ from pointsman.core.errors import WireError
 T = TypeVar("T", bound=Struct)
 
 objects = msgspec.json.Decoder(dict[str, Raw])
-lists = msgspec.json.Decoder(list[Raw])
-strings = msgspec.json.Decoder(str)
 encode = msgspec.json.Encoder().encode
 
 _PLACE = re.compile(r" - at `\$\.?(.*)`$")
