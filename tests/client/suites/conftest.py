@@ -138,5 +138,7 @@ def upstream(scripted: Upstream, cell: Cell) -> Iterator[Upstream]:
 
 
 def _credential(dialect: str, headers: dict[str, str]) -> str:
+    """Return the key where the dialect's provider looks for it. Anthropic's own SDK sends it either way."""
     names = {"anthropic": "x-api-key", "gemini": "x-goog-api-key"}
-    return headers.get(names.get(dialect, "authorization"), "").removeprefix("Bearer ")
+    found = headers.get(names.get(dialect, "authorization")) or headers.get("authorization", "")
+    return found.removeprefix("Bearer ")

@@ -6,7 +6,7 @@ know; a request is validated against the SDK's typed dictionaries, which here ma
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import anthropic.types as a
 import openai.types.chat as c
@@ -40,6 +40,8 @@ _GEMINI_BODY: Final[dict[str, Any]] = {
     "generationConfig": g.GenerationConfig,
     "safetySettings": list[g.SafetySetting],
 }
+# Anthropic's API takes them for older models; its SDK has no word for them any more.
+_SAMPLING: Final = ("temperature", "top_p", "top_k")
 
 
 @cache
@@ -49,7 +51,8 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 @cache
 def _closed(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind, config=ConfigDict(extra="forbid"))
+    is_model = isinstance(kind, type) and issubclass(kind, BaseModel)  # Gemini's models are closed already
+    return TypeAdapter(kind) if is_model else TypeAdapter(Annotated[kind, "closed"], config=ConfigDict(extra="forbid"))
 
 
 def check_reply(dialect: str, value: Any) -> None:
@@ -93,7 +96,8 @@ def check_request(seen: Seen) -> None:
         "openai_responses": rp.ResponseCreateParams,
         "anthropic": ap.MessageCreateParams if seen.operation == "chat" else ac.MessageCountTokensParams,
     }
-    _exhaust(_closed(kinds[seen.dialect]).validate_python(seen.body))
+    known = {name: value for name, value in seen.body.items() if seen.dialect != "anthropic" or name not in _SAMPLING}
+    _exhaust(_closed(kinds[seen.dialect]).validate_python(known))
 
 
 def _exhaust(value: Any) -> None:
