@@ -36,7 +36,7 @@ class Heard:
     @classmethod
     def of(cls, turn: Turn, client: str, provider: str) -> "Heard":
         """Return what a client should hear."""
-        shown = client != "openai_chat" and provider != "openai_chat"
+        shown = provider != "openai_chat"
         thought = "".join(part.whole for part in turn.parts if isinstance(part, Thinking)) if shown else ""
         used = turn.usage
         knows_reasoning = {client, provider} <= _SAY_REASONING
@@ -76,7 +76,8 @@ def _chat(reply: Any) -> Heard:
     )
     spoken = (said.get("content") or "") + (said.get("refusal") or "")
     finish = "refusal" if said.get("refusal") else _CHAT[choice["finish_reason"]]
-    return replace(_chat_usage(reply["usage"]), said=spoken, calls=calls, finish=finish)
+    thought = said.get("reasoning_content") or ""
+    return replace(_chat_usage(reply["usage"]), said=spoken, thought=thought, calls=calls, finish=finish)
 
 
 def _chat_usage(usage: Any) -> Heard:
@@ -93,12 +94,13 @@ def _chat_stream(chunks: list[Any]) -> Heard:
     assert len({(chunk["id"], chunk["model"], chunk["created"]) for chunk in chunks}) == 1
     *content, last = chunks
     assert last["choices"] == []
-    said, refused, finish = "", "", []
+    said, thought, refused, finish = "", "", "", []
     calls: dict[int, dict[str, Any]] = {}
     for chunk in content:
         (choice,) = chunk["choices"]
         delta = choice["delta"]
         said += delta.get("content") or ""
+        thought += delta.get("reasoning_content") or ""
         refused += delta.get("refusal") or ""
         for one in delta.get("tool_calls") or ():
             if one["index"] in calls:
@@ -112,7 +114,7 @@ def _chat_stream(chunks: list[Any]) -> Heard:
     assert list(calls) == list(range(len(calls)))
     told = tuple((one["name"], json.loads(one["arguments"])) for one in calls.values())
     ending = "refusal" if refused else _CHAT[ended]
-    return replace(_chat_usage(last["usage"]), said=said + refused, calls=told, finish=ending)
+    return replace(_chat_usage(last["usage"]), said=said + refused, thought=thought, calls=told, finish=ending)
 
 
 def _responses(reply: Any) -> Heard:
