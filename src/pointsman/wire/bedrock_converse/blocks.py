@@ -12,7 +12,7 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from pointsman.core.chat import CacheMark, Media, Opaque, Part, Text, Thinking, ToolCall, ToolResult
-from pointsman.wire.anthropic.fields import Misread, Shape, fields_of, lists, strings
+from pointsman.wire.anthropic.fields import Misread, Shape, fields_of
 from pointsman.wire.bedrock_converse.media import mime_for
 
 
@@ -80,6 +80,8 @@ _SHAPES: Final[dict[str, Shape[Any]]] = {
     "reasoningContent": Shape(_Reasoning),
 }
 _point: Final = msgspec.json.Decoder(_CachePoint)
+_lists: Final = msgspec.json.Decoder(list[Raw])
+_strings: Final = msgspec.json.Decoder(str)
 _Markable = (Text, Media, ToolCall, ToolResult)
 
 
@@ -123,7 +125,7 @@ def _part(kind: str, inner: Raw, raw: Raw) -> Part:
         return Opaque(kind, raw)
     if kind == "text":
         try:
-            return Text(strings.decode(inner))
+            return Text(_strings.decode(inner))
         except msgspec.ValidationError as error:
             raise Misread("is no text", "text") from error
     shape = _SHAPES.get(kind)
@@ -184,6 +186,6 @@ def _media(kind: str, word: str, source: _Source, name: str) -> Media | None:
 def raws(raw: Raw) -> list[Raw]:
     """Return the items of a list. Raises Misread."""
     try:
-        return lists.decode(raw)
+        return _lists.decode(raw)
     except msgspec.ValidationError as error:
         raise Misread("is no list") from error
