@@ -35,7 +35,7 @@ unit: setup
 
 # The conformance table: every client dialect on every provider dialect, every case, into docs/conformance.md.
 conformance: setup
-	$(VENV)/bin/python -m tests.wire.conformance
+	$(BIN)/python -m tests.wire.conformance
 
 # Real clients (Python and Node) in .clients, against the gateway in front of a scripted provider.
 clients: setup

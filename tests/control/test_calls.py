@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from pointsman.control.calls import LEAST_OUTPUT_TOKENS, ROOM, Answer, Calls, CopyError, copy, needs, worst_case
+from pointsman.control.calls import LEAST_OUTPUT_TOKENS, ROOM, Answer, Calls, CopyError, copy, worst_case
 from pointsman.control.purse import CapReachedError, Purse, account
 from pointsman.core.chat import Usage
 from pointsman.core.errors import UpstreamError
 from pointsman.core.price import Price, Rates
-from pointsman.core.routing import Deployment, Needs, Provider, Trial
+from pointsman.core.routing import Deployment, Provider, Trial
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy.cost import amount
 from pointsman.store.interfaces import Store
@@ -327,14 +327,3 @@ async def test_at_the_cap_nothing_is_sent(store: Store) -> None:
     with pytest.raises(CapReachedError):
         await Calls(way, lambda _: way).ask(a_snapshot(), "p/m", copy(body()), purse)
     assert way.sent == []
-
-
-def test_what_a_request_needs() -> None:
-    picture = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://x/y.png"}}]}
-    fields = {"messages": [picture], "tools": [{"type": "function", "function": {}}], "max_tokens": 5,
-              "response_format": {"type": "json_schema", "json_schema": {}}}  # fmt: skip
-    found = needs(copy(body(**fields)).request)
-    assert replace(found, input_tokens=0) == Needs(0, 5, tools=True, json_schema=True, media=frozenset({"image"}))
-    assert found.input_tokens > 0
-    plain = needs(copy(body()).request)
-    assert replace(plain, input_tokens=0) == Needs()

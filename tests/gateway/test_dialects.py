@@ -207,3 +207,39 @@ async def test_seals_of_another_deployment_stay_behind(rig: Rig, upstream_at: St
     assert (status, headers["x-pointsman-lossy"]) == (200, "thinking.signature")
     sealed = [any(isinstance(part, Thinking) for message in one.messages for part in message.parts) for one in heard]
     assert sealed == [True, False]
+
+
+async def test_what_a_provider_keeps_binds_the_next_request_to_it(rig: Rig, upstream_at: Start) -> None:
+    script, heard = provider("openai_responses", stream=False)
+    first, second = await upstream_at(script), await upstream_at(script)
+    snapshot = a_snapshot(first.port, second.port)
+    rig.publish(
+        replace(
+            snapshot,
+            providers={name: replace(one, dialect="openai_responses") for name, one in snapshot.providers.items()},
+            deployments={name: replace(one, dialect="openai_responses") for name, one in snapshot.deployments.items()},
+        )
+    )
+    plain = {"input": "hello"}
+    for body in (
+        {"model": "p2/model-2", **plain},
+        {"model": "auto", "previous_response_id": "r1", **plain},
+        {"model": "auto"} | plain,
+    ):
+        status, _, said = await post(rig, "/v1/responses", msgspec.json.encode(body))
+        assert status == 200, said
+    assert [len(first.requests), len(second.requests)] == [1, 2]
+    assert [one.previous for one in heard] == ["", "r1", ""]
+
+
+async def test_no_name_of_a_client_is_taken_for_a_reply(rig: Rig, upstream_at: Start) -> None:
+    """Else whoever names a conversation `reply:x` would decide where another's next request goes."""
+    script, _ = provider("openai_responses", stream=False)
+    upstream = await upstream_at(script)
+    rig.publish(speaking("openai_responses", upstream.port))
+    body = msgspec.json.encode({"model": "auto", "input": "hi"})
+    head = b"POST /v1/responses HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-pointsman-conversation: reply:victim\r\n"
+    status, _, _ = await rig.all(head + b"content-length: %d\r\n\r\n" % len(body) + body)
+    assert status == 200
+    assert rig.equipment.conversations.holder("reply:victim") is None
+    assert rig.equipment.conversations.holder("conversation:reply:victim") == "p1/model-1"

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from pointsman.core.chat import ChatRequest, Media, Message, Output, Text, Tool
 from pointsman.core.errors import GatewayError
 from pointsman.core.price import Price, Rates
 from pointsman.core.routing import (
@@ -25,7 +26,7 @@ from pointsman.core.routing import (
 )
 from pointsman.core.snapshot import Limits, Snapshot, decode, encode
 from pointsman.policy import model
-from pointsman.policy.decide import State, Target, decide, deployment, plan_for, resolve, unfit
+from pointsman.policy.decide import State, Target, decide, deployment, needs_of, plan_for, resolve, unfit
 
 PRICE = Price(Rates(Decimal(1), Decimal(2)))
 NAMES = ("a/big", "b/big", "c/big", "a/small", "b/small", "a/tiny")
@@ -345,3 +346,18 @@ def test_a_feature_has_its_own_plan_or_the_one_for_all() -> None:
 def test_what_a_deployment_must_be_able_to_do(fields: dict[str, object], needs: Needs, words: str | None) -> None:
     reason = unfit(a_deployment("a/x", **fields), needs)
     assert reason is None if words is None else words in str(reason)
+
+
+def test_what_a_request_needs() -> None:
+    asked = ChatRequest(
+        "m",
+        (Message("user", (Media("image", url="http://x/y.png"),)),),
+        tools=(Tool("f"),),
+        max_output_tokens=5,
+        output=Output("json_schema"),
+    )
+    found = needs_of(asked)
+    assert replace(found, input_tokens=0) == Needs(0, 5, tools=True, json_schema=True, media=frozenset({"image"}))
+    assert found.input_tokens > 0
+    plain = needs_of(ChatRequest("m", (Message("user", (Text("hello"),)),)))
+    assert replace(plain, input_tokens=0) == Needs()

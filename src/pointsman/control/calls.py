@@ -22,13 +22,12 @@ from pointsman.control.purse import Purse
 from pointsman.core.chat import ChatRequest, Media, Opaque, Usage
 from pointsman.core.errors import PointsmanError, UpstreamError, WireError
 from pointsman.core.price import Price, Rates
-from pointsman.core.routing import Deployment, Needs, Provider
+from pointsman.core.routing import Deployment, Provider
 from pointsman.core.snapshot import Snapshot
-from pointsman.policy import features
 from pointsman.policy.cost import amount
-from pointsman.policy.decide import unfit
+from pointsman.policy.decide import needs_of, unfit
 from pointsman.upstream.interfaces import Credential, Reply, Request, Timeouts, Transport
-from pointsman.wire.dialects import DIALECTS
+from pointsman.wire.dialects import DIALECTS, unspeakable
 from pointsman.wire.seals import bond, unsealed
 from pointsman.wire.variant import applied
 
@@ -91,7 +90,8 @@ class Calls:
         if deployment is None or deployment.price is None:
             return Answer(note=f"{name} is not configured, or has no price")
         provider = snapshot.providers[deployment.provider]
-        reason = unfit(deployment, needs(copied.request)) or _unspeakable(provider.dialect, copied.request)
+        wanted = replace(needs_of(copied.request), unspeakable=unspeakable(copied.request, (provider.dialect,)))
+        reason = unfit(deployment, wanted)
         if reason is not None:
             return Answer(note=f"{name} {reason}")
         request = _outbound(provider, copied, deployment)
@@ -162,10 +162,6 @@ def _hosted(request: ChatRequest) -> Iterator[str]:
     yield from (name for name in request.own if _ACTING.search(name))
 
 
-def _unspeakable(dialect: str, request: ChatRequest) -> str | None:
-    return None if dialect == request.dialect else DIALECTS[dialect].request.unfit(request)
-
-
 def _acting(fields: dict[str, Any]) -> Iterator[str]:
     """Yield what of a request the provider would execute by itself, at a cost or with an effect of its own."""
     for name, value in fields.items():
@@ -197,17 +193,6 @@ def worst_case(copied: Copied, body_bytes: int, price: Price) -> int:
     dearest = max(rate for tier in tiers for rate in (tier.input, tier.cached, tier.cache_written) if rate is not None)
     rates = Rates(dearest, max(tier.output for tier in tiers))
     return amount(Usage(input=input_tokens, output=output_tokens), Price(rates, price.per_request))
-
-
-def needs(request: ChatRequest) -> Needs:
-    """Return what a deployment must be able to do to serve a request."""
-    return Needs(
-        input_tokens=features.input_tokens(request),
-        max_output_tokens=request.max_output_tokens,
-        tools=bool(request.tools),
-        json_schema=request.json_schema,
-        media=request.media,
-    )
 
 
 def _outbound(provider: Provider, copied: Copied, deployment: Deployment) -> Request:

@@ -1,14 +1,14 @@
 """What a client asked for and what came back, whatever dialect either was written in: the canonical pair.
 
-``ChatRequest`` is a whole request; a reply, whole or streamed, is a sequence of ``StreamEvent``. Every dialect decodes into
-these and encodes from them, so that two dialects never need to know one another.
+``ChatRequest`` is a whole request; a reply, whole or streamed, is a sequence of ``StreamEvent``. Every dialect decodes
+into these and encodes from them.
 
-Laws: what two dialects have a word for is a field here. What only one has a word for stays with the value that it belongs
-to, verbatim, in ``own``: it is written back in that dialect and named as lost in any other. Text that a machine wrote (tool
-arguments, schemas, signatures, encrypted reasoning) is kept as the characters that came, never parsed and written again.
+Laws: what two dialects have a word for is a field here. What only one has stays with the value that it belongs to,
+verbatim, in ``own``: written back in that dialect, named as lost in any other. Text that a machine wrote (tool arguments,
+schemas, signatures, encrypted reasoning) is kept as the characters that came.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from msgspec import Raw, Struct
@@ -63,8 +63,8 @@ class Thinking(Struct, frozen=True, tag="thinking"):
     """Reasoning that a model showed, or the sealed form of it.
 
     ``signature`` proves who wrote the text; ``encrypted`` is reasoning that only its maker can read (Anthropic's
-    ``redacted_thinking``, Responses' ``encrypted_content``). Both are bound to the deployment that made them. ``summary``
-    are the parts of a summary where the dialect keeps them apart from the reasoning itself.
+    ``redacted_thinking``, Responses' ``encrypted_content``). Both are bound to the deployment that made them.
+    ``summary`` are the parts of a summary that stands apart from it.
     """
 
     text: str = ""
@@ -116,7 +116,7 @@ Part = Text | Refusal | Media | Thinking | ToolCall | ToolResult | Opaque
 class Message(Struct, frozen=True):
     """One turn, its parts in order. ``role`` is ``system``, ``developer``, ``user``, ``assistant`` or ``tool``.
 
-    Tool results stand where the dialect puts them: alone in a ``tool`` turn, or among the parts of a ``user`` turn.
+    Tool results stand where the dialect puts them: in a ``tool`` turn, or among the parts of a ``user`` turn.
     """
 
     role: str
@@ -183,7 +183,6 @@ class Output(Struct, frozen=True):
 
 class Reasoning(Struct, frozen=True):
     """How much a model shall think: an ``effort`` in words, or a ``budget`` of tokens (0: not at all, -1: as it likes).
-
     ``shown`` says whether the reasoning shall come back, as text or as a ``summary`` of this kind.
     """
 
@@ -197,11 +196,10 @@ class Reasoning(Struct, frozen=True):
 class ChatRequest(Struct, frozen=True):
     """What a client asked for. None, or empty: the client did not say.
 
-    ``dialect`` is the one that it was written in, the only one that has words for what is in any ``own``.
-    ``include_usage`` is Chat Completions' ``stream_options.include_usage``; in other dialects a stream always says what it
-    took. ``logprobs`` is how many alternatives shall be shown (0: none but the token itself). ``previous`` is the reply
-    that this one continues, kept at its provider. ``metadata`` holds the request's own string-to-string metadata; ``user``
-    the client's end-user id; ``choices`` is how many answers it wants.
+    ``dialect`` is the one that it was written in, the only one that has words for what is in any ``own``. ``logprobs``
+    is how many alternatives shall be shown (0: none but the token itself). ``previous`` is the reply that this one
+    continues, kept at its provider. ``metadata`` holds the request's own string-to-string metadata; ``user`` the
+    client's end-user id. ``include_usage`` is Chat Completions' own: other dialects' streams always say what they took.
     """
 
     model: str
@@ -254,12 +252,12 @@ class ChatRequest(Struct, frozen=True):
         return self.output is not None and self.output.kind == "json_schema"
 
 
-def _media(parts: "Iterator[Part]") -> Iterator[str]:
+def _media(parts: Iterable[Part]) -> Iterator[str]:
     for part in parts:
         if isinstance(part, Media):
             yield part.kind
         elif isinstance(part, ToolResult):
-            yield from _media(iter(part.parts))
+            yield from _media(part.parts)
 
 
 class Usage(Struct, frozen=True):
@@ -397,16 +395,6 @@ class End(Struct, frozen=True, tag="end"):
 
 
 StreamEvent = (
-    Start
-    | TextDelta
-    | RefusalDelta
-    | ThinkingDelta
-    | ToolCallDelta
-    | CitationDelta
-    | WholePart
-    | Logprobs
-    | Finish
-    | Used
-    | Failed
-    | End
-)
+    Start | TextDelta | RefusalDelta | ThinkingDelta | ToolCallDelta | CitationDelta | WholePart | Logprobs | Finish | Used
+    | Failed | End
+)  # fmt: skip

@@ -18,7 +18,6 @@ from pointsman.core.chat import ChatRequest
 _LIMIT: Final = 100_000
 _READ: Final = 4096  # characters of each of the first turns
 _CLAUDE_CODE: Final = re.compile(r"session_?(?:id)?[\"':\s_]*([0-9a-fA-F-]{36})")
-_PLAIN: Final = frozenset(("openai_chat",))  # no seals there, and nothing that is kept at a provider
 _HEADERS: Final = (b"x-claude-code-session-id", b"session_id", b"session-id", b"conversation_id")
 
 
@@ -32,7 +31,7 @@ class Conversations:
 
     def holder(self, name: str) -> str | None:
         """Return the deployment that answered under this name last, None where none is remembered."""
-        found = self._held.get(name)
+        found = self._held.get(name) if name else None
         if found is not None:
             self._held.move_to_end(name)
         return found
@@ -46,9 +45,14 @@ class Conversations:
         if len(self._held) > self._limit:
             self._held.popitem(last=False)
 
-    def name(self, headers: dict[bytes, bytes], request: ChatRequest, dialects: frozenset[str]) -> str:
-        """Return the name of a conversation that its client did not name; empty where nothing could depend on it."""
-        return stated(headers, request) or ("" if dialects == _PLAIN else self.first_turns(request))
+    def name(self, named: str, headers: dict[bytes, bytes], request: ChatRequest, *, plain: bool) -> str:
+        """Return the name under which a conversation is remembered, empty where nothing could depend on it.
+
+        ``named`` is the client's own id, if any; ``plain``: only Chat Completions is spoken, where nothing is sealed. No
+        name that a client chooses is ever that of a reply or a file.
+        """
+        known = named or stated(headers, request) or ("" if plain else self.first_turns(request))
+        return f"conversation:{known}" if known else ""
 
     def first_turns(self, request: ChatRequest) -> str:
         """Return a keyed hash of what instructs and of the first turn that does not: the same all through a conversation."""
@@ -59,11 +63,6 @@ class Conversations:
             if not message.instructs:
                 break
         return digest.hexdigest()
-
-
-def maker(deployment: str) -> str:
-    """Return whose seals a deployment accepts: its own model's, at its own provider."""
-    return deployment
 
 
 def stated(headers: dict[bytes, bytes], request: ChatRequest) -> str:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from pointsman.core.chat import ChatRequest
 from pointsman.core.errors import GatewayError, UpstreamError, WireError
 from pointsman.core.routing import Context, Deployment
-from pointsman.gateway import heads, needs
+from pointsman.gateway import heads
 from pointsman.gateway.attempt import error_body, failed
 from pointsman.gateway.entries import Entry
 from pointsman.gateway.exchange import Equipment
@@ -30,7 +30,7 @@ from pointsman.upstream.interfaces import Request
 from pointsman.wire.anthropic import compose as anthropic
 from pointsman.wire.anthropic import count as anthropic_count
 from pointsman.wire.dialect import Encoded
-from pointsman.wire.dialects import DIALECTS
+from pointsman.wire.dialects import DIALECTS, unspeakable
 from pointsman.wire.gemini import count as gemini_count
 from pointsman.wire.gemini import request as gemini
 
@@ -62,7 +62,7 @@ async def count_tokens(equipment: Equipment, current: Current, incoming: Incomin
     """Answer one question for a count. Raises GatewayError and WireError."""
     decode = gemini.decode_count if entry.dialect == "gemini" else DIALECTS[entry.dialect].request.decode
     request = decode(incoming.body, entry.address)
-    one = _serving(equipment, current, incoming, entry, request)
+    one = _serving(equipment, current, incoming, request)
     way = _WAYS.get(one.dialect)
     if way is None:
         raise GatewayError(404, "not_found", f"{one.name} would serve this request, and its provider does not count tokens")
@@ -72,18 +72,18 @@ async def count_tokens(equipment: Equipment, current: Current, incoming: Incomin
     )
 
 
-def _serving(equipment: Equipment, current: Current, incoming: Incoming, entry: Entry, request: ChatRequest) -> Deployment:
+def _serving(equipment: Equipment, current: Current, incoming: Incoming, request: ChatRequest) -> Deployment:
     """Return the deployment that would serve a request: who the conversation is with, else who would be chosen."""
     target, memory = current.target(request.model), equipment.conversations
-    name = heads.conversation_of(incoming.headers, request) or memory.name(incoming.headers, request, current.dialects)
-    holder = memory.holder(name)
-    if holder is not None and target.route is not None:
+    named = heads.conversation_of(incoming.headers, request)
+    holder = memory.holder(memory.name(named, incoming.headers, request, plain=current.plain))
+    if target.route is not None and holder in current.snapshot.deployments:
         return current.deployment(holder)
     feature = heads.feature_of(incoming.headers, request, None)
     policy = None
     if target.route is not None:
         policy = current.policies.get(decide.plan_for(target.route, feature).policy or target.route.name)
-    wanted = needs.of(request, current.dialects - {entry.dialect}, None)
+    wanted = replace(decide.needs_of(request), unspeakable=unspeakable(request, current.dialects))
     context = Context(feature, wanted, features.vector(request) if policy is not None else b"")
     state = State(equipment.breakers.cooling(equipment.clock()), current.hash)
     return current.deployment(decide.decide(current.snapshot, target, policy, context, state, 0.0).chosen)

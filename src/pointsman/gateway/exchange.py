@@ -23,9 +23,9 @@ from msgspec import structs
 from pointsman.core.chat import ChatRequest, Usage
 from pointsman.core.errors import GatewayError, UpstreamError, WireError
 from pointsman.core.record import Cause, ExchangeRecord, Sample
-from pointsman.core.routing import Context, Decision, Deployment, Route
+from pointsman.core.routing import Context, Decision, Deployment, Needs, Route
 from pointsman.core.snapshot import ClientKey
-from pointsman.gateway import conversations, heads, needs, sampling
+from pointsman.gateway import heads, sampling
 from pointsman.gateway.answer import refuse
 from pointsman.gateway.attempt import Call, Failure, error_body, failed, is_stream, refused
 from pointsman.gateway.conversations import Conversations
@@ -44,12 +44,12 @@ from pointsman.policy.decide import State
 from pointsman.upstream.interfaces import Reply, Request, Transport
 from pointsman.wire.answer import Answer
 from pointsman.wire.dialect import Stamp
-from pointsman.wire.dialects import DIALECTS
+from pointsman.wire.dialects import DIALECTS, unspeakable
 from pointsman.wire.openai_chat.request import glance
 from pointsman.wire.seals import bond, reply_name, sealed
 
 Outcome = Literal["ok", "error", "client_gone", "cut"]
-_STREAM_OVERHEAD = 40  # bytes of a stream for each character of text in it, about, where its text was not read
+_STREAM_OVERHEAD = 40  # bytes of a stream for each character of text in it, about: where its text was not read
 CLIENT_GONE = 499  # nginx's status for it; no client ever sees it
 
 
@@ -98,7 +98,7 @@ class Exchange:
         self._trial: sampling.Standing | None = None
         self._memory = equipment.conversations
         self._named = heads.conversation_of(headers, self._request)
-        self._conversation = self._named
+        self._conversation = ""
         self._calls: list[Call] = []
         self._outcome: Outcome = "error"
         self._status = 500
@@ -136,9 +136,8 @@ class Exchange:
             self._vector = features.vector(request)
         now = self._with.clock()
         state = State(self._with.breakers.cooling(now), current.hash)
-        self._conversation = self._named or self._memory.name(self._headers, request, current.dialects)
-        holder = self._memory.holder(bond(request)) or self._home(target.route)
-        context = Context(self._feature, needs.of(request, current.dialects - {self._entry.dialect}, holder), self._vector)
+        self._conversation = self._memory.name(self._named, self._headers, request, plain=current.plain)
+        context = Context(self._feature, self._needs(target.route), self._vector)
         try:
             decision = decide.decide(current.snapshot, target, policy, context, state, self._with.draw())
         except GatewayError as error:
@@ -152,9 +151,17 @@ class Exchange:
                 self._trial = trial
         return decision
 
-    def _home(self, route: Route | None) -> str | None:
-        """Return the deployment that is taken to hold what nobody remembers: the reference."""
-        return None if route is None else decide.plan_for(route, self._feature).reference or route.reference
+    def _needs(self, route: Route | None) -> Needs:
+        """Return what the request needs. What nobody remembers of a provider's is taken to be with the reference."""
+        found = decide.needs_of(self._request)
+        if self._current.plain:
+            return found
+        held = bond(self._request)
+        holder = self._memory.holder(held)
+        if held and holder is None and route is not None:
+            holder = decide.plan_for(route, self._feature).reference or route.reference
+        reasons = unspeakable(self._request, self._current.dialects)
+        return structs.replace(found, unspeakable=reasons, held_by=holder or "")
 
     # Calling.
 
@@ -217,10 +224,8 @@ class Exchange:
 
     def _passage(self, to: Deployment) -> Passage:
         """Return the way to a deployment and back; what somebody else sealed in this conversation stays behind."""
-        unseal = False
-        if len(self._request.messages) > 1 and sealed(self._request):
-            before = self._memory.holder(self._conversation)
-            unseal = before is not None and conversations.maker(before) != conversations.maker(to.name)
+        before = self._memory.holder(self._conversation)
+        unseal = before not in (None, to.name) and sealed(self._request)
         return Passage(
             self._entry,
             self._request,
@@ -324,7 +329,7 @@ class Exchange:
         self._answer = said
         call.usage, call.finish = said.usage, said.finish
         if said.usage is None and said.finish is not None:
-            call.usage = Usage(features.input_tokens(self._request), max(len(said.text), size // _STREAM_OVERHEAD) // 4)
+            call.usage = Usage(features.input_tokens(self._request), max(len(said.graded), size // _STREAM_OVERHEAD) // 4)
             call.estimated = True
 
     def _time_left(self) -> float:

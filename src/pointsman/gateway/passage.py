@@ -21,10 +21,9 @@ from pointsman.wire.dialect import Stamp, StreamEncoder
 from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.fold import fold
 from pointsman.wire.gemini.stream import array_encoder
+from pointsman.wire.openai_chat.errors import words
 from pointsman.wire.seals import unsealed
 from pointsman.wire.variant import applied
-
-_SHOWN = 500
 
 
 class Passage:
@@ -107,7 +106,8 @@ class Passage:
         Raises WireError where it is no reply.
         """
         if self.direct and not streamed and not self._request.stream:
-            return body, self._graded(body) if graded else self.ours.count.count(body)
+            said = self.ours.count.count(body)
+            return body, self._graded(body, said) if graded or said.usage is None else said
         if streamed:
             decoder = self.theirs.stream.decoder()
             events = (*decoder.feed(body), *decoder.end())
@@ -125,13 +125,13 @@ class Passage:
         self._lose(encoded.lost)
         return encoded.body, said
 
-    def _graded(self, body: bytes) -> Answer:
+    def _graded(self, body: bytes, counted: Answer) -> Answer:
         """Return what a reply says, for a trial; one that we cannot read is not sampled, and still the client's."""
         try:
             return self.ours.count.answer(body)
         except WireError:
             self.readable = False
-            return self.ours.count.count(body)
+            return counted
 
     def passes(self, *, streamed: bool) -> bool:
         """Whether a reply passes in its own bytes, and so under the provider's own content type."""
@@ -152,7 +152,7 @@ class Passage:
         if fault is not None and self.ours is self.theirs:
             return body
         if fault is None:
-            error = GatewayError(status, "upstream_error", f"{self._to.provider} answered {status}: {_words(body)}")
+            error = GatewayError(status, "upstream_error", f"{self._to.provider} answered {status}: {words(body)}")
         else:
             error = GatewayError(
                 status, fault.code or fault.kind or "upstream_error", fault.message, param=fault.param or None
@@ -160,9 +160,8 @@ class Passage:
         return self.ours.errors.envelope(error)
 
     def note(self, relay: Relay | Translation) -> None:
-        """Take over what a translated stream lost."""
-        if isinstance(relay, Translation):
-            self._lose(tuple(relay.lost))
+        """Take over what a stream lost."""
+        self._lose(tuple(relay.lost))
 
     def _encoder(self) -> StreamEncoder:
         if self._entry.array:
@@ -172,7 +171,3 @@ class Passage:
     def _lose(self, names: tuple[str, ...]) -> None:
         if names:
             self.lost = tuple(sorted({*self.lost, *names}))
-
-
-def _words(body: bytes) -> str:
-    return " ".join(body[:_SHOWN].decode(errors="replace").split()) or "(no text)"

@@ -41,6 +41,8 @@ class Relay:
         self.error_status = 502
         self.broken = ""
 
+    lost: frozenset[str] = frozenset()  # in its own bytes nothing is
+
     def take(self, chunk: bytes) -> bytes:
         """Return what goes to the client now. Raises WireError when the stream is beyond all bounds."""
         return self._pass(self._reader.feed(chunk))

@@ -13,10 +13,11 @@ from typing import Literal
 
 from msgspec import Struct
 
+from pointsman.core.chat import ChatRequest
 from pointsman.core.errors import GatewayError
 from pointsman.core.routing import Context, Decision, Deployment, Needs, Plan, Prediction, Route
 from pointsman.core.snapshot import Snapshot
-from pointsman.policy import model, objective
+from pointsman.policy import features, model, objective
 from pointsman.policy.model import Policy
 
 _COOLING = "is cooling down after failures"
@@ -86,6 +87,17 @@ def deployment(snapshot: Snapshot, name: str) -> Deployment:
     provider, _, vendor_name = name.partition("/")
     row = snapshot.providers[provider]
     return Deployment(name, row.name, vendor_name, vendor_name, dialect=row.dialect)
+
+
+def needs_of(request: ChatRequest) -> Needs:
+    """Return what a deployment must be able to do to serve a request, as far as the request itself says."""
+    return Needs(
+        input_tokens=features.input_tokens(request),
+        max_output_tokens=request.max_output_tokens,
+        tools=bool(request.tools),
+        json_schema=request.json_schema,
+        media=request.media,
+    )
 
 
 def decide(snapshot: Snapshot, target: Target, policy: Policy | None, context: Context, state: State, u: float) -> Decision:

@@ -7,6 +7,7 @@ minute; when the gateway stops, it is given time to finish what it has begun.
 import asyncio
 import logging
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from pointsman.serve.samples import SampleQueue
@@ -29,18 +30,7 @@ class ControlProcess:
 
     async def run(self) -> None:
         """Keep the process running until cancelled; then end it gently."""
-        pause = FIRST_PAUSE_S
-        while True:
-            started = asyncio.get_running_loop().time()
-            try:
-                status: int | str = await self._run_once()
-            except OSError as error:  # too many open files, say: that passes
-                status = str(error)
-            if asyncio.get_running_loop().time() - started > LONGEST_PAUSE_S:
-                pause = FIRST_PAUSE_S
-            log.warning("the control process ended with status %s; it starts again in %.0f s", status, pause)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_S)
+        await kept_running(self._run_once, log, "the control process ended with status %s; it starts again in %.0f s")
 
     async def _run_once(self) -> int:
         process = await asyncio.create_subprocess_exec(sys.executable, *self._arguments, stdin=asyncio.subprocess.PIPE)
@@ -51,12 +41,40 @@ class ControlProcess:
             return await process.wait()
         except asyncio.CancelledError:
             process.stdin.close()
-            try:
-                await asyncio.wait_for(process.wait(), GRACE_S)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+            await ended(process, GRACE_S)
             raise
         finally:
             pump.cancel()
             await asyncio.gather(pump, return_exceptions=True)
+
+
+async def kept_running(
+    run_once: Callable[[], Awaitable[int]], logger: logging.Logger, words: str, given_up: Callable[[], bool] = lambda: False
+) -> None:
+    """Run a process again and again until cancelled or given up, with a pause that grows while it does not last.
+
+    ``words`` say that it ended, with places for its status and for the pause in seconds.
+    """
+    pause = FIRST_PAUSE_S
+    while True:
+        started = asyncio.get_running_loop().time()
+        try:
+            status: int | str = await run_once()
+        except OSError as error:  # too many open files, say: that passes
+            status = str(error)
+        if given_up():
+            return
+        if asyncio.get_running_loop().time() - started > LONGEST_PAUSE_S:
+            pause = FIRST_PAUSE_S
+        logger.warning(words, status, pause)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE_S)
+
+
+async def ended(process: asyncio.subprocess.Process, seconds: float) -> None:
+    """Wait for a process that was told to end, and kill it when its time is over."""
+    try:
+        await asyncio.wait_for(process.wait(), seconds)
+    except TimeoutError:
+        process.kill()
+        await process.wait()

@@ -20,14 +20,13 @@ from pathlib import Path
 import click
 
 from pointsman.core.record import Sample
+from pointsman.serve.child import ended, kept_running
 from pointsman.serve.data_plane import GRACE_S, serve_until_signalled
 from pointsman.serve.loop import run
 from pointsman.serve.samples import SampleQueue, samples
 from pointsman.store.seal import installation_key
 from pointsman.store.sqlite import open_store
 
-FIRST_PAUSE_S = 1.0
-LONGEST_PAUSE_S = 60.0
 STOP_S = GRACE_S + 5.0
 
 log = logging.getLogger("pointsman.workers")
@@ -56,23 +55,17 @@ class Workers:
                 group.create_task(self._keep(listener))
 
     async def _keep(self, listener: socket.socket) -> None:
-        pause = FIRST_PAUSE_S
-        while True:
-            started = asyncio.get_running_loop().time()
-            status = await self._run_once(listener)
-            if self._stopping:
-                return
-            if asyncio.get_running_loop().time() - started > LONGEST_PAUSE_S:
-                pause = FIRST_PAUSE_S
-            log.warning("a worker ended with status %s; it starts again in %.0f s", status, pause)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_S)
+        words = "a worker ended with status %s; it starts again in %.0f s"
+        await kept_running(functools.partial(self._run_once, listener), log, words, lambda: self._stopping)
 
     async def _run_once(self, listener: socket.socket) -> int:
         reading, writing = os.pipe()
         command = [sys.executable, "-m", __name__, str(listener.fileno()), str(writing), str(self._data)]
         try:
             process = await asyncio.create_subprocess_exec(*command, pass_fds=(listener.fileno(), writing))
+        except OSError:
+            os.close(reading)
+            raise
         finally:
             os.close(writing)
         taking = asyncio.create_task(self._take(reading))
@@ -82,11 +75,7 @@ class Workers:
         except asyncio.CancelledError:
             if not self._stopping:
                 process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), STOP_S)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+            await ended(process, STOP_S)
             raise
         finally:
             self._processes.discard(process)

@@ -104,9 +104,11 @@ class StreamDecoder(Protocol):
 
 
 class StreamEncoder(Protocol):
-    """Writes one streamed reply. ``lost`` names what it could not write so far."""
+    """Writes one streamed reply."""
 
-    lost: set[str]
+    @property
+    def lost(self) -> set[str]:
+        """The names of what could not be written so far."""
 
     def feed(self, event: StreamEvent) -> bytes:
         """Return the frames that an event makes: none, one or several, always whole."""
@@ -136,10 +138,15 @@ class Counts(Protocol):
 
 
 class StreamWatch(Protocol):
-    """Looks at one streamed reply that passes as it is. ``ended`` holds the choices that are complete."""
+    """Looks at one streamed reply that passes as it is."""
 
-    ended: set[int]
-    overflowed: bool
+    @property
+    def ended(self) -> set[int]:
+        """The choices that are complete."""
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether the answer was longer than the limit, and is no longer kept."""
 
     def feed(self, chunk: bytes) -> list[tuple[bytes, Seen]]:
         """Return the frames that a chunk completes, each with what it means. Raises WireError when one is too long."""

@@ -1,12 +1,36 @@
 """Every dialect by name, each as one value."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
+from pointsman.core.chat import ChatRequest
+from pointsman.wire.anthropic import count as anthropic_count
+from pointsman.wire.anthropic import errors as anthropic_errors
+from pointsman.wire.anthropic import reply as anthropic_reply
+from pointsman.wire.anthropic import request as anthropic_request
+from pointsman.wire.anthropic import stream as anthropic_stream
+from pointsman.wire.anthropic import watch as anthropic_watch
 from pointsman.wire.dialect import Counts, Errors, Replies, Requests, Streams, Watches
+from pointsman.wire.gemini import count as gemini_count
+from pointsman.wire.gemini import errors as gemini_errors
+from pointsman.wire.gemini import reply as gemini_reply
+from pointsman.wire.gemini import request as gemini_request
+from pointsman.wire.gemini import stream as gemini_stream
+from pointsman.wire.gemini import watch as gemini_watch
+from pointsman.wire.openai_chat import count as chat_count
+from pointsman.wire.openai_chat import errors as chat_errors
+from pointsman.wire.openai_chat import reply as chat_reply
+from pointsman.wire.openai_chat import request as chat_request
+from pointsman.wire.openai_chat import stream as chat_stream
+from pointsman.wire.openai_chat import watch as chat_watch
+from pointsman.wire.openai_responses import count as responses_count
+from pointsman.wire.openai_responses import errors as responses_errors
+from pointsman.wire.openai_responses import reply as responses_reply
+from pointsman.wire.openai_responses import request as responses_request
+from pointsman.wire.openai_responses import stream as responses_stream
+from pointsman.wire.openai_responses import watch as responses_watch
 
 
 @dataclass(frozen=True)
@@ -22,13 +46,48 @@ class Dialect:
     errors: Errors
 
 
-def _dialect(name: str) -> Dialect:
-    modules: dict[str, Any] = {
-        part: import_module(f"pointsman.wire.{name}.{part}")
-        for part in ("request", "reply", "stream", "count", "watch", "errors")
-    }
-    return Dialect(name, **modules)
+_ALL: Final = (
+    Dialect(
+        "openai_chat",
+        chat_request,
+        chat_reply,
+        chat_stream,
+        chat_count,
+        chat_watch,
+        chat_errors,
+    ),
+    Dialect(
+        "openai_responses",
+        responses_request,
+        responses_reply,
+        responses_stream,
+        responses_count,
+        responses_watch,
+        responses_errors,
+    ),
+    Dialect(
+        "anthropic",
+        anthropic_request,
+        anthropic_reply,
+        anthropic_stream,
+        anthropic_count,
+        anthropic_watch,
+        anthropic_errors,
+    ),
+    Dialect(
+        "gemini",
+        gemini_request,
+        gemini_reply,
+        gemini_stream,
+        gemini_count,
+        gemini_watch,
+        gemini_errors,
+    ),
+)
+DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType({dialect.name: dialect for dialect in _ALL})
 
 
-_NAMES: Final = ("openai_chat", "openai_responses", "anthropic", "gemini")
-DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType({name: _dialect(name) for name in _NAMES})
+def unspeakable(request: ChatRequest, dialects: Iterable[str]) -> dict[str, str]:
+    """Return, for each of some dialects in which a request would be answered wrongly, the reason why."""
+    reasons = {name: DIALECTS[name].request.unfit(request) for name in dialects if name != request.dialect}
+    return {name: reason for name, reason in reasons.items() if reason is not None}

@@ -48,15 +48,6 @@ def event(error: GatewayError) -> bytes:
     return b"data: " + envelope(error) + b"\n\n"
 
 
-def forwarded(status: int, body: bytes, provider: str) -> bytes:
-    """Return a provider's error body as it is where it is an OpenAI envelope, otherwise its text in one."""
-    try:
-        _envelope.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _enveloped(status, "upstream_error", f"{provider} answered {status}: {_words(body)}", None)
-    return body
-
-
 def read(status: int, body: bytes) -> Fault | None:  # noqa: ARG001 - the body says it all
     """Return what a provider's error says; None where the body is not an error of this dialect."""
     try:
@@ -77,7 +68,7 @@ def reported(body: bytes) -> int | None:
     return code if isinstance(code, int) and 400 <= code < 600 else 502
 
 
-def _words(body: bytes) -> str:
+def words(body: bytes) -> str:
     """Find the words in an error that is no envelope: Gemini's list of them, or plain text, cut to a readable length."""
     try:
         spoken = " ".join(item.error.message for item in _spoken.decode(body))

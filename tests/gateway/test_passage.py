@@ -1,0 +1,53 @@
+"""One call's way between two dialects: errors and counts, without a socket."""
+
+import json
+
+import pytest
+
+from pointsman.core.chat import ChatRequest, Message, Text
+from pointsman.core.routing import Deployment
+from pointsman.gateway.entries import Entry
+from pointsman.gateway.passage import Passage
+from pointsman.wire.dialect import Stamp
+
+REQUEST = ChatRequest("auto", (Message("user", (Text("hello"),)),))
+
+
+def passage(ours: str = "openai_chat", theirs: str = "openai_chat") -> Passage:
+    to = Deployment("p/m", "p", "m", "m", dialect=theirs)
+    return Passage(Entry(ours), REQUEST, b"{}", to, Stamp("x", 1, "m"), asks_usage=True, unseal=False)
+
+
+def test_a_providers_envelope_passes_as_it_is() -> None:
+    body = b'{ "error": {"message": "slow down", "x": 1.50} }'
+    assert passage().refusal(429, body) is body
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"<html>\n  <b>Bad Gateway</b></html>", "p answered 502: <html> <b>Bad Gateway</b></html>"),
+        (b'[{"error":{"code":502,"message":"no quota"}}]', "p answered 502: no quota"),
+        (b'{"detail":"nope"}', 'p answered 502: {"detail":"nope"}'),
+        (b"\xff\xfe", "p answered 502: ��"),
+        (b"", "p answered 502: (no text)"),
+    ],
+)
+def test_anything_else_is_wrapped(body: bytes, words: str) -> None:
+    error = json.loads(passage().refusal(502, body))["error"]
+    assert error == {"message": words, "type": "api_error", "param": None, "code": "upstream_error"}
+
+
+def test_long_pages_are_cut() -> None:
+    assert len(passage().refusal(500, b"x" * 100_000)) < 1000
+
+
+def test_an_error_of_another_dialect_keeps_its_words() -> None:
+    body = b'{"type":"error","error":{"type":"overloaded_error","message":"too busy"}}'
+    assert json.loads(passage(theirs="anthropic").refusal(529, body))["error"]["message"] == "too busy"
+
+
+def test_what_was_said_is_read_where_what_it_took_was_not_told() -> None:
+    body = json.dumps({"choices": [{"message": {"role": "assistant", "content": "four"}, "finish_reason": "stop"}]}).encode()
+    sent, said = passage().whole(body, streamed=False, graded=False)
+    assert (sent, said.text, said.usage) == (body, "four", None)
