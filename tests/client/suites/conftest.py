@@ -2,10 +2,10 @@
 
 ``direct``: the client talks to the scripted provider itself, so that a wrong script cannot hide a wrong gateway. The other
 four: the client talks to the gateway, which talks to the provider in the dialect that the cell is named after. After each
-test everything that the provider was asked is checked against the schema that its own SDK publishes.
+test everything that the gateway translated is checked against the schema that the provider's own SDK publishes.
 
 These tests run in the clients' environment (see ``install.sh``), which does not know the gateway's package: it is started as
-a program. A suite names what its client speaks in ``SPEAKS``; without, its tests run for all four.
+a program. A suite names what its client speaks in ``SPEAKS``: a dialect, or several; without, its tests run for all four.
 """
 
 import hashlib
@@ -55,8 +55,9 @@ class Cell:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "speaks" in metafunc.fixturenames and not hasattr(metafunc.module, "SPEAKS"):
-        metafunc.parametrize("speaks", list(DIALECTS))
+    speaks = getattr(metafunc.module, "SPEAKS", tuple(DIALECTS))
+    if "speaks" in metafunc.fixturenames and not isinstance(speaks, str):
+        metafunc.parametrize("speaks", speaks)
     if "cell" in metafunc.fixturenames:
         metafunc.parametrize("cell", ["direct", *DIALECTS], indirect=True)
 
@@ -124,7 +125,7 @@ def cell(request: pytest.FixtureRequest, scripted: Upstream, speaks: str) -> Cel
 
 
 @pytest.fixture
-def upstream(scripted: Upstream, cell: Cell) -> Iterator[Upstream]:
+def upstream(scripted: Upstream, cell: Cell, speaks: str) -> Iterator[Upstream]:
     """The scripted provider, with nothing to say yet."""
     scripted.reset()
     yield scripted
@@ -134,7 +135,8 @@ def upstream(scripted: Upstream, cell: Cell) -> Iterator[Upstream]:
         assert seen.dialect == cell.provider
         assert _credential(seen.dialect, seen.headers) == PROVIDER_KEY
         assert KEY not in str(seen)
-        check_request(seen)
+        if speaks != cell.provider:  # else it is the client's own body
+            check_request(seen)
 
 
 def _credential(dialect: str, headers: dict[str, str]) -> str:

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from pointsman.core.chat import ChatRequest, Failed, Finish, Start, TextDelta, ToolCall, Usage, Used
+from pointsman.core.chat import ChatRequest, Failed, Finish, RefusalDelta, Start, StreamEvent, TextDelta, ToolCall, Usage, Used
 from pointsman.core.errors import GatewayError, WireError
 from pointsman.wire.answer import Answer, Seen
 from pointsman.wire.dialect import Fault, Stamp
-from pointsman.wire.gemini import count, errors, reply, watch
+from pointsman.wire.gemini import count, errors, reply, stream, watch
 
 USAGE = {
     "promptTokenCount": 10, "cachedContentTokenCount": 4, "toolUsePromptTokenCount": 5, "candidatesTokenCount": 3,
@@ -24,6 +24,24 @@ WHOLE = {
 
 def body(value: object) -> bytes:
     return json.dumps(value).encode()
+
+
+@pytest.mark.parametrize(
+    ("tier", "written", "lost"),
+    [("default", "standard", ()), ("flex", "flex", ()), ("scale", None, ("service_tier",)), ("", None, ())],
+)
+def test_a_tier_is_said_in_googles_words_or_named(tier: str, written: str | None, lost: tuple[str, ...]) -> None:
+    events = (Start("r", "m", service_tier=tier), TextDelta(0, "x"), Finish("stop"), Used(Usage(3, 2)))
+    encoded = reply.encode(events, ChatRequest("m", ()), Stamp())
+    assert (json.loads(encoded.body)["usageMetadata"].get("serviceTier"), encoded.lost) == (written, lost)
+
+
+def test_a_refusal_does_not_end_as_an_answer_does() -> None:
+    events: tuple[StreamEvent, ...] = (Start("r"), RefusalDelta(0, "no"), Finish("stop", "stop"), Used(Usage(3, 2)))
+    whole = reply.encode(events, ChatRequest("m", ()), Stamp())
+    assert json.loads(whole.body)["candidates"][0]["finishReason"] == "SAFETY"
+    encoder = stream.encoder(ChatRequest("m", ()), Stamp())
+    assert b'"finishReason":"SAFETY"' in b"".join([*map(encoder.feed, events), encoder.end()])
 
 
 def test_a_reply_is_counted_and_graded_alike() -> None:

@@ -24,7 +24,8 @@ def frames(raw: bytes) -> list[Any]:
     for frame in splitter.feed(raw):
         data = sse.data(frame)
         assert data is not None
-        _events.validate_json(data, strict=True)
+        known = _events.validate_json(data, strict=True)
+        assert not known.__pydantic_extra__, f"{type(known).__name__} does not know {known.__pydantic_extra__}"
         event = json.loads(data)
         assert frame.startswith(b"event: " + event["type"].encode() + b"\n")
         found.append(event)

@@ -7,6 +7,7 @@ so a bag counts as ours when any of its names is one of the API's (``_OURS``); a
 import re
 
 from msgspec import Raw
+from msgspec.structs import replace
 
 from pointsman.core.chat import (
     Finish,
@@ -150,6 +151,11 @@ def candidate(
             lost.add("stop_sequence")
         put(wire, finish.own, lost)
     return wire
+
+
+def refused(finish: Finish) -> Finish:
+    """Return the end of a reply that held a refusal: Google ends those for a reason, where OpenAI just stops."""
+    return replace(finish, reason="refusal", word="") if finish.reason == "stop" else finish
 
 
 def envelope(start: Start, stamp: Stamp) -> Wire:

@@ -8,12 +8,23 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pointsman.core.chat import ChatRequest, CitationDelta, End, Failed, Finish, Logprobs, Start, StreamEvent, Used
+from pointsman.core.chat import (
+    ChatRequest,
+    CitationDelta,
+    End,
+    Failed,
+    Finish,
+    Logprobs,
+    RefusalDelta,
+    Start,
+    StreamEvent,
+    Used,
+)
 from pointsman.core.errors import WireError
 from pointsman.wire.dialect import Encoded, Stamp
 from pointsman.wire.gemini import errors
 from pointsman.wire.gemini.candidates import Candidates
-from pointsman.wire.gemini.pieces import PartEvent, Piece, Wire, candidate, counted, envelope, put
+from pointsman.wire.gemini.pieces import PartEvent, Piece, Wire, candidate, counted, envelope, put, refused
 
 _encode = msgspec.json.Encoder().encode
 
@@ -29,12 +40,13 @@ def decode(body: bytes) -> tuple[StreamEvent, ...]:
 class _Choice:
     """The parts, the end and the probabilities of one candidate, as events add up to them."""
 
-    __slots__ = ("finish", "odds", "parts")
+    __slots__ = ("finish", "odds", "parts", "refused")
 
     def __init__(self) -> None:
         self.parts: dict[int, Piece] = {}
         self.finish: Finish | None = None
         self.odds: list[Logprobs] = []
+        self.refused = False
 
 
 def encode(events: Sequence[StreamEvent], request: ChatRequest, stamp: Stamp) -> Encoded:  # noqa: ARG001
@@ -66,10 +78,11 @@ def encode(events: Sequence[StreamEvent], request: ChatRequest, stamp: Stamp) ->
 
 def _add(choice: _Choice, event: PartEvent | Finish | Logprobs, lost: set[str]) -> None:
     if isinstance(event, Finish):
-        choice.finish = event
+        choice.finish = refused(event) if choice.refused else event
     elif isinstance(event, Logprobs):
         choice.odds.append(event)
     else:
+        choice.refused = choice.refused or isinstance(event, RefusalDelta)
         choice.parts.setdefault(event.part, Piece(lost)).add(event)
 
 

@@ -32,7 +32,7 @@ from pointsman.wire.dialect import Stamp
 from pointsman.wire.gemini import errors
 from pointsman.wire.gemini.candidates import Candidates, failure
 from pointsman.wire.gemini.frames import Frames
-from pointsman.wire.gemini.pieces import Piece, Wire, candidate, counted, envelope, put
+from pointsman.wire.gemini.pieces import Piece, Wire, candidate, counted, envelope, put, refused
 
 _encode = msgspec.json.Encoder().encode
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -73,7 +73,7 @@ class Decoder:
 class Encoder:
     """Writes one streamed reply as server-sent events."""
 
-    __slots__ = ("_calls", "_finishes", "_odds", "_stamp", "_start", "_used", "lost")
+    __slots__ = ("_calls", "_finishes", "_odds", "_refused", "_stamp", "_start", "_used", "lost")
 
     def __init__(self, stamp: Stamp) -> None:
         self._stamp = stamp
@@ -81,6 +81,7 @@ class Encoder:
         self._calls: dict[tuple[int, int], Piece] = {}
         self._finishes: dict[int, Finish] = {}
         self._odds: set[int] = set()
+        self._refused: set[int] = set()
         self._used: Used | None = None
         self.lost: set[str] = set()
 
@@ -88,6 +89,8 @@ class Encoder:
         """Return the frames that an event makes: none, one or several, always whole."""
         match event:
             case TextDelta() | RefusalDelta() | ThinkingDelta() | WholePart():
+                if isinstance(event, RefusalDelta):
+                    self._refused.add(event.choice)
                 piece = Piece(self.lost)
                 piece.add(event)
                 return self._called(event.choice, whole=False) + self._part(event.choice, piece)
@@ -138,6 +141,8 @@ class Encoder:
 
     def _ending(self, finish: Finish) -> Finish:
         """Return an end as a stream needs it: with a word, and without the probabilities that were written from events."""
+        if finish.choice in self._refused:
+            finish = refused(finish)
         if not finish.word and finish.reason == "other":
             finish = replace(finish, word="OTHER")
         if finish.choice not in self._odds or "logprobsResult" not in finish.own:

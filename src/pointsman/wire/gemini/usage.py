@@ -24,6 +24,7 @@ class _Counts(Struct, rename="camel"):
 _MOST_TOKENS = 10**12
 _TOOLS = "toolUsePromptTokenCount"
 _TOTAL = "totalTokenCount"
+_TIERS = {"default": "standard", "standard": "standard", "flex": "flex", "priority": "priority"}
 _READ = ("promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "cachedContentTokenCount")
 _counts = msgspec.json.Decoder(_Counts, strict=False)
 _object = msgspec.json.Decoder(dict[str, Raw])
@@ -70,8 +71,10 @@ def written(used: Used, tier: str, lost: set[str], *, native: bool) -> dict[str,
         wire["cachedContentTokenCount"] = usage.cached
     if usage.reasoning:
         wire["thoughtsTokenCount"] = usage.reasoning
-    if tier:
-        wire["serviceTier"] = tier
+    if tier in _TIERS:
+        wire["serviceTier"] = _TIERS[tier]
+    elif tier:
+        lost.add("service_tier")
     restore(wire, own)
     return wire
 

@@ -66,7 +66,7 @@ class Open:
                 yield "response.reasoning_summary_part.done", {**place, "part": self.content}
             case "function":
                 self.item["arguments"] = text
-                yield "response.function_call_arguments.done", {**place, "arguments": text, "name": self.item["name"]}
+                yield "response.function_call_arguments.done", {**place, "arguments": text}
             case "custom":
                 self.item["input"] = text
                 yield "response.custom_tool_call_input.done", {**place, "input": text}
