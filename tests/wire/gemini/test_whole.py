@@ -4,7 +4,18 @@ import json
 
 import pytest
 
-from pointsman.core.chat import ChatRequest, Failed, Finish, RefusalDelta, Start, StreamEvent, TextDelta, ToolCall, Usage, Used
+from pointsman.core.chat import (
+    ChatRequest,
+    Failed,
+    Finish,
+    RefusalDelta,
+    Start,
+    StreamEvent,
+    TextDelta,
+    ToolCall,
+    Usage,
+    Used,
+)
 from pointsman.core.errors import GatewayError, WireError
 from pointsman.wire.answer import Answer, Seen
 from pointsman.wire.dialect import Fault, Stamp
