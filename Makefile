@@ -18,7 +18,7 @@ $(VENV)/.installed: requirements/dev.lock pyproject.toml
 demo: setup
 	$(BIN)/pointsman demo
 
-test: lint types contracts unit
+test: lint types contracts unit clients
 
 lint: setup
 	$(BIN)/ruff check .
@@ -37,7 +37,7 @@ unit: setup
 conformance: setup
 	$(BIN)/python -m tests.wire.conformance
 
-# Real clients (Python and Node) in .clients, against the gateway in front of a scripted provider.
+# Real clients in .clients, an environment of their own, against the gateway in front of a scripted provider.
 clients: setup
 	PYTHON=$(PYTHON) tests/client/install.sh
 	.clients/venv/bin/python -m pytest --confcutdir=tests/client/suites tests/client/suites
@@ -48,7 +48,6 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-find-links --no-header --extra demo -c requirements/dev.lock -o requirements/run.lock pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-find-links --no-header -c requirements/dev.lock --group build -o requirements/build.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-find-links --no-header --group clients -o requirements/clients.lock
-	PATH=$(CURDIR)/.clients/venv/bin:$$PATH npm install --prefix tests/client/node --package-lock-only --ignore-scripts --no-audit --no-fund
 
 clean:
 	rm -rf $(VENV) .clients demo dist build
