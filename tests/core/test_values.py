@@ -43,7 +43,8 @@ def test_core_imports_nothing_that_reaches_the_outside() -> None:
 
 
 def test_every_module_of_core_is_in_its_glossary() -> None:
-    names = {path.stem for path in Path(str(core.__file__)).parent.glob("*.py")} - {"__init__"}
+    folder = Path(str(core.__file__)).parent
+    names = {path.stem for path in (*folder.glob("*.py"), *folder.glob("*/"))} - {"__init__", "__pycache__"}
     assert core.__doc__ is not None
     assert names == {line.split()[0] for line in core.__doc__.splitlines()[2:] if line.strip()}
     for name in names:

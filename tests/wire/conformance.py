@@ -42,7 +42,8 @@ def requested(case: Asked, ours: Dialect, theirs: Dialect) -> Cell:
 
 def replied(case: Said, ours: Dialect, theirs: Dialect, *, stream: bool) -> Cell:
     """Return what becomes of a reply on its way to a client."""
-    events, _ = _through(theirs, case.events, stream=stream)
+    said = (replace(case.events[0], dialect=theirs.name), *case.events[1:])
+    events, _ = _through(theirs, said, stream=stream)
     if case.probe(events) != case.probe(case.events):
         return UNSAID, ""
     arrived, lost = _through(ours, events, stream=stream)

@@ -7,6 +7,7 @@ endpoint), and whoever else gets them answers 400. So on a switch inside a conve
 from msgspec.structs import replace
 
 from pointsman.core.chat import ChatRequest, Media, Message, Part, Text, Thinking, ToolCall, ToolResult
+from pointsman.wire.openai_responses.fields import NAME
 from pointsman.wire.openai_responses.request import state
 
 SIGNATURES = "thinking.signature"
@@ -63,7 +64,7 @@ def bond(request: ChatRequest) -> str:
     """Return the name of what a request refers to at the provider that holds it, empty where it stands for itself."""
     if request.previous:
         return reply_name(request.previous)
-    if request.dialect == "openai_responses" and (held := state(request)) is not None:
+    if request.dialect == NAME and (held := state(request)) is not None:
         return f"state:{held}"
     for message in request.messages:
         for part in message.parts:

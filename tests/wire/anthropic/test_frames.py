@@ -181,7 +181,7 @@ def test_what_cannot_be_said_is_named() -> None:
 
 def test_what_only_anthropic_has_words_for_is_written_back_to_its_own() -> None:
     message, lost = write(
-        Start("msg_1", "claude", service_tier="batch", own={"diagnostics": Raw(b"{}")}),
+        Start("msg_1", "claude", service_tier="batch", own={"diagnostics": Raw(b"{}")}, dialect="anthropic"),
         CitationDelta(0, Raw(b'{"type":"char_location"}')),
         TextDelta(0, "a"),
         WholePart(1, OPAQUE),

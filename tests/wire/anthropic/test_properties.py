@@ -169,7 +169,7 @@ def test_a_request_of_another_dialect_is_written_as_one_that_can_be_read(asked: 
 @st.composite
 def replies(draw: Callable[[Any], Any]) -> list[StreamEvent]:
     """Whole replies as events, one delta to a part, as a reply that is read has them."""
-    made: list[StreamEvent] = [Start("msg_" + draw(words), draw(some), service_tier=draw(words), own=draw(own))]
+    made: list[StreamEvent] = [Start(draw(some), draw(some), service_tier=draw(words), own=draw(own), dialect="anthropic")]
     for part in range(draw(st.integers(0, 4))):
         match draw(st.sampled_from(["text", "thinking", "sealed", "call", "whole"])):
             case "text":

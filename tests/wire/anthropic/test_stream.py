@@ -26,7 +26,10 @@ from pointsman.core.errors import WireError
 from pointsman.wire import sse
 from pointsman.wire.anthropic.stream import Decoder, decoder
 
-BEGUN: list[StreamEvent] = [Start("msg_1", "claude-x"), Used(Usage(input=10, output=1, cached=2, cache_written=1))]
+BEGUN: list[StreamEvent] = [
+    Start("msg_1", "claude-x", dialect="anthropic"),
+    Used(Usage(input=10, output=1, cached=2, cache_written=1)),
+]
 THOUGHT = {"type": "thinking", "thinking": "", "signature": ""}
 
 

@@ -54,7 +54,7 @@ MESSAGE: dict[str, Any] = {
 }
 BODY = json.dumps(MESSAGE).encode()
 EVENTS: tuple[StreamEvent, ...] = (
-    Start("msg_1", "claude-x", service_tier="standard"),
+    Start("msg_1", "claude-x", service_tier="standard", dialect="anthropic"),
     ThinkingDelta(0, signature="s"),
     ThinkingDelta(1, encrypted="x"),
     TextDelta(2, "four"),

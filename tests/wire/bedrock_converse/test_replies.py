@@ -77,7 +77,7 @@ def test_a_whole_reply() -> None:
         )
     )
     assert events == (
-        Start(service_tier="flex"),
+        Start(service_tier="flex", dialect="bedrock_converse"),
         ThinkingDelta(0, "Hm.", "sig"),
         ThinkingDelta(1, encrypted="eHg="),
         TextDelta(2, "Hi"),
@@ -153,7 +153,7 @@ STREAM = (
     event("metadata", usage=USAGE, metrics={"latencyMs": 1}, trace={"a": 1}),
 )
 EVENTS = [
-    Start(),
+    Start(dialect="bedrock_converse"),
     ThinkingDelta(0, "Hm."),
     ThinkingDelta(0, signature="sig"),
     TextDelta(1, "grü"),
@@ -198,7 +198,7 @@ def test_a_stream_cut_anywhere() -> None:
 )
 def test_an_exception_within_a_stream(name: str, status: int) -> None:
     data = STREAM[0] + exception(name, "No more.")
-    assert read(data) == [Start(), Failed("No more.", status, name)]
+    assert read(data) == [Start(dialect="bedrock_converse"), Failed("No more.", status, name)]
     assert errors.reported(data) == status
 
 

@@ -182,7 +182,9 @@ def candidates(draw: st.DrawFn, choice: int) -> list[StreamEvent]:
 
 @st.composite
 def replies(draw: st.DrawFn) -> tuple[StreamEvent, ...]:
-    start = Start(draw(words), draw(words), 0, draw(st.sampled_from(["", "flex"])), draw(owns("createTime", "modelStatus")))
+    start = Start(
+        draw(words), draw(words), 0, draw(st.sampled_from(["", "flex"])), draw(owns("createTime", "modelStatus")), "gemini"
+    )
     reasoning, cached = draw(counts), draw(counts)
     usage = Usage(cached + draw(counts), reasoning + draw(counts), cached, 0, reasoning)
     said = [event for choice in range(draw(st.integers(1, 3))) for event in draw(candidates(choice))]

@@ -58,7 +58,7 @@ def read(*pieces: bytes) -> tuple[list[StreamEvent], set[str]]:
     return [event for piece in pieces for event in decoder.feed(piece)] + decoder.end(), decoder.unread
 
 
-START = Start("r", "g")
+START = Start("r", "g", dialect="gemini")
 CALL = {"functionCall": {"name": "look", "args": {}}}
 COUNTS = {"promptTokenCount": 5, "candidatesTokenCount": 4, "thoughtsTokenCount": 2}
 CASES: dict[str, tuple[list[object], list[StreamEvent]]] = {
@@ -99,7 +99,8 @@ CASES: dict[str, tuple[list[object], list[StreamEvent]]] = {
     "a prompt that was blocked": (
         [{"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 3, "totalTokenCount": 3}}],
         [
-            Start(), Finish("content_filter", "SAFETY", own={"promptFeedback": Raw(b'{"blockReason": "SAFETY"}')}),
+            Start(dialect="gemini"),
+            Finish("content_filter", "SAFETY", own={"promptFeedback": Raw(b'{"blockReason": "SAFETY"}')}),
             Used(Usage(3)),
         ],
     ),
@@ -124,7 +125,7 @@ CASES: dict[str, tuple[list[object], list[StreamEvent]]] = {
             {"candidates": [{"index": 1, "finishReason": "NEVER_SEEN"}]},
         ],
         [
-            Start(), TextDelta(0, "b", 1), TextDelta(0, "a"),
+            Start(dialect="gemini"), TextDelta(0, "b", 1), TextDelta(0, "a"),
             WholePart(1, Media("image", data="aGk=", mime="image/png"), 1),
             WholePart(1, Opaque("executableCode", Raw(b'{"executableCode":{"code":"1"}}'))), Finish("length", "MAX_TOKENS"),
             Finish("other", "NEVER_SEEN", choice=1),
@@ -185,7 +186,7 @@ def test_what_is_not_understood_is_named() -> None:
 def test_a_service_tier_is_said_once() -> None:
     chunks = [chunk({"text": text}, usage={"promptTokenCount": 1, "serviceTier": "flex"}) for text in "abc"]
     events, _ = read(sse(*chunks))
-    assert events[0] == Start("r", "g", 0, "flex")
+    assert events[0] == Start("r", "g", 0, "flex", dialect="gemini")
     assert [event for event in events if isinstance(event, Used)] == [Used(Usage(1))] * 3
 
 

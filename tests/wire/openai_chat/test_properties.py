@@ -233,6 +233,7 @@ starts = st.builds(
     st.integers(1, 2**32),
     st.sampled_from(["", "default", "odd"]),
     st.dictionaries(st.sampled_from(["system_fingerprint", "provider", "new"]), something, max_size=2),
+    st.just("openai_chat"),
 )
 finishes = st.sampled_from(
     [
@@ -357,7 +358,7 @@ def test_a_reply_from_elsewhere_is_always_written(made: list[list[StreamEvent]],
         bool(included) and any(isinstance(event, Used) for event in events)
     )
     whole = reply.encode(made[0][:1] and [Start(), *made[0][1:]], ASKED, Stamp("e1", 5, "m"))
-    assert reply.decode(whole.body)[0] == Start("e1", "m", 5)
+    assert reply.decode(whole.body)[0] == Start("e1", "m", 5, dialect="openai_chat")
 
 
 scraps = st.lists(

@@ -100,7 +100,7 @@ def test_a_reply_of_everything() -> None:
     }
     body = {**answered({}), "choices": [first, second], "usage": usage, "service_tier": "flex", "system_fingerprint": "fp"}
     assert read(body) == [
-        Start("c", "m", 9, "flex", {"system_fingerprint": raw("fp")}),
+        Start("c", "m", 9, "flex", {"system_fingerprint": raw("fp")}, "openai_chat"),
         ThinkingDelta(0, "hm"),
         TextDelta(1, "Two."),
         CitationDelta(1, raw(citation)),
@@ -186,8 +186,8 @@ def test_why_it_ended(word: str | None, finish: Finish) -> None:
 
 
 def test_what_was_not_said_is_not_there() -> None:
-    assert read({"choices": []}) == [Start()]
-    assert read({"choices": [{}]}) == [Start(), Finish("other", own={"finish_reason": NULL})]
+    assert read({"choices": []}) == [Start(dialect="openai_chat")]
+    assert read({"choices": [{}]}) == [Start(dialect="openai_chat"), Finish("other", own={"finish_reason": NULL})]
     assert read(answered({"content": "", "tool_calls": [], "refusal": ""}))[1:] == [Finish("stop", "stop")]
     assert again(answered({"content": ""}))["choices"][0]["message"] == {"role": "assistant", "content": "", "refusal": None}
 

@@ -35,7 +35,7 @@ from pointsman.wire.openai_chat import stream
 ASKED = ChatRequest("m", (), include_usage=True)
 STAMP = Stamp("e1", 5, "stamped")
 NULL = Raw(b"null")
-START = Start("c", "m", 9)
+START = Start("c", "m", 9, dialect="openai_chat")
 STOP = Finish("stop", "stop")
 DONE = b"data: [DONE]\n\n"
 EMPTY = Finish("other", own={"finish_reason": NULL})
@@ -284,13 +284,13 @@ CASES: dict[str, tuple[bytes, list[StreamEvent], set[str]]] = {
     ),
     "what is said before anybody answers (Azure)": (
         b'data: {"choices":[],"created":0,"id":"","model":"","prompt_filter_results":[1]}\n\n' + frame({"content": "x"}),
-        [Start("c", "m", 9, own={"prompt_filter_results": raw([1])}), TextDelta(0, "x")],
+        [Start("c", "m", 9, own={"prompt_filter_results": raw([1])}, dialect="openai_chat"), TextDelta(0, "x")],
         set(),
     ),
     "padding, and fields that come with every chunk": (
         frame({"role": "assistant"}, obfuscation="abc", system_fingerprint="fp", service_tier="default", new=1)
         + frame({"content": "x"}, obfuscation="a", system_fingerprint="fp", service_tier="default", new=1),
-        [Start("c", "m", 9, "default", {"system_fingerprint": raw("fp"), "new": raw(1)}), TextDelta(0, "x")],
+        [Start("c", "m", 9, "default", {"system_fingerprint": raw("fp"), "new": raw(1)}, "openai_chat"), TextDelta(0, "x")],
         set(),
     ),
     "fields that nobody knows": (
@@ -300,7 +300,7 @@ CASES: dict[str, tuple[bytes, list[StreamEvent], set[str]]] = {
     ),
     "counts at Groq's place": (
         frame({"content": "x"}, x_groq={"id": "r"}) + frame({}, "stop", x_groq={"id": "r", "usage": USAGE}),
-        [Start("c", "m", 9, own={"x_groq": raw({"id": "r"})}), TextDelta(0, "x"), STOP, USED],
+        [Start("c", "m", 9, own={"x_groq": raw({"id": "r"})}, dialect="openai_chat"), TextDelta(0, "x"), STOP, USED],
         set(),
     ),
     "an event of error (Groq)": (

@@ -11,8 +11,8 @@ from msgspec import Raw
 
 from pointsman.core.chat import ChatRequest, Opaque, Output, Own, Tool
 from pointsman.wire.anthropic import schemas, thinking
+from pointsman.wire.anthropic.fields import NAME, objects, said
 from pointsman.wire.anthropic.fields import encode as written
-from pointsman.wire.anthropic.fields import objects, said
 from pointsman.wire.anthropic.turns import Fields, Turns
 from pointsman.wire.dialect import Encoded
 
@@ -40,7 +40,7 @@ def count_request(request: ChatRequest) -> Encoded:
 
 def _fields(request: ChatRequest) -> tuple[Fields, set[str]]:
     turns = Turns(request)
-    ours = request.dialect == "anthropic"
+    ours = request.dialect == NAME
     thought = thinking.native(request) if ours else thinking.translated(request)
     lost = turns.lost | set(thought.lost)
     fields: Fields = {"model": request.model, "max_tokens": _most(request, thought), "stream": request.stream}
@@ -79,7 +79,7 @@ def _most(request: ChatRequest, thought: thinking.Written) -> int:
 
 def _tools(request: ChatRequest, turns: Turns, lost: set[str]) -> Fields:
     """Return ``tools`` and ``tool_choice``. Where one of several tools must be called, only those are shown."""
-    ours, choice, tools = request.dialect == "anthropic", request.tool_choice, request.tools
+    ours, choice, tools = request.dialect == NAME, request.tool_choice, request.tools
     if not ours:
         lost.update(tool.kind for tool in tools if isinstance(tool, Opaque))
         several = choice.names if choice is not None and len(choice.names) > 1 else ()
@@ -131,7 +131,7 @@ def _sampling(request: ChatRequest, thought: thinking.Written, lost: set[str]) -
         "stop_sequences": request.stop or None,
         "service_tier": request.service_tier or None,
     }
-    if request.dialect != "anthropic":
+    if request.dialect != NAME:
         if request.temperature is not None and request.temperature > 1:
             fields["temperature"] = 1.0
             lost.add("temperature")

@@ -18,6 +18,9 @@ from pointsman.core.errors import WireError
 
 T = TypeVar("T", bound=Struct)
 
+NAME = "anthropic"
+"""This dialect."""
+
 objects = msgspec.json.Decoder(dict[str, Raw])
 encode = msgspec.json.Encoder().encode
 

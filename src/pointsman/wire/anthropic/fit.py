@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from pointsman.core.chat import ChatRequest, Media, Opaque, ToolResult
+from pointsman.wire.anthropic.fields import NAME
 from pointsman.wire.anthropic.media import unreadable
 
 _TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}\Z")
@@ -18,7 +19,7 @@ def unfit(request: ChatRequest) -> str | None:
 
     A clause that follows a deployment's name: "cannot give several choices".
     """
-    if request.dialect == "anthropic":
+    if request.dialect == NAME:
         return None
     if request.choices > 1:
         return "cannot give several choices"

@@ -26,8 +26,8 @@ from pointsman.core.chat import (
     Used,
     WholePart,
 )
-from pointsman.wire.anthropic.fields import said
-from pointsman.wire.anthropic.words import is_ours, tier_of, usage_fields, word_of
+from pointsman.wire.anthropic.fields import NAME, said
+from pointsman.wire.anthropic.words import tier_of, usage_fields, word_of
 from pointsman.wire.dialect import Stamp
 
 Fields = dict[str, object]
@@ -142,7 +142,7 @@ class Pieces:
 
     @property
     def _ours(self) -> bool:
-        return is_ours(self._start)
+        return self._start.dialect == NAME
 
     def head(self) -> Fields:
         """Return the message without its content, as it stands at the beginning of a stream."""

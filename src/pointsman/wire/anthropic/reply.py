@@ -31,7 +31,7 @@ from pointsman.core.chat import (
 from pointsman.core.errors import WireError
 from pointsman.wire.anthropic.blocks import part_of
 from pointsman.wire.anthropic.calls import input_of
-from pointsman.wire.anthropic.fields import Misread, Shape, objects, said
+from pointsman.wire.anthropic.fields import NAME, Misread, Shape, objects, said
 from pointsman.wire.anthropic.fields import encode as written
 from pointsman.wire.anthropic.pieces import Fields, Piece, Pieces
 from pointsman.wire.anthropic.words import null, reason_of, usage_of
@@ -103,7 +103,7 @@ def _block(pieces: Sequence[Piece], lost: set[str]) -> Fields | Raw | None:
 
 def start_of(id_: str, model: str, tier: str, own: Own) -> Start:
     """Return the beginning of a reply."""
-    return Start(id_, model, service_tier=tier, own=said(own))
+    return Start(id_, model, service_tier=tier, own=said(own), dialect=NAME)
 
 
 def finish_of(word: str, sequence: str | None, own: Own) -> Finish:

@@ -20,7 +20,7 @@ from pointsman.wire import edits
 from pointsman.wire.anthropic import thinking
 from pointsman.wire.anthropic.blocks import kind_of, parts_of
 from pointsman.wire.anthropic.compose import count_request, encode
-from pointsman.wire.anthropic.fields import Misread, Shape, mark_of
+from pointsman.wire.anthropic.fields import NAME, Misread, Shape, mark_of
 from pointsman.wire.anthropic.fit import unfit
 from pointsman.wire.anthropic.words import null, raw
 from pointsman.wire.dialect import Address
@@ -155,7 +155,7 @@ def _decoded(body: bytes, address: Address) -> ChatRequest:
         reasoning=reasoning,
         service_tier=wire.service_tier or "",
         user=user,
-        dialect="anthropic",
+        dialect=NAME,
         own=own,
     )
 

@@ -26,7 +26,7 @@ from pointsman.core.chat import (
 )
 from pointsman.wire.anthropic import media
 from pointsman.wire.anthropic.calls import Ids, input_of
-from pointsman.wire.anthropic.fields import control_of, said
+from pointsman.wire.anthropic.fields import NAME, control_of, said
 
 Fields = dict[str, object]
 Block = Fields | Raw
@@ -39,7 +39,7 @@ class Turns:
     """The turns of one request as they are written. ``lost`` names what could not be."""
 
     def __init__(self, request: ChatRequest) -> None:
-        self._ours = request.dialect == "anthropic"
+        self._ours = request.dialect == NAME
         self._ids = Ids()
         self.lost: set[str] = set()
         messages = request.messages

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from pointsman.core.chat import Finish, FinishReason, Own, Start, Usage
+from pointsman.core.chat import Finish, FinishReason, Own, Usage
 from pointsman.wire.anthropic.fields import encode, objects, said
 
 _MOST_TOKENS: Final = 10**12
@@ -38,14 +38,6 @@ _DETAILS: Final = "output_tokens_details"
 _COUNTS: Final = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 _count: Final = msgspec.json.Decoder(int)
 _string: Final = msgspec.json.Decoder(str)
-
-
-def is_ours(start: Start) -> bool:
-    """Say whether a reply was Anthropic's own, so that what only this dialect has a word for is written back.
-
-    Its message ids begin with ``msg_``, at Bedrock and Vertex too. (Where ``Start`` says its dialect, that will do.)
-    """
-    return start.id.startswith("msg_")
 
 
 def reason_of(word: str) -> FinishReason:

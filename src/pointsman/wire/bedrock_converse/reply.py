@@ -24,7 +24,7 @@ from pointsman.core.chat import (
 from pointsman.core.errors import WireError
 from pointsman.wire.anthropic.fields import Misread, Shape
 from pointsman.wire.bedrock_converse.blocks import parts_of
-from pointsman.wire.bedrock_converse.words import finish_of, used_of
+from pointsman.wire.bedrock_converse.words import NAME, finish_of, used_of
 
 AT_END: Final[tuple[str, ...]] = ("trace", "performanceConfig")
 _MEASURED: Final = "metrics"
@@ -75,7 +75,7 @@ def decode(body: bytes) -> tuple[StreamEvent, ...]:
         raise error.public() from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WireError("the reply is not JSON") from error
-    events: list[StreamEvent] = [Start(service_tier=wire.serviceTier.type if wire.serviceTier else "")]
+    events: list[StreamEvent] = [Start(service_tier=wire.serviceTier.type if wire.serviceTier else "", dialect=NAME)]
     for place, part in enumerate(parts):
         events += events_of(part, place)
     own.pop(_MEASURED, None)

@@ -18,7 +18,8 @@ from pointsman.wire.anthropic.fields import Misread, Shape, objects, said
 from pointsman.wire.anthropic.fields import encode as as_json
 from pointsman.wire.bedrock_converse import media, models, tools
 from pointsman.wire.bedrock_converse.blocks import parts_of
-from pointsman.wire.bedrock_converse.turns import OURS, Turns
+from pointsman.wire.bedrock_converse.turns import Turns
+from pointsman.wire.bedrock_converse.words import NAME
 from pointsman.wire.dialect import Address, Encoded
 
 Fields = dict[str, object]
@@ -104,7 +105,7 @@ def edit(body: bytes, *, model: str | None = None, include_usage: bool = False) 
 
 def unfit(request: ChatRequest) -> str | None:
     """Say why a request would be answered wrongly in this dialect, None where losses are harmless."""
-    if request.dialect == OURS:
+    if request.dialect == NAME:
         return None
     if request.choices > 1:
         return "cannot give several choices"
@@ -153,7 +154,7 @@ def count_request(request: ChatRequest) -> Encoded:
 
 
 def _fields(request: ChatRequest) -> tuple[Fields, set[str]]:
-    ours = request.dialect == OURS
+    ours = request.dialect == NAME
     turns = Turns(request)
     lost = turns.lost
     fields: Fields = {"messages": turns.messages}
@@ -301,7 +302,7 @@ def _decoded(body: bytes, address: Address) -> ChatRequest:
         stop=tuple(inference.stopSequences),
         service_tier=wire.serviceTier.type if wire.serviceTier else "",
         metadata=wire.requestMetadata,
-        dialect=OURS,
+        dialect=NAME,
         own=own,
     )
 

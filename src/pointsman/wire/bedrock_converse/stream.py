@@ -23,7 +23,7 @@ from pointsman.core.chat import (
 from pointsman.wire.anthropic.fields import encode
 from pointsman.wire.bedrock_converse.errors import failed
 from pointsman.wire.bedrock_converse.reply import AT_END
-from pointsman.wire.bedrock_converse.words import finish_of, object_of, used_of
+from pointsman.wire.bedrock_converse.words import NAME, finish_of, object_of, used_of
 from pointsman.wire.event_stream import Message, Splitter
 
 _PADDING: Final = "p"
@@ -132,7 +132,7 @@ class Decoder:
                 served = self._served.pop(block := _block.decode(message.payload).contentBlockIndex, None)
                 return [WholePart(block, served.part())] if served is not None else []
             case "messageStart":
-                return [Start()]
+                return [Start(dialect=NAME)]
             case "messageStop":
                 own = {
                     name: raw

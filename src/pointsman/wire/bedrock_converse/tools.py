@@ -13,6 +13,7 @@ from pointsman.core.chat import ChatRequest, Opaque, Own, Tool, ToolChoice
 from pointsman.wire.anthropic.fields import Misread, Shape, said
 from pointsman.wire.bedrock_converse import models
 from pointsman.wire.bedrock_converse.blocks import mark_of, single
+from pointsman.wire.bedrock_converse.words import NAME
 
 Fields = dict[str, object]
 
@@ -84,7 +85,7 @@ def _read_choice(choice: dict[str, Raw]) -> ToolChoice | None:
 
 def written(request: ChatRequest, lost: set[str]) -> Fields:
     """Return ``toolConfig`` as a field, nothing where there are no tools to show."""
-    ours, choice, tools = request.dialect == "bedrock_converse", request.tool_choice, request.tools
+    ours, choice, tools = request.dialect == NAME, request.tool_choice, request.tools
     if not ours:
         lost.update(tool.kind for tool in tools if isinstance(tool, Opaque))
         several = choice.names if choice is not None and len(choice.names) > 1 else ()

@@ -26,11 +26,10 @@ from pointsman.core.chat import (
 from pointsman.wire.anthropic.calls import Ids, input_of
 from pointsman.wire.anthropic.fields import said
 from pointsman.wire.bedrock_converse import media, models
+from pointsman.wire.bedrock_converse.words import NAME
 
 Fields = dict[str, object]
 Block = Fields | Raw
-
-OURS: Final = "bedrock_converse"
 
 _TTLS: Final = ("", "5m", "1h")
 _SIGNATURE: Final = "thinking.signature"
@@ -40,8 +39,8 @@ class Turns:
     """The turns of one request as they are written. ``lost`` names what could not be."""
 
     def __init__(self, request: ChatRequest) -> None:
-        self._ours = request.dialect == OURS
-        self._signs = request.dialect in (OURS, "anthropic")
+        self._ours = request.dialect == NAME
+        self._signs = request.dialect in (NAME, "anthropic")
         self._caches = self._ours or models.caches(request.model)
         self._claude = models.is_claude(request.model)
         self._ids = Ids()

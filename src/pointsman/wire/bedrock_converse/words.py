@@ -13,6 +13,9 @@ from msgspec import Raw
 from pointsman.core.chat import Finish, FinishReason, Own, Usage, Used
 from pointsman.wire.anthropic.fields import objects
 
+NAME: Final = "bedrock_converse"
+"""This dialect."""
+
 _MOST_TOKENS: Final = 10**12
 _REASONS: Final[dict[str, FinishReason]] = {
     "end_turn": "stop",

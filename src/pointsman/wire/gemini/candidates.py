@@ -29,7 +29,7 @@ from pointsman.core.chat import (
 from pointsman.core.errors import WireError
 from pointsman.wire.gemini import media
 from pointsman.wire.gemini.errors import failed
-from pointsman.wire.gemini.fields import NULL, Fields, read
+from pointsman.wire.gemini.fields import NAME, NULL, Fields, read
 from pointsman.wire.gemini.parts import BESIDE
 from pointsman.wire.gemini.usage import used_of
 
@@ -165,7 +165,7 @@ class Candidates:
         events: list[StreamEvent] = []
         if self._start is None:
             tier = read(_word, used.own.pop("serviceTier", NULL) if used else NULL, "usageMetadata.serviceTier")
-            self._start = Start(id_, model, 0, tier or "", body.left)
+            self._start = Start(id_, model, 0, tier or "", body.left, NAME)
             events.append(self._start)
         else:
             used = self._known(used)

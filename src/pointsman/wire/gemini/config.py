@@ -12,10 +12,10 @@ from typing import Any
 from msgspec import Raw
 
 from pointsman.core.chat import ChatRequest, Output, Own, Reasoning
-from pointsman.wire.gemini.fields import Fields
+from pointsman.wire.gemini.fields import NAME, Fields
 from pointsman.wire.gemini.schema import json_schema
 
-NAME = "generationConfig"
+CONFIG = "generationConfig"
 _THINKING = "thinkingConfig"
 _BEFORE_LEVELS = re.compile(r"(?:^|[/-])(?:gemini-[12]\b|gemma|learnlm)")
 _BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
@@ -40,7 +40,7 @@ def before_levels(model: str) -> bool:
 
 def decode(body: Fields, own: Own) -> dict[str, Any]:
     """Return the fields of a ChatRequest that the configuration holds; the rest goes into ``own``. Raises WireError."""
-    config = body.inner(NAME)
+    config = body.inner(CONFIG)
     if config is None:
         return {}
     found: dict[str, Any] = {}
@@ -52,13 +52,13 @@ def decode(body: Fields, own: Own) -> dict[str, Any]:
     if number is not None and number.is_integer():
         found["top_k"] = int(number)
     elif top_k is not None:
-        own[f"{NAME}.topK"] = top_k
+        own[f"{CONFIG}.topK"] = top_k
     found["stop"] = config.names("stopSequences") or ()
     found["choices"] = max(config.whole("candidateCount") or 1, 1)
     found["logprobs"] = _logprobs(config)
     found["output"] = _output(config)
     found["reasoning"] = _reasoning(config, own)
-    config.keep(own, NAME)
+    config.keep(own, CONFIG)
     return found
 
 
@@ -78,7 +78,7 @@ def encode(request: ChatRequest, lost: set[str]) -> dict[str, object]:
         if request.logprobs:
             config["logprobs"] = request.logprobs
     if request.output is not None:
-        _put_output(config, request.output, lost, native=request.dialect == "gemini")
+        _put_output(config, request.output, lost, native=request.dialect == NAME)
     if request.reasoning is not None:
         _put_reasoning(config, request.reasoning, request, lost)
     return config
@@ -128,7 +128,7 @@ def _reasoning(config: Fields, own: Own) -> Reasoning | None:
     if thinking is None:
         return None
     level, budget, shown = thinking.text("thinkingLevel"), thinking.whole("thinkingBudget"), thinking.flag("includeThoughts")
-    thinking.keep(own, f"{NAME}.{_THINKING}")
+    thinking.keep(own, f"{CONFIG}.{_THINKING}")
     if level is None and budget is None and shown is None:
         return None
     return Reasoning((level or "").lower(), budget, shown)
@@ -141,7 +141,7 @@ def _put_reasoning(config: dict[str, object], reasoning: Reasoning, request: Cha
     if reasoning.summary not in ("", "auto"):
         lost.add("reasoning.summary")
     effort, budget = reasoning.effort, reasoning.budget
-    if request.dialect == "gemini":
+    if request.dialect == NAME:
         if effort:
             thinking["thinkingLevel"] = effort.upper()
         if budget is not None:

@@ -15,7 +15,7 @@ from msgspec import Raw
 
 from pointsman.core.chat import ChatRequest, Media, Message, Opaque, Part, Refusal, Text, Thinking, ToolCall, ToolResult
 from pointsman.wire.gemini.config import before_levels
-from pointsman.wire.gemini.fields import restore
+from pointsman.wire.gemini.fields import NAME, restore
 from pointsman.wire.gemini.media import written
 from pointsman.wire.gemini.parts import UNNAMED, response
 
@@ -31,7 +31,7 @@ class Contents:
     __slots__ = ("_bound", "_names", "_native", "lost")
 
     def __init__(self, request: ChatRequest, lost: set[str]) -> None:
-        self._native = request.dialect == "gemini"
+        self._native = request.dialect == NAME
         self._bound = not before_levels(request.model)
         self._names = {call.id: call.name for message in request.messages for call in message.tool_calls}
         self.lost = lost

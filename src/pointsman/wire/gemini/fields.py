@@ -18,6 +18,9 @@ from pointsman.core.errors import WireError
 
 T = TypeVar("T")
 
+NAME = "gemini"
+"""This dialect."""
+
 NULL = Raw(b"null")
 _LONE_SURROGATE = re.compile(
     rb"(?i)\\ud[89ab][0-9a-f]{2}(?!\\ud[c-f][0-9a-f]{2})|(?<!\\ud[89ab][0-9a-f]{2})\\ud[c-f][0-9a-f]{2}"

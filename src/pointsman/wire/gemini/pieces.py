@@ -1,10 +1,10 @@
 """Replies, written: what events add up to as the parts of a candidate, and the objects that hold them.
 
-Fields in ``own`` are written back only where they are this dialect's. Events do not say which dialect they came from,
-so a bag counts as ours when any of its names is one of the API's (``_OURS``); any other is named as lost.
+Law: fields in ``own`` are written back only into a reply of this dialect (``native``); of any other they are named as lost.
 """
 
 import re
+from collections.abc import Sequence
 
 from msgspec import Raw
 from msgspec.structs import replace
@@ -27,38 +27,19 @@ from pointsman.core.chat import (
 from pointsman.wire.dialect import Stamp
 from pointsman.wire.gemini import media, usage
 from pointsman.wire.gemini.contents import arguments
-from pointsman.wire.gemini.fields import restore
+from pointsman.wire.gemini.fields import NAME, restore
 
 Wire = dict[str, object]
 PartEvent = TextDelta | RefusalDelta | ThinkingDelta | ToolCallDelta | WholePart
 
-_OURS = frozenset(
-    (
-        *("createTime", "promptFeedback", "modelStatus"),
-        *("citationMetadata", "groundingMetadata", "safetyRatings", "avgLogprobs", "finishMessage", "urlContextMetadata"),
-        *("tokenCount", "logprobsResult", "groundingAttributions", "content"),
-        *("functionCall", "inlineData", "fileData", "thought", "thoughtSignature"),
-        *("partMetadata", "mediaResolution", "videoMetadata"),
-        *("promptTokensDetails", "cacheTokensDetails", "candidatesTokensDetails", "toolUsePromptTokensDetails"),
-        *("toolUsePromptTokenCount", "totalTokenCount", "trafficType", "serviceTier"),
-    )
-)
-_OPAQUE = frozenset(
-    ("executableCode", "codeExecutionResult", "toolCall", "toolResponse", "functionResponse", "audioTranscription")
-)
 _WORDS: dict[FinishReason, str] = {"length": "MAX_TOKENS", "content_filter": "SAFETY", "refusal": "SAFETY"}
 _ENDED_WELL = frozenset(("stop", "stop_sequence", "tool_calls", "pause"))
 _GOOGLES = re.compile(r"[A-Z][A-Z0-9_]+")
 
 
-def ours(own: Own) -> bool:
-    """Say whether fields are this dialect's."""
-    return any(name.partition(".")[0] in _OURS for name in own)
-
-
-def put(wire: Wire, own: Own, lost: set[str]) -> None:
-    """Write fields back where they are this dialect's; name them where not."""
-    if not ours(own):
+def put(wire: Wire, own: Own, lost: set[str], *, native: bool) -> None:
+    """Write fields back where they are this dialect's (``native``); name them where not."""
+    if not native:
         lost.update(own)
         return
     parted = {name: raw for name, raw in own.items() if name.startswith("content.parts.")}
@@ -69,11 +50,12 @@ def put(wire: Wire, own: Own, lost: set[str]) -> None:
 class Piece:
     """One part of a candidate: the deltas that belong together."""
 
-    __slots__ = ("_events", "_lost")
+    __slots__ = ("_events", "_lost", "_native")
 
-    def __init__(self, lost: set[str]) -> None:
+    def __init__(self, lost: set[str], *, native: bool) -> None:
         self._events: list[PartEvent] = []
         self._lost = lost
+        self._native = native
 
     def add(self, event: PartEvent) -> None:
         """Take one more delta."""
@@ -108,7 +90,7 @@ class Piece:
             call["id"] = id_
         wire = _signed({"functionCall": call}, next((each.signature for each in calls if each.signature), ""))
         for each in calls:
-            put(wire, each.own, self._lost)
+            put(wire, each.own, self._lost, native=self._native)
         return wire
 
     def _thought(self) -> Wire | None:
@@ -128,16 +110,16 @@ class Piece:
         content = event.content
         if isinstance(content, Media):
             wire = media.written(content, named=True)
-            put(wire, content.own, self._lost)
+            put(wire, content.own, self._lost, native=self._native)
             return wire
-        if content.kind in _OPAQUE or bytes(content.raw) == b"{}":
+        if self._native:
             return content.raw
         self._lost.add(content.kind)
         return None
 
 
 def candidate(
-    index: int, parts: list[Wire | Raw], finish: Finish | None, odds: list[Logprobs], lost: set[str]
+    index: int, parts: list[Wire | Raw], finish: Finish | None, odds: Sequence[Logprobs], lost: set[str], *, native: bool
 ) -> dict[str, object]:
     """Return one candidate."""
     wire: Wire = {"content": {"parts": parts, "role": "model"} if parts else {"role": "model"}, "index": index}
@@ -149,7 +131,7 @@ def candidate(
             wire["finishReason"] = word
         if finish.stop_sequence:
             lost.add("stop_sequence")
-        put(wire, finish.own, lost)
+        put(wire, finish.own, lost, native=native)
     return wire
 
 
@@ -170,7 +152,7 @@ def envelope(start: Start, stamp: Stamp) -> Wire:
 
 def counted(used: Used, start: Start, lost: set[str]) -> Wire:
     """Return ``usageMetadata``."""
-    return usage.written(used, start.service_tier, lost, native=ours(used.own))
+    return usage.written(used, start.service_tier, lost, native=start.dialect == NAME)
 
 
 def _word(finish: Finish) -> str:
@@ -186,7 +168,7 @@ def _signed(wire: Wire, signature: str) -> Wire:
     return wire
 
 
-def _odds(odds: list[Logprobs]) -> Wire:
+def _odds(odds: Sequence[Logprobs]) -> Wire:
     tokens = [token for each in odds for token in each.tokens]
     wire: Wire = {"chosenCandidates": [_token(token) for token in tokens]}
     if any(token.top for token in tokens):

@@ -24,6 +24,7 @@ from pointsman.core.errors import WireError
 from pointsman.wire.dialect import Encoded, Stamp
 from pointsman.wire.gemini import errors
 from pointsman.wire.gemini.candidates import Candidates
+from pointsman.wire.gemini.fields import NAME
 from pointsman.wire.gemini.pieces import PartEvent, Piece, Wire, candidate, counted, envelope, put, refused
 
 _encode = msgspec.json.Encoder().encode
@@ -67,35 +68,36 @@ def encode(events: Sequence[StreamEvent], request: ChatRequest, stamp: Stamp) ->
             case End():
                 pass
             case _:
-                _add(choices.setdefault(event.choice, _Choice()), event, lost)
-    body = _candidates(choices, lost)
+                _add(choices.setdefault(event.choice, _Choice()), event, lost, native=start.dialect == NAME)
+    native = start.dialect == NAME
+    body = _candidates(choices, lost, native=native)
     if used is not None:
         body["usageMetadata"] = counted(used, start, lost)
     body.update(envelope(start, stamp))
-    put(body, start.own, lost)
+    put(body, start.own, lost, native=native)
     return Encoded(_encode(body), tuple(sorted(lost)))
 
 
-def _add(choice: _Choice, event: PartEvent | Finish | Logprobs, lost: set[str]) -> None:
+def _add(choice: _Choice, event: PartEvent | Finish | Logprobs, lost: set[str], *, native: bool) -> None:
     if isinstance(event, Finish):
         choice.finish = refused(event) if choice.refused else event
     elif isinstance(event, Logprobs):
         choice.odds.append(event)
     else:
         choice.refused = choice.refused or isinstance(event, RefusalDelta)
-        choice.parts.setdefault(event.part, Piece(lost)).add(event)
+        choice.parts.setdefault(event.part, Piece(lost, native=native)).add(event)
 
 
-def _candidates(choices: dict[int, _Choice], lost: set[str]) -> Wire:
+def _candidates(choices: dict[int, _Choice], lost: set[str], *, native: bool) -> Wire:
     """Return the candidates, or what was said of a prompt that got none."""
     body: Wire = {}
     candidates = []
     for index, choice in sorted(choices.items()):
         if choice.finish is not None and "promptFeedback" in choice.finish.own and not choice.parts:
-            put(body, choice.finish.own, lost)
+            put(body, choice.finish.own, lost, native=native)
             continue
         parts = [wire for piece in choice.parts.values() if (wire := piece.written()) is not None]
-        candidates.append(candidate(index, parts, choice.finish, choice.odds, lost))
+        candidates.append(candidate(index, parts, choice.finish, choice.odds, lost, native=native))
     if candidates:
         body["candidates"] = candidates
     return body

@@ -19,7 +19,7 @@ from pointsman.core.errors import WireError
 from pointsman.wire.dialect import Address, Encoded
 from pointsman.wire.gemini import config, tools
 from pointsman.wire.gemini.contents import Contents
-from pointsman.wire.gemini.fields import Fields, restore
+from pointsman.wire.gemini.fields import NAME, Fields, restore
 from pointsman.wire.gemini.parts import Calls, part
 
 _MOST_CHOICES = 8
@@ -79,7 +79,7 @@ def unfit(request: ChatRequest) -> str | None:
         return f"takes no more than {_MOST_STOPS} stop sequences"
     if (request.logprobs or 0) > _MOST_LOGPROBS:
         return f"shows no more than {_MOST_LOGPROBS} alternatives of a token"
-    if request.dialect == "gemini":
+    if request.dialect == NAME:
         return None
     for tool in request.tools:
         if isinstance(tool, Opaque):
@@ -144,7 +144,7 @@ def _request(fields: Fields, address: Address) -> ChatRequest:
         tools=declared,
         tool_choice=choice,
         service_tier=tier,
-        dialect="gemini",
+        dialect=NAME,
         own=own,
         **found,
     )
@@ -167,7 +167,7 @@ def _message(raw: Raw, where: str, calls: Calls) -> Message:
 
 
 def _body(request: ChatRequest, lost: set[str]) -> dict[str, object]:
-    native = request.dialect == "gemini"
+    native = request.dialect == NAME
     system, contents = Contents(request, lost).written(request.messages)
     body: dict[str, object] = {"contents": contents}
     if system is not None:
@@ -177,7 +177,7 @@ def _body(request: ChatRequest, lost: set[str]) -> dict[str, object]:
     if choice := tools.encode_choice(request, lost):
         body[tools.CONFIG] = choice
     if how := config.encode(request, lost):
-        body[config.NAME] = how
+        body[config.CONFIG] = how
     if request.service_tier and (native or request.service_tier in ("flex", "priority")):
         body["serviceTier"] = request.service_tier
     elif request.service_tier not in ("", "auto", "default"):

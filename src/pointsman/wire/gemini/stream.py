@@ -8,7 +8,10 @@ Laws: the order of parts is kept, but for a call whose arguments are not complet
 holds a line end within its JSON.
 """
 
+from collections.abc import Sequence
+
 import msgspec
+from msgspec import Raw
 from msgspec.structs import replace
 
 from pointsman.core.chat import (
@@ -31,11 +34,12 @@ from pointsman.core.errors import WireError
 from pointsman.wire.dialect import Stamp
 from pointsman.wire.gemini import errors
 from pointsman.wire.gemini.candidates import Candidates, failure
+from pointsman.wire.gemini.fields import NAME
 from pointsman.wire.gemini.frames import Frames
 from pointsman.wire.gemini.pieces import Piece, Wire, candidate, counted, envelope, put, refused
 
 _encode = msgspec.json.Encoder().encode
-_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_object = msgspec.json.Decoder(dict[str, Raw])
 
 
 class Decoder:
@@ -91,11 +95,11 @@ class Encoder:
             case TextDelta() | RefusalDelta() | ThinkingDelta() | WholePart():
                 if isinstance(event, RefusalDelta):
                     self._refused.add(event.choice)
-                piece = Piece(self.lost)
+                piece = self._piece()
                 piece.add(event)
                 return self._called(event.choice, whole=False) + self._part(event.choice, piece)
             case ToolCallDelta():
-                self._calls.setdefault((event.choice, event.part), Piece(self.lost)).add(event)
+                self._calls.setdefault((event.choice, event.part), self._piece()).add(event)
             case Finish():
                 self._finishes[event.choice] = self._ending(event)
                 return self._called(event.choice, whole=True)
@@ -105,7 +109,7 @@ class Encoder:
                 self._start = event
             case Logprobs():
                 self._odds.add(event.choice)
-                return self._frame(self._chunk([candidate(event.choice, [], None, [event], self.lost)]))
+                return self._frame(self._chunk([self._candidate(event.choice, [], odds=[event])]))
             case Failed():
                 return self._frame(errors.written(event))
             case CitationDelta():
@@ -121,15 +125,22 @@ class Encoder:
         candidates = []
         for index, finish in sorted(self._finishes.items()):
             if "promptFeedback" in finish.own:
-                put(last, finish.own, self.lost)
+                put(last, finish.own, self.lost, native=self._native)
             else:
-                candidates.append(candidate(index, [{"text": ""}], finish, [], self.lost))
+                candidates.append(self._candidate(index, [{"text": ""}], finish))
         if not candidates and not last and self._used is None:
             return out
         last = self._chunk(candidates, last)
         if self._used is not None:
             last["usageMetadata"] = counted(self._used, self._start, self.lost)
         return out + self._frame(last)
+
+    @property
+    def _native(self) -> bool:
+        return self._start.dialect == NAME
+
+    def _piece(self) -> Piece:
+        return Piece(self.lost, native=self._native)
 
     def _called(self, choice: int, *, whole: bool) -> bytes:
         """Write the calls of a choice that are complete; where ``whole``, nothing more can come."""
@@ -152,14 +163,19 @@ class Encoder:
 
     def _part(self, choice: int, piece: Piece) -> bytes:
         part = piece.written()
-        return b"" if part is None else self._frame(self._chunk([candidate(choice, [part], None, [], self.lost)]))
+        return b"" if part is None else self._frame(self._chunk([self._candidate(choice, [part])]))
+
+    def _candidate(
+        self, index: int, parts: list[Wire | Raw], finish: Finish | None = None, odds: Sequence[Logprobs] = ()
+    ) -> Wire:
+        return candidate(index, parts, finish, odds, self.lost, native=self._native)
 
     def _chunk(self, candidates: list[Wire], wire: Wire | None = None) -> Wire:
         chunk: Wire = {} if wire is None else wire
         if candidates:
             chunk["candidates"] = candidates
         chunk.update(envelope(self._start, self._stamp))
-        put(chunk, self._start.own, self.lost)
+        put(chunk, self._start.own, self.lost, native=self._native)
         return chunk
 
     def _frame(self, wire: Wire) -> bytes:

@@ -7,7 +7,7 @@ are written into one object, Google's own each into its own.
 from msgspec import Raw
 
 from pointsman.core.chat import ChatRequest, Opaque, Own, Tool, ToolChoice
-from pointsman.wire.gemini.fields import Fields, restore
+from pointsman.wire.gemini.fields import NAME, Fields, restore
 from pointsman.wire.gemini.schema import json_schema
 
 CONFIG = "toolConfig"
@@ -29,7 +29,7 @@ def decode(body: Fields) -> tuple[Tool | Opaque, ...]:
 
 def encode(request: ChatRequest, lost: set[str]) -> list[dict[str, object] | Raw]:
     """Return the tools of a request. What cannot be written is named in ``lost``."""
-    native = request.dialect == "gemini"
+    native = request.dialect == NAME
     functions: list[dict[str, object]] = []
     others: list[dict[str, object] | Raw] = []
     for tool in request.tools:
@@ -77,7 +77,7 @@ def encode_choice(request: ChatRequest, lost: set[str]) -> dict[str, object] | N
     calling: dict[str, object] = {"mode": mode}
     if choice.names:
         calling[_NAMES] = choice.names
-    if request.dialect == "gemini":
+    if request.dialect == NAME:
         restore(calling, choice.own)
     else:
         lost.update(choice.own)

@@ -29,7 +29,7 @@ from pointsman.core.chat import (
     ToolResult,
 )
 from pointsman.wire.openai_chat import media, thinking
-from pointsman.wire.openai_chat.fields import Wire, put, said
+from pointsman.wire.openai_chat.fields import NAME, Wire, put, said
 
 SIGNATURE: Final = "thinking.signature"
 
@@ -40,7 +40,7 @@ class Turns:
     __slots__ = ("_ids", "_ours", "lost")
 
     def __init__(self, request: ChatRequest, lost: set[str]) -> None:
-        self._ours = request.dialect == "openai_chat"
+        self._ours = request.dialect == NAME
         self._ids = _Ids()
         self.lost = lost
 

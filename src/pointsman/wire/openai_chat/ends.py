@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from pointsman.core.chat import Finish, FinishReason, Logprobs, Own, Start, TokenLogprob, Used
+from pointsman.core.chat import Finish, FinishReason, Logprobs, Own, TokenLogprob, Used
 from pointsman.wire.openai_chat.count import usage_of
 from pointsman.wire.openai_chat.fields import BROKEN, NULL, Shape, Wire, objects, put, raw_of, said
 
@@ -67,15 +67,6 @@ class _Totals(Struct):
 
 _odds = Shape(_Odds)
 _totals = msgspec.json.Decoder(_Totals)
-
-
-def is_ours(start: Start) -> bool:
-    """Say whether a reply came in this dialect, so that what only this dialect has a word for is written back.
-
-    Of the dialects that say when a reply was made, the other one's ids begin with ``resp_``. Who does not say (Snowflake, in
-    streams) has a fingerprint. (Where ``Start`` says its dialect, that will do.)
-    """
-    return (start.created != 0 or "system_fingerprint" in start.own) and not start.id.startswith("resp_")
 
 
 def finish_of(reason: Any, choice: int, own: Own) -> Finish:

@@ -23,6 +23,9 @@ T = TypeVar("T")
 S = TypeVar("S", bound=Struct)
 Wire = dict[str, Any]
 
+NAME: Final = "openai_chat"
+"""This dialect."""
+
 NULL: Final = Raw(b"null")
 ABSENT: Final = Raw()
 """What stands for a field that was not there, and is that very object."""

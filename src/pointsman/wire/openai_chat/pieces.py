@@ -31,8 +31,8 @@ from pointsman.core.chat import (
 from pointsman.wire.dialect import Encoded, Stamp
 from pointsman.wire.openai_chat import errors, media
 from pointsman.wire.openai_chat.compose import signed
-from pointsman.wire.openai_chat.ends import is_ours, odds_fields, reason_of, usage_fields
-from pointsman.wire.openai_chat.fields import NULL, Wire, encode, objects, put, said
+from pointsman.wire.openai_chat.ends import odds_fields, reason_of, usage_fields
+from pointsman.wire.openai_chat.fields import NAME, NULL, Wire, encode, objects, put, said
 from pointsman.wire.openai_chat.sampling import TIERS
 from pointsman.wire.openai_chat.thinking import DETAILS, PLAIN, written
 
@@ -61,14 +61,14 @@ class Pieces:
 
     def __init__(self, request: ChatRequest, stamp: Stamp) -> None:
         self._stamp = stamp
-        self._legacy = request.dialect == "openai_chat" and any("functions" in tool.own for tool in _tools(request))
+        self._legacy = request.dialect == NAME and any("functions" in tool.own for tool in _tools(request))
         self.start = Start()
         self.lost: set[str] = set()
 
     @property
     def ours(self) -> bool:
         """Whether the reply came in this dialect."""
-        return is_ours(self.start)
+        return self.start.dialect == NAME
 
     def whole(self, events: Sequence[StreamEvent]) -> Encoded:
         """Return a whole reply."""

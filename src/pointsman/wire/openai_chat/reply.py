@@ -33,6 +33,7 @@ from pointsman.wire.openai_chat.ends import finish_of, odds_of, used_of
 from pointsman.wire.openai_chat.fields import (
     ABSENT,
     BROKEN,
+    NAME,
     NULL,
     Shape,
     fill,
@@ -135,7 +136,7 @@ def _events(body: bytes) -> Iterator[StreamEvent]:
 def start_of(id_: Any, model: Any, created: Any, tier: Any, own: Own) -> Start:
     """Return the beginning of a reply."""
     seconds = int(created) if isinstance(created, int | float) and 0 < created < 2**40 else 0
-    return Start(words(id_), words(model), seconds, words(tier), own)
+    return Start(words(id_), words(model), seconds, words(tier), own, NAME)
 
 
 def _chosen(wire: _Choice, own: Own) -> Iterator[StreamEvent]:

@@ -22,7 +22,7 @@ from pointsman.wire import edits
 from pointsman.wire.dialect import Address, Encoded
 from pointsman.wire.openai_chat import media, sampling, tools
 from pointsman.wire.openai_chat.compose import Turns
-from pointsman.wire.openai_chat.fields import ABSENT, NULL, Wire, fill, mended, objects, put, raw_of, read, said
+from pointsman.wire.openai_chat.fields import ABSENT, NAME, NULL, Wire, fill, mended, objects, put, raw_of, read, said
 from pointsman.wire.openai_chat.fields import encode as written
 from pointsman.wire.openai_chat.messages import messages
 from pointsman.wire.openai_chat.shapes import Body
@@ -90,7 +90,7 @@ def _request(wire: Body) -> ChatRequest:
 def encode(request: ChatRequest) -> Encoded:
     """Return a request in this dialect; ``model`` and ``stream`` are those of ``request``."""
     lost: set[str] = set()
-    ours = request.dialect == "openai_chat"
+    ours = request.dialect == NAME
     wire: Wire = {"model": request.model, "messages": Turns(request, lost).write(request.messages)}
     if request.stream:
         wire["stream"] = True
@@ -133,7 +133,7 @@ def _format(output: Output, lost: set[str], *, ours: bool) -> Wire:
 
 def unfit(request: ChatRequest) -> str | None:
     """Say why a request would be answered wrongly in this dialect, None where losses are harmless."""
-    if request.dialect == "openai_chat":
+    if request.dialect == NAME:
         return None
     if request.previous:
         return "cannot go on from a reply that its provider keeps"

@@ -5,7 +5,7 @@ from typing import Final, Literal
 from msgspec import Raw, Struct
 
 from pointsman.core.chat import ChatRequest, Output, Own, Reasoning
-from pointsman.wire.openai_chat.fields import ABSENT, Shape, Wire, given, proper, put, raw_of, said, words
+from pointsman.wire.openai_chat.fields import ABSENT, NAME, Shape, Wire, given, proper, put, raw_of, said, words
 from pointsman.wire.openai_chat.shapes import Body
 
 _MOST_STOPS: Final = 4
@@ -133,7 +133,7 @@ def _reasoning_of(wire: Body, own: Own) -> Reasoning | None:
 
 def write(wire: Wire, request: ChatRequest, lost: set[str]) -> None:
     """Write the parameters of a request."""
-    ours = request.dialect == "openai_chat"
+    ours = request.dialect == NAME
     fields: Wire = {
         "max_completion_tokens": request.max_output_tokens,
         "temperature": request.temperature,

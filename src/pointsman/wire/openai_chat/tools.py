@@ -12,7 +12,7 @@ from msgspec import Raw, Struct
 
 from pointsman.core.chat import CacheMark, ChatRequest, Opaque, Own, Tool, ToolChoice
 from pointsman.core.errors import WireError
-from pointsman.wire.openai_chat.fields import ABSENT, BROKEN, NULL, Shape, Wire, given, lists, put, raw_of, said
+from pointsman.wire.openai_chat.fields import ABSENT, BROKEN, NAME, NULL, Shape, Wire, given, lists, put, raw_of, said
 from pointsman.wire.openai_chat.messages import mark_of
 from pointsman.wire.openai_chat.shapes import Body
 
@@ -158,7 +158,7 @@ def _choice(raw: Raw) -> ToolChoice | None:
 
 def write(wire: Wire, request: ChatRequest, lost: set[str]) -> None:
     """Write tools and choice into a request."""
-    ours = request.dialect == "openai_chat"
+    ours = request.dialect == NAME
     tools: list[Wire | Raw] = []
     functions: list[Wire | Raw] = []
     for tool in request.tools:

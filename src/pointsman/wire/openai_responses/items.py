@@ -11,6 +11,7 @@ from msgspec import Raw
 
 from pointsman.core.chat import ChatRequest, Media, Message, Opaque, Own, Part, Refusal, Text, Thinking, ToolCall, ToolResult
 from pointsman.wire.openai_responses.content import written
+from pointsman.wire.openai_responses.fields import NAME
 from pointsman.wire.openai_responses.turns import AROUND, SystemItem
 
 Item = dict[str, object] | Raw
@@ -49,7 +50,7 @@ class _Writer:
 
     def __init__(self, request: ChatRequest, lost: set[str]) -> None:
         self.made: list[Item] = []
-        self._ours = request.dialect == "openai_responses"
+        self._ours = request.dialect == NAME
         self._lost = lost
         self._custom = {call.id for message in request.messages for call in message.tool_calls if call.kind == "custom"}
         self._unnamed: deque[tuple[str, str]] = deque()

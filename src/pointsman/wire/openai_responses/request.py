@@ -16,9 +16,8 @@ from pointsman.wire import edits
 from pointsman.wire.dialect import Address, Encoded
 from pointsman.wire.openai_responses import items, tools, turns
 from pointsman.wire.openai_responses.content import audio_format, kind_of
-from pointsman.wire.openai_responses.fields import Fields, raw, read
+from pointsman.wire.openai_responses.fields import NAME, Fields, raw, read
 
-NAME = "openai_responses"
 _LOGPROBS = "message.output_text.logprobs"
 _KEPT = ("previous_response_id", "conversation", "prompt")  # fields without which there must be an input
 _TIERS = frozenset(("auto", "default", "flex", "scale", "priority", "fast", "ultrafast"))

@@ -17,7 +17,7 @@ from pointsman.wire.openai_responses import items, tools
 from pointsman.wire.openai_responses import request as requests
 from pointsman.wire.openai_responses.errors import code_of, failure
 from pointsman.wire.openai_responses.events import Begun, Ended
-from pointsman.wire.openai_responses.fields import Fields
+from pointsman.wire.openai_responses.fields import NAME, Fields
 
 _ECHO: Final = frozenset((
     "background", "completed_at", "context_management", "conversation", "frequency_penalty", "include", "instructions",
@@ -44,6 +44,7 @@ def begun(source: Raw | bytes) -> Begun:
         _seconds(fields.number("created_at")),
         fields.text("service_tier"),
         {name: raw for name, raw in left.items() if name not in _SAID and name not in _ECHO and bytes(raw) != b"null"},
+        NAME,
         {name: raw for name, raw in left.items() if name in _ECHO},
     )
 
@@ -144,7 +145,7 @@ def written_usage(used: Used, *, ours: bool) -> dict[str, object]:
 def written(request: ChatRequest, stamp: Stamp, start: Start | None) -> dict[str, object]:
     """Return a response that has begun: in progress, and without output."""
     start = start or Start()
-    ours = isinstance(start, Begun)
+    ours = start.dialect == NAME
     body: dict[str, object] = {
         "id": start.id or stamp.id,
         "object": "response",
@@ -159,16 +160,18 @@ def written(request: ChatRequest, stamp: Stamp, start: Start | None) -> dict[str
     }
     if start.service_tier:
         body["service_tier"] = start.service_tier if ours else requests.tier(start.service_tier) or None
+    if not ours:
+        return {**body, "completed_at": None}
     if isinstance(start, Begun):
         body.update(start.echo)
-        body.update(start.own)
-    return body if ours else {**body, "completed_at": None}
+    body.update(start.own)
+    return body
 
 
 def echo(request: ChatRequest) -> dict[str, object]:
     """Return what a response repeats of its request."""
     unsaid: set[str] = set()
-    ours = request.dialect == requests.NAME
+    ours = request.dialect == NAME
     form = {"type": "text"} if request.output is None else requests.form(request.output, unsaid, ours=ours)
     config: dict[str, object] = {"format": form}
     if request.verbosity:

@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from pointsman.core.chat import ChatRequest, Opaque, Tool, ToolChoice
 from pointsman.core.errors import WireError
-from pointsman.wire.openai_responses.fields import Fields, listed, spoken
+from pointsman.wire.openai_responses.fields import NAME, Fields, listed, spoken
 
 CHOICE = "tool_choice"
 """Name in ``ToolChoice.own`` of a choice that is kept whole."""
@@ -42,7 +42,7 @@ def written(request: ChatRequest, lost: set[str], *, whole: bool = False) -> lis
 
     ``whole``: as a response repeats them, with ``parameters`` and ``strict`` where the request left them out.
     """
-    ours = request.dialect == "openai_responses"
+    ours = request.dialect == NAME
     made: list[object] = []
     for tool in request.tools:
         if isinstance(tool, Opaque):
@@ -117,7 +117,7 @@ def chosen(request: ChatRequest, lost: set[str]) -> object | None:
     picked = request.tool_choice
     if picked is None:
         return None
-    if request.dialect == "openai_responses":
+    if request.dialect == NAME:
         if CHOICE in picked.own:
             return picked.own[CHOICE]
     else:

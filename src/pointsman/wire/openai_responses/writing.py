@@ -36,7 +36,8 @@ from pointsman.core.chat import (
 from pointsman.wire.dialect import Stamp
 from pointsman.wire.openai_responses import citations, response
 from pointsman.wire.openai_responses.contents import Open
-from pointsman.wire.openai_responses.events import Begun, ItemCall, ItemRefusal, ItemText, ItemThinking
+from pointsman.wire.openai_responses.events import ItemCall, ItemRefusal, ItemText, ItemThinking
+from pointsman.wire.openai_responses.fields import NAME
 from pointsman.wire.openai_responses.request import tier
 
 Emit = Callable[[str, dict[str, object]], None]
@@ -121,7 +122,7 @@ class Writer:
     def _begin(self, start: Start | None) -> None:
         if self.body:
             return
-        self._ours = isinstance(start, Begun)
+        self._ours = start is not None and start.dialect == NAME
         if start is not None and not self._ours:
             self.lost.update(start.own)
             if start.service_tier and not tier(start.service_tier):
