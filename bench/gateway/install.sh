@@ -4,4 +4,4 @@ set -eu
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -q
 # The benchmark starts its own nginx on a free port; the packaged service, where apt starts it, is not used.
-apt-get install -y -q --no-install-recommends nginx-light gcc libc6-dev
+apt-get install -y -q --no-install-recommends nginx-light gcc libc6-dev openssl

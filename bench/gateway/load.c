@@ -2,10 +2,12 @@
  *
  * Closed loop: every connection sends its next request when its answer is complete, N requests in all. Open loop (-r): one
  * request is due every 1/RATE seconds for SECONDS, and takes a free connection; latency counts from when it is sent.
- * An answer is an error when the connection breaks, when its status is not 200, or when an event stream ends without [DONE].
- * Prints one line of JSON; times are microseconds.
+ * An answer is an error when the connection breaks, when its status is not 200, or when an event stream ends without its last
+ * word (-e; [DONE] by default). Prints one line of JSON; times are microseconds, "open" is the largest number of answers that
+ * had begun and not ended at one time.
  *
- *     gcc -O2 -o load load.c && ./load -p PORT -b BODYFILE -c CONNECTIONS (-n REQUESTS | -r RATE -t SECONDS)
+ *     gcc -O2 -o load load.c
+ *     ./load -p PORT [-P PATH] [-H 'NAME: VALUE']... [-e LASTWORD] -b BODYFILE -c CONNECTIONS (-n REQUESTS | -r RATE -t SECONDS)
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -34,18 +36,19 @@ struct connection {
     size_t head_length;
     enum body state;
     long left;              /* bytes left of a sized body or of a chunk */
-    int status, events, done_matched;
+    int status, events, matched;
     bool blank;             /* the last byte ended a line */
     double sent, first;
 };
 
-static const char DONE[] = "[DONE]";
+static const char *last_word = "[DONE]"; /* its first letter stands in it once */
+static int last_word_length;
 static struct connection *connections;
 static int connection_count = 1, poller, port;
 static char *request;
 static size_t request_length;
 static double *latencies, *firsts;
-static long finished, capacity, sent, errors, events, late;
+static long finished, capacity, sent, errors, events, late, begun, begun_peak;
 
 static double now_us(void) {
     struct timespec t;
@@ -96,9 +99,10 @@ static void finish(struct connection *connection, bool broken) {
     }
     latencies[finished] = now - connection->sent;
     firsts[finished++] = (connection->first ? connection->first : now) - connection->sent;
-    bool cut = connection->streams && connection->done_matched != sizeof DONE - 1;
+    bool cut = connection->streams && connection->matched != last_word_length;
     errors += broken || connection->status != 200 || cut;
     events += connection->events;
+    begun -= connection->first > 0;
     connection->busy = false;
     if (broken || connection->closes) {
         close(connection->fd);
@@ -107,11 +111,14 @@ static void finish(struct connection *connection, bool broken) {
 }
 
 static void read_content(struct connection *connection, const char *bytes, long length) {
-    if (length > 0 && !connection->first)
+    if (length > 0 && !connection->first) {
         connection->first = now_us();
+        begun_peak = ++begun > begun_peak ? begun : begun_peak;
+    }
     for (long i = 0; connection->streams && i < length; i++) {
-        if (connection->done_matched < (int)sizeof DONE - 1)
-            connection->done_matched = bytes[i] == DONE[connection->done_matched] ? connection->done_matched + 1 : bytes[i] == '[';
+        if (connection->matched < last_word_length)
+            connection->matched =
+                bytes[i] == last_word[connection->matched] ? connection->matched + 1 : bytes[i] == last_word[0];
         if (bytes[i] == '\n')
             connection->events += connection->blank;
         connection->blank = bytes[i] == '\n' && !connection->blank;
@@ -174,10 +181,14 @@ static bool read_answer(struct connection *connection, const char *bytes, long l
 
 static void read_arguments(int count, char **words, long *requests, double *rate, double *seconds) {
     int option;
-    const char *file = NULL;
-    while ((option = getopt(count, words, "p:b:c:n:r:t:")) > 0)
+    const char *file = NULL, *path = "/v1/chat/completions";
+    static char headers[8192];
+    while ((option = getopt(count, words, "p:P:H:e:b:c:n:r:t:")) > 0)
         switch (option) {
         case 'p': port = atoi(optarg); break;
+        case 'P': path = optarg; break;
+        case 'H': strcat(strcat(headers, optarg), "\r\n"); break;
+        case 'e': last_word = optarg; break;
         case 'b': file = optarg; break;
         case 'c': connection_count = atoi(optarg); break;
         case 'n': *requests = atol(optarg); break;
@@ -188,14 +199,15 @@ static void read_arguments(int count, char **words, long *requests, double *rate
     FILE *source = file ? fopen(file, "rb") : NULL;
     if (!source)
         fail("the file with the body, -b");
-    char body[1 << 16];
+    last_word_length = strlen(last_word);
+    static char body[1 << 20];
     size_t length = fread(body, 1, sizeof body, source);
     fclose(source);
-    request = malloc(length + 512);
+    request = malloc(length + strlen(path) + strlen(headers) + 512);
     request_length = sprintf(request,
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\n"
-        "Authorization: Bearer sk-bench-0000000000000000\r\nAccept: */*\r\nUser-Agent: load/1\r\nContent-Length: %zu\r\n\r\n",
-        port, length);
+        "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\n"
+        "Authorization: Bearer sk-bench-0000000000000000\r\nAccept: */*\r\nUser-Agent: load/1\r\n%sContent-Length: %zu\r\n\r\n",
+        path, port, headers, length);
     memcpy(request + request_length, body, length);
     request_length += length;
 }
@@ -287,8 +299,8 @@ int main(int count, char **words) {
     qsort(latencies, finished, sizeof *latencies, by_size);
     qsort(firsts, finished, sizeof *firsts, by_size);
     printf("{\"requests\": %ld, \"seconds\": %.4f, \"p50\": %.1f, \"p99\": %.1f, \"first_p50\": %.1f, \"first_p99\": %.1f, "
-           "\"errors\": %ld, \"events\": %ld, \"late\": %ld}\n",
+           "\"errors\": %ld, \"events\": %ld, \"late\": %ld, \"open\": %ld}\n",
         finished, elapsed, quantile(latencies, .5), quantile(latencies, .99), quantile(firsts, .5), quantile(firsts, .99),
-        errors, events, late);
+        errors, events, late, begun_peak);
     return 0;
 }

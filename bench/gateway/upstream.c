@@ -1,8 +1,9 @@
-/* A fast upstream in the OpenAI chat dialect, so that a benchmark measures the proxy in front of it and not the model.
+/* A fast upstream, so that a benchmark measures the proxy in front of it and not the model. It answers as OpenAI Chat
+ * Completions does, or, at a path that ends in /messages, as Anthropic Messages does.
  *
- * One thread, epoll, answers made once at start. A POST whose body holds "stream":true is answered with 50 content events,
- * a usage event and [DONE]: in one write, or, where the body holds pace=N, one event every N milliseconds. Any other POST is
- * answered with one small completion, any GET with an empty list.
+ * One thread, epoll, answers made once at start. A POST whose body holds "stream":true is answered with 50 content events and
+ * what the dialect has around them: in one write, or, where the body holds pace=N, one content event every N milliseconds.
+ * Any other POST is answered with one small completion, any GET with an empty list.
  *
  *     gcc -O2 -o upstream upstream.c && ./upstream PORT
  */
@@ -21,26 +22,33 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CONNECTIONS = 8192, REQUEST_BYTES = 1 << 18, CONTENT_EVENTS = 50, EVENTS = CONTENT_EVENTS + 2 };
+enum { CONNECTIONS = 16384, REQUEST_BYTES = 1 << 18, STEPS = 50 };
 
 struct connection {
     char *request;      /* what has arrived of the next request */
     size_t arrived;
-    int next_event;     /* of a paced stream under way; -1: none */
+    int next_step;      /* of a paced stream under way; -1: none */
+    const struct dialect *dialect;
     int pace_ms;
     double due_ms;
 };
 
 struct text {
-    char bytes[1024];
+    char bytes[2048];
     size_t length;
+};
+
+/* A step is one content event; the first and the last step hold what stands before and after all content, too. */
+struct dialect {
+    struct text whole, steps[STEPS];
+    char burst[64 * 1024];
+    size_t burst_length;
 };
 
 static struct connection connections[CONNECTIONS];
 static int paced[CONNECTIONS], paced_count;
-static struct text whole, list, stream_head, events[EVENTS];
-static char burst[64 * 1024];
-static size_t burst_length;
+static struct text list, stream_head;
+static struct dialect openai, anthropic;
 
 static double now_ms(void) {
     struct timespec t;
@@ -54,42 +62,85 @@ static void json_reply(struct text *reply, const char *body) {
         strlen(body), body);
 }
 
-static void make_event(struct text *event, const char *data, bool last) {
-    char framed[900];
-    int length = sprintf(framed, "data: %s\n\n", data);
-    event->length = sprintf(event->bytes, "%x\r\n%s\r\n%s", length, framed, last ? "0\r\n\r\n" : "");
+/* Add an event, as a chunk of its own, to a step. */
+static void add_event(struct text *step, const char *name, const char *data) {
+    char framed[1024];
+    int length = *name ? sprintf(framed, "event: %s\ndata: %s\n\n", name, data) : sprintf(framed, "data: %s\n\n", data);
+    step->length += sprintf(step->bytes + step->length, "%x\r\n%s\r\n", length, framed);
 }
 
-static void make_answers(void) {
+static void make_openai(void) {
     char data[800];
-    json_reply(&list, "{\"object\":\"list\",\"data\":[]}");
-    json_reply(&whole,
+    json_reply(&openai.whole,
         "{\"id\":\"chatcmpl-bench0000000000000000000000\",\"object\":\"chat.completion\",\"created\":1741569952,"
         "\"model\":\"fast\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"A signal box at the "
         "junction sets the points, and every train reaches its line without knowing who set them.\",\"refusal\":null,"
         "\"annotations\":[]},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":19,"
-        "\"completion_tokens\":10,\"total_tokens\":29,\"prompt_tokens_details\":{\"cached_tokens\":0}},"
+        "\"completion_tokens\":10,\"total_tokens\":29,\"prompt_tokens_details\":{\"cached_tokens\":0,\"audio_tokens\":0},"
+        "\"completion_tokens_details\":{\"reasoning_tokens\":0,\"audio_tokens\":0}},"
         "\"service_tier\":\"default\",\"system_fingerprint\":\"fp_bench\"}");
-    stream_head.length = sprintf(stream_head.bytes,
-        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n"
-        "Cache-Control: no-cache\r\nx-request-id: req_bench\r\n\r\n");
-    for (int i = 0; i < CONTENT_EVENTS; i++) {
+    for (int i = 0; i < STEPS; i++) {
         sprintf(data,
             "{\"id\":\"chatcmpl-bench0000000000000000000000\",\"object\":\"chat.completion.chunk\",\"created\":1741569952,"
             "\"model\":\"fast\",\"system_fingerprint\":\"fp_bench\",\"choices\":[{\"index\":0,\"delta\":{%s\"content\":"
             "\" word%d\"},\"logprobs\":null,\"finish_reason\":%s}]}",
-            i == 0 ? "\"role\":\"assistant\"," : "", i, i == CONTENT_EVENTS - 1 ? "\"stop\"" : "null");
-        make_event(&events[i], data, false);
+            i == 0 ? "\"role\":\"assistant\"," : "", i, i == STEPS - 1 ? "\"stop\"" : "null");
+        add_event(&openai.steps[i], "", data);
     }
-    make_event(&events[CONTENT_EVENTS],
+    add_event(&openai.steps[STEPS - 1], "",
         "{\"id\":\"chatcmpl-bench0000000000000000000000\",\"object\":\"chat.completion.chunk\",\"created\":1741569952,"
-        "\"model\":\"fast\",\"choices\":[],\"usage\":{\"prompt_tokens\":19,\"completion_tokens\":50,\"total_tokens\":69}}", false);
-    make_event(&events[CONTENT_EVENTS + 1], "[DONE]", true);
-    memcpy(burst, stream_head.bytes, burst_length = stream_head.length);
-    for (int i = 0; i < EVENTS; i++) {
-        memcpy(burst + burst_length, events[i].bytes, events[i].length);
-        burst_length += events[i].length;
+        "\"model\":\"fast\",\"choices\":[],\"usage\":{\"prompt_tokens\":19,\"completion_tokens\":50,\"total_tokens\":69}}");
+    add_event(&openai.steps[STEPS - 1], "", "[DONE]");
+}
+
+static void make_anthropic(void) {
+    char data[800];
+    struct text *first = &anthropic.steps[0], *last = &anthropic.steps[STEPS - 1];
+    json_reply(&anthropic.whole,
+        "{\"id\":\"msg_bench000000000000000000\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"fast\",\"content\":"
+        "[{\"type\":\"text\",\"text\":\"A signal box at the junction sets the points, and every train reaches its line "
+        "without knowing who set them.\"}],\"stop_reason\":\"end_turn\",\"stop_sequence\":null,\"usage\":{\"input_tokens\":19,"
+        "\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":0,\"output_tokens\":10,\"service_tier\":\"standard\"}}");
+    add_event(first, "message_start",
+        "{\"type\":\"message_start\",\"message\":{\"id\":\"msg_bench000000000000000000\",\"type\":\"message\",\"role\":"
+        "\"assistant\",\"model\":\"fast\",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":"
+        "{\"input_tokens\":19,\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":0,\"output_tokens\":1,"
+        "\"service_tier\":\"standard\"}}}");
+    add_event(first, "content_block_start",
+        "{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}");
+    add_event(first, "ping", "{\"type\":\"ping\"}");
+    for (int i = 0; i < STEPS; i++) {
+        sprintf(data,
+            "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\" word%d\"}}", i);
+        add_event(&anthropic.steps[i], "content_block_delta", data);
     }
+    add_event(last, "content_block_stop", "{\"type\":\"content_block_stop\",\"index\":0}");
+    add_event(last, "message_delta",
+        "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\",\"stop_sequence\":null},"
+        "\"usage\":{\"output_tokens\":50}}");
+    add_event(last, "message_stop", "{\"type\":\"message_stop\"}");
+}
+
+/* End the last step, and put the head and all steps into one burst. */
+static void finish(struct dialect *dialect) {
+    struct text *last = &dialect->steps[STEPS - 1];
+    last->length += sprintf(last->bytes + last->length, "0\r\n\r\n");
+    memcpy(dialect->burst, stream_head.bytes, dialect->burst_length = stream_head.length);
+    for (int i = 0; i < STEPS; i++) {
+        memcpy(dialect->burst + dialect->burst_length, dialect->steps[i].bytes, dialect->steps[i].length);
+        dialect->burst_length += dialect->steps[i].length;
+    }
+}
+
+static void make_answers(void) {
+    json_reply(&list, "{\"object\":\"list\",\"data\":[]}");
+    stream_head.length = sprintf(stream_head.bytes,
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n"
+        "Cache-Control: no-cache\r\nx-request-id: req_bench\r\n\r\n");
+    make_openai();
+    make_anthropic();
+    finish(&openai);
+    finish(&anthropic);
 }
 
 static void send_all(int fd, const char *bytes, size_t length) {
@@ -111,21 +162,23 @@ static void stop_pacing(int fd) {
     for (int i = 0; i < paced_count; i++)
         if (paced[i] == fd)
             paced[i] = paced[--paced_count];
-    connections[fd].next_event = -1;
+    connections[fd].next_step = -1;
 }
 
 static void answer(int fd, const char *head, const char *body) {
     struct connection *connection = &connections[fd];
     const char *pace = strstr(body, "pace=");
+    const struct dialect *dialect = strstr(head, "/messages HTTP/1.") ? &anthropic : &openai;
     if (strncmp(head, "POST", 4) != 0) {
         send_all(fd, list.bytes, list.length);
     } else if (!strstr(body, "\"stream\":true") && !strstr(body, "\"stream\": true")) {
-        send_all(fd, whole.bytes, whole.length);
+        send_all(fd, dialect->whole.bytes, dialect->whole.length);
     } else if (!pace) {
-        send_all(fd, burst, burst_length);
+        send_all(fd, dialect->burst, dialect->burst_length);
     } else {
         connection->pace_ms = atoi(pace + 5);
-        connection->next_event = 0;
+        connection->next_step = 0;
+        connection->dialect = dialect;
         connection->due_ms = now_ms();
         paced[paced_count++] = fd;
         send_all(fd, stream_head.bytes, stream_head.length);
@@ -159,16 +212,16 @@ static bool serve(int fd) {
     return true;
 }
 
-static void send_due_events(void) {
+static void send_due_steps(void) {
     double now = now_ms();
     for (int i = paced_count - 1; i >= 0; i--) {
         int fd = paced[i];
         struct connection *connection = &connections[fd];
-        while (connection->next_event >= 0 && connection->due_ms <= now) {
-            struct text *event = &events[connection->next_event++];
-            send_all(fd, event->bytes, event->length);
+        while (connection->next_step >= 0 && connection->due_ms <= now) {
+            const struct text *step = &connection->dialect->steps[connection->next_step++];
+            send_all(fd, step->bytes, step->length);
             connection->due_ms += connection->pace_ms;
-            if (connection->next_event == EVENTS)
+            if (connection->next_step == STEPS)
                 stop_pacing(fd);
         }
     }
@@ -186,7 +239,7 @@ static void accept_all(int listener, int poller) {
         if (!connection->request)
             connection->request = malloc(REQUEST_BYTES + 1);
         connection->arrived = 0;
-        connection->next_event = -1;
+        connection->next_step = -1;
         struct epoll_event wanted = {.events = EPOLLIN, .data.fd = fd};
         epoll_ctl(poller, EPOLL_CTL_ADD, fd, &wanted);
     }
@@ -225,6 +278,6 @@ int main(int count, char **words) {
                 close(fd);
             }
         }
-        send_due_events();
+        send_due_steps();
     }
 }
