@@ -6,6 +6,7 @@ test everything that the gateway translated is checked against the schema that t
 
 These tests run in the clients' environment (see ``install.sh``), which does not know the gateway's package: it is started as
 a program. A suite names what its client speaks in ``SPEAKS``: a dialect, or several; without, its tests run for all four.
+One with several clients of a dialect has a fixture ``speaks`` of its own.
 """
 
 import hashlib
@@ -56,7 +57,7 @@ class Cell:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     speaks = getattr(metafunc.module, "SPEAKS", tuple(DIALECTS))
-    if "speaks" in metafunc.fixturenames and not isinstance(speaks, str):
+    if "speaks" in metafunc.fixturenames and not isinstance(speaks, str) and not hasattr(metafunc.module, "speaks"):
         metafunc.parametrize("speaks", speaks)
     if "cell" in metafunc.fixturenames:
         metafunc.parametrize("cell", ["direct", *DIALECTS], indirect=True)
