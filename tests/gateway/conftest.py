@@ -31,7 +31,7 @@ from pointsman.gateway.live import Live
 from pointsman.gateway.server.listener import Server
 from pointsman.store.interfaces import Filter, Store
 from pointsman.store.sqlite import open_store
-from pointsman.upstream.credentials import credential_for
+from pointsman.upstream.credentials import credentials, fetching
 from pointsman.upstream.transport import HttpTransport
 
 PATIENCE_S = 10.0
@@ -40,12 +40,13 @@ PRICE = Price(Rates(Decimal("2.5"), Decimal(10), Decimal("1.25")))
 
 @dataclass
 class Received:
-    """One request as an upstream got it, and the way to answer it."""
+    """One request as an upstream got it, and the way to answer it. ``target`` is what stood behind the method."""
 
     headers: dict[str, str]
     body: bytes
     writer: asyncio.StreamWriter
     reader: asyncio.StreamReader
+    target: str = ""
 
     async def reply(self, status: int, body: bytes, **headers: str) -> None:
         """Answer in one piece."""
@@ -54,9 +55,9 @@ class Received:
         self.writer.write(f"HTTP/1.1 {status} X\r\n{head}content-length: {len(body)}\r\n\r\n".encode() + body)
         await self.writer.drain()
 
-    async def begin(self) -> None:
+    async def begin(self, kind: bytes = b"text/event-stream") -> None:
         """Begin a stream."""
-        self.writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+        self.writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ntransfer-encoding: chunked\r\n\r\n" % kind)
         await self.writer.drain()
 
     async def send(self, *frames: bytes) -> None:
@@ -101,7 +102,7 @@ class Upstream:
                     for name, _, value in (line.partition(":") for line in head.split("\r\n")[1:] if line)
                 }
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
-                received = Received(headers, body, writer, reader)
+                received = Received(headers, body, writer, reader, head.split(" ", 2)[1])
                 self.requests.append(received)
                 await self.script(received)
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -275,7 +276,8 @@ async def upstream_at() -> AsyncIterator[Start]:
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     """A gateway without a snapshot: publish one."""
     store = open_store(tmp_path, vector_key=bytes(32))
-    live = Live(store.snapshots, credential_for)
+    transport = HttpTransport()
+    live = Live(store.snapshots, credentials(fetching(transport)))
     samples: list[Sample] = []
 
     def offer(sample: Sample) -> bool:
@@ -283,7 +285,6 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
         return True
 
     journal = JournalWriter(store.journal, flush_s=0.01)
-    transport = HttpTransport()
     equipment = Equipment(transport, journal, offer, Breakers(), Ids(), Conversations(), draw=lambda: 0.5)
     gateway = Gateway(live, equipment)
     listener = socket.create_server(("127.0.0.1", 0))

@@ -7,7 +7,7 @@ import pytest
 
 from pointsman.core.routing import Provider
 from pointsman.upstream.credentials import credential_for
-from pointsman.upstream.providers import API_KEY_HEADER, LOOPBACK, PLATFORMS, ROWS, Row, quirks, row
+from pointsman.upstream.providers import API_KEY_HEADER, LOOPBACK, ROWS, Row, quirks, row
 from pointsman.upstream.transport.head import target_of
 
 NAMED = {
@@ -18,17 +18,17 @@ NAMED = {
 
 
 def test_every_provider_has_one_row() -> None:
-    names = [row.name for row in (*ROWS, *PLATFORMS)] + [server.name for server in LOOPBACK]
+    names = [row.name for row in ROWS] + [server.name for server in LOOPBACK]
     assert set(names) >= NAMED
     assert len(names) == len(set(names))
 
 
 def test_no_variable_stands_for_two_providers() -> None:
-    variables = [name for row in (*ROWS, *PLATFORMS) for name in row.variables]
+    variables = [name for row in ROWS for name in row.variables]
     assert len(variables) == len(set(variables))
 
 
-@pytest.mark.parametrize("one", [*ROWS, *PLATFORMS], ids=lambda one: one.name)
+@pytest.mark.parametrize("one", ROWS, ids=lambda one: one.name)
 def test_a_row_is_well_formed(one: Row) -> None:
     variable = one.variables[0] if one.variables else "A_TOKEN"
     address = "https://mine.openai.azure.com/" if one.url_form == "{}" else "us-east-1"
@@ -41,7 +41,8 @@ def test_a_row_is_well_formed(one: Row) -> None:
     assert bool(one.base_url) != bool(one.url_variable) == bool(one.url_example)
     assert one.variables or one.credential != "none", "there is a way to sign in"
     credential_for(Provider(one.name, provider.base_url, one.credential, one.dialect, one.quirks), {})
-    assert row(one.name) is (one if one in ROWS else None)
+    assert row(one.name) is one
+    assert one.owns(one.base_url or one.url_example.replace("RESOURCE", "mine"))
 
 
 @pytest.mark.parametrize("one", [one for one in ROWS if one.price_id], ids=lambda one: one.name)
@@ -80,12 +81,30 @@ def test_azure_takes_the_customers_address(address: str) -> None:
     ],
 )
 def test_an_address_is_made_of_a_region_or_a_project(name: str, variable: str, value: str, base_url: str) -> None:
-    (one,) = (each for each in PLATFORMS if each.name == name)
+    (one,) = (each for each in ROWS if each.name == name)
     assert one.provider(variable, value).base_url == base_url
 
 
-def test_what_the_gateway_cannot_reach_yet_is_not_known() -> None:
-    assert all(row(one.name) is None for one in PLATFORMS)
+@pytest.mark.parametrize(
+    ("name", "base_url", "own"),
+    [
+        ("openai", "https://api.openai.com/v1", True),
+        ("openai", "https://proxy.example/v1", False),
+        ("azure", "https://a.services.ai.azure.com/openai/v1", True),
+        ("azure", "https://a.openai.azure.com.example/openai/v1", False),
+        ("azure", "http://a.openai.azure.com/openai/v1", False),
+        ("bedrock", "https://vpce-1.bedrock-runtime.eu-west-1.vpce.amazonaws.com", True),
+        ("bedrock", "https://bedrock-runtime-fips.us-gov-west-1.amazonaws.com", True),
+        ("bedrock", "https://bedrock-runtime.us-east-1.amazonaws.com.example", False),
+        ("bedrock", "https://somebodys-bucket.s3.amazonaws.com", False),
+        ("vertex", "https://aiplatform.us.rep.googleapis.com/v1/projects/p/locations/us", True),
+        ("vertex", "https://evil.example/aiplatform.googleapis.com", False),
+    ],
+)
+def test_the_addresses_at_which_a_credential_is_sent_unasked(name: str, base_url: str, own: bool) -> None:
+    found = row(name)
+    assert found is not None
+    assert found.owns(base_url) == own
 
 
 def test_servers_on_loopback_need_no_key() -> None:

@@ -50,5 +50,13 @@ def test_events_that_are_not_known_are_passed_over() -> None:
 
 @pytest.mark.parametrize("payload", [b"{}", b'{"bytes":"?"}', b'{"bytes":"e30="}', b'{"bytes":"YQ=="}'])
 def test_a_chunk_without_an_event_is_an_error(payload: bytes) -> None:
-    with pytest.raises(WireError):
-        InvokeStream().feed(framed({":event-type": "chunk", ":message-type": "event"}, payload))
+    found = InvokeStream().feed(framed({":event-type": "chunk", ":message-type": "event"}, payload))
+    assert found.startswith(b'event: error\ndata: {"type":"error","error":{"type":"api_error"')
+
+
+def test_what_came_before_damage_is_given_out_first() -> None:
+    invoke = InvokeStream()
+    assert invoke.feed(chunk(b'{"type":"ping"}') + bytes(40)) == b'event: ping\ndata: {"type":"ping"}\n\n'
+    for after in (invoke.end, lambda: invoke.feed(b"")):
+        with pytest.raises(WireError):
+            after()

@@ -26,8 +26,9 @@ from pointsman.core.routing import Deployment, Provider
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy.cost import amount
 from pointsman.policy.decide import needs_of, unfit
+from pointsman.upstream import addresses
 from pointsman.upstream.interfaces import Credential, Reply, Request, Timeouts, Transport
-from pointsman.wire.dialects import DIALECTS, unspeakable
+from pointsman.wire.dialects import DIALECTS, OF_PROVIDERS, unspeakable
 from pointsman.wire.seals import bond, unsealed
 from pointsman.wire.variant import applied
 
@@ -197,19 +198,20 @@ def worst_case(copied: Copied, body_bytes: int, price: Price) -> int:
 
 def _outbound(provider: Provider, copied: Copied, deployment: Deployment) -> Request:
     dialect, model = provider.dialect, deployment.model
-    path = DIALECTS[dialect].request.path(model, stream=False)
+    spoken = OF_PROVIDERS[dialect].request
+    url = addresses.url(provider, spoken.path(model, stream=False), model, stream=False)
     if dialect != "openai_chat" or not copied.fields or deployment.variant is not None:
         asked = replace(copied.request, model=model, stream=False, max_output_tokens=copied.output_tokens)
         if deployment.variant is not None:
             asked = applied(asked, deployment.variant)
         version = ((b"anthropic-version", b"2023-06-01"),) if dialect == "anthropic" else ()
-        return Request("POST", provider.base_url + path, _HEADERS + version, DIALECTS[dialect].request.encode(asked).body)
+        return addresses.fitted(provider, Request("POST", url, _HEADERS + version, spoken.encode(asked).body))
     fields = {"model": model, **copied.fields}
     if copied.limited_here:
         # OpenAI's reasoning models refuse max_tokens, and many other servers know nothing else.
         own = any(host in provider.base_url for host in ("//api.openai.com", ".openai.azure.com"))
         fields["max_completion_tokens" if own else "max_tokens"] = copied.output_tokens
-    return Request("POST", provider.base_url + path, _HEADERS, msgspec.json.encode(fields))
+    return Request("POST", url, _HEADERS, msgspec.json.encode(fields))
 
 
 async def _read(received: Reply, copied: Copied, price: Price, dialect: str) -> Answer:
@@ -218,7 +220,7 @@ async def _read(received: Reply, copied: Copied, price: Price, dialect: str) -> 
     if received.status != 200:
         return Answer(failed=received.status in _REFUSALS, cost_nano=0, note=f"answered with status {received.status}")
     try:
-        said = DIALECTS[dialect].count.answer(body)
+        said = OF_PROVIDERS[dialect].count.answer(body)
     except WireError:
         return Answer(failed=True, note="answered with something that is no chat completion")
     cost = amount(said.usage, price) if said.usage is not None else None

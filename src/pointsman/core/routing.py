@@ -17,8 +17,9 @@ GraderKind = Literal["exact", "numeric", "regex", "json_schema", "json_fields", 
 class Provider(Struct, frozen=True):
     """One row: where a provider is, how to sign in, what it speaks.
 
-    ``credential`` names a source and never holds a secret: ``none``, ``env:NAME``, ``file:PATH``. ``quirks`` are named
-    departures from the dialect (see ``upstream/providers``).
+    ``credential`` names a source and never holds a secret: ``none``, ``env:NAME``, ``file:PATH``, ``aws``, ``aws:PROFILE``,
+    ``adc``, ``adc:FILE``, ``entra`` (see ``upstream/credentials``). ``quirks`` are named departures from the dialect (see
+    ``upstream/providers``).
     """
 
     name: str

@@ -5,12 +5,12 @@ Strategy: a call ends as an answer or as a ``Failure``; the failure says what ma
     failure                                     same deployment again    another one    counts against it
     no connection, or closed before a byte      once                     yes            yes
     time-out, bad protocol, no credential       -                        yes            yes
-    408, 409, 429, 5xx; 401, 402 (our own key)  -                        yes            yes
+    408, 409, 429, 5xx; 401, 402, 403; 424      -                        yes            yes
     200 with an error or nonsense inside        -                        yes            yes
     any other status                            -                        -              -
 
-The statuses are those that the official OpenAI client repeats (408, 409, 429, 5xx), and those that say that the owner's
-credential is at fault, not the client's request.
+The statuses are those that the official OpenAI client repeats (408, 409, 429, 5xx), those that say that the owner's
+credential is at fault, not the client's request (401, 402, 403), and Bedrock's word for a model that failed (424).
 
 Law: what a provider said is passed on as it said it: its status, its body, its Retry-After.
 """
@@ -27,7 +27,8 @@ from pointsman.policy import cost
 from pointsman.upstream.interfaces import Reply
 
 ERROR_BYTES = 1024 * 1024
-_ELSEWHERE = frozenset((401, 402, 408, 409, 429))
+_ELSEWHERE = frozenset((401, 402, 403, 408, 409, 424, 429))
+_STREAMS = (b"text/event-stream", b"application/vnd.amazon.eventstream")
 _AGAIN = frozenset(("connect", "closed"))
 _STATUS = {"timeout": 504}
 _CODE = {
@@ -106,7 +107,7 @@ async def error_body(reply: Reply) -> bytes:
 def is_stream(reply: Reply, *, asked: bool) -> bool:
     """Say whether a reply is a stream: where one was asked for, everything that does not say that it is JSON."""
     kind = next((value for name, value in reply.headers if name == b"content-type"), b"")
-    return not kind.startswith(b"application/json") if asked else kind.startswith(b"text/event-stream")
+    return not kind.startswith(b"application/json") if asked else kind.startswith(_STREAMS)
 
 
 class Call:

@@ -9,6 +9,7 @@ packs its context by a wrong number loses work. Nothing is recorded: nothing was
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -23,39 +24,42 @@ from pointsman.gateway.entries import Entry
 from pointsman.gateway.exchange import Equipment
 from pointsman.gateway.live import Current
 from pointsman.gateway.server.message import Client, Incoming
-from pointsman.gateway.unpacked import unpacked
 from pointsman.policy import decide, features
 from pointsman.policy.decide import State
-from pointsman.upstream.interfaces import Request
+from pointsman.upstream import addresses
+from pointsman.upstream.providers import VERTEX
 from pointsman.wire.anthropic import compose as anthropic
 from pointsman.wire.anthropic import count as anthropic_count
+from pointsman.wire.bedrock_converse import count as converse_count
+from pointsman.wire.bedrock_converse import request as converse
 from pointsman.wire.dialect import Encoded
-from pointsman.wire.dialects import DIALECTS, unspeakable
+from pointsman.wire.dialects import DIALECTS, OF_PROVIDERS, unspeakable
 from pointsman.wire.gemini import count as gemini_count
 from pointsman.wire.gemini import request as gemini
 
 
 @dataclass(frozen=True)
-class _Way:
-    """How one dialect counts: the body and path of the question, the number in a reply, and a reply with a number."""
+class _Count:
+    """How a provider of one dialect counts: the body and path of the question, and the number in a reply."""
 
     encode: Callable[[ChatRequest], Encoded]
     path: Callable[[str], str]
     read: Callable[[bytes], int]
-    write: Callable[[int], bytes]
 
 
-_WAYS: Final = MappingProxyType(
+_COUNTS: Final = MappingProxyType(
     {
-        "anthropic": _Way(
+        "anthropic": _Count(
             anthropic.count_request,
             lambda model: "/messages/count_tokens",  # noqa: ARG005 - it stands in the body
             anthropic_count.tokens,
-            anthropic_count.counted,
         ),
-        "gemini": _Way(gemini.encode_count, gemini.count_path, gemini_count.tokens, gemini_count.tokens_reply),
+        "gemini": _Count(gemini.encode_count, gemini.count_path, gemini_count.tokens),
+        "bedrock_converse": _Count(converse.count_request, converse.count_path, converse_count.tokens),
     }
 )
+_ON_VERTEX: Final = _Count(partial(gemini.encode_count, bare=True), gemini.count_path, gemini_count.tokens)
+_REPLIES: Final = MappingProxyType({"anthropic": anthropic_count.counted, "gemini": gemini_count.tokens_reply})
 
 
 async def count_tokens(equipment: Equipment, current: Current, incoming: Incoming, entry: Entry, client: Client) -> None:
@@ -63,13 +67,12 @@ async def count_tokens(equipment: Equipment, current: Current, incoming: Incomin
     decode = gemini.decode_count if entry.dialect == "gemini" else DIALECTS[entry.dialect].request.decode
     request = decode(incoming.body, entry.address)
     one = _serving(equipment, current, incoming, request)
-    way = _WAYS.get(one.dialect)
-    if way is None:
+    provider = current.ways[one.provider].provider
+    count = _ON_VERTEX if provider.dialect == "gemini" and VERTEX in provider.quirks else _COUNTS.get(one.dialect)
+    if count is None or not addresses.counts(provider):
         raise GatewayError(404, "not_found", f"{one.name} would serve this request, and its provider does not count tokens")
-    number = await _asked(equipment, current, incoming, entry, request, one, way)
-    client.answer(
-        200, [heads.JSON, (b"x-pointsman-deployment", heads.printable(one.name))], _WAYS[entry.dialect].write(number)
-    )
+    number = await _asked(equipment, current, incoming, entry, request, one, count)
+    client.answer(200, [heads.JSON, (b"x-pointsman-deployment", heads.printable(one.name))], _REPLIES[entry.dialect](number))
 
 
 def _serving(equipment: Equipment, current: Current, incoming: Incoming, request: ChatRequest) -> Deployment:
@@ -96,17 +99,18 @@ async def _asked(
     entry: Entry,
     request: ChatRequest,
     one: Deployment,
-    way: _Way,
+    count: _Count,
 ) -> int:
-    provider = current.ways[one.provider]
-    headers = provider.headers + heads.to_provider(incoming.headers, entry.dialect, one.dialect)
-    body = way.encode(replace(request, model=one.model)).body
+    way = current.ways[one.provider]
+    headers = heads.to_provider(incoming.headers, entry.dialect, one.dialect)
+    body = count.encode(replace(request, model=one.model)).body
+    question = way.request(count.path(one.model), one.model, headers, body, stream=False)
     try:
-        asked = await provider.credential.sign(Request("POST", provider.base + way.path(one.model), headers, body))
-        reply = unpacked(await equipment.transport.send(asked, current.timeouts))
+        asked = await way.credential.sign(question)
+        reply = way.received(await equipment.transport.send(asked, current.timeouts))
         try:
             if reply.status == 200:
-                return way.read(await reply.read(current.snapshot.limits.body_bytes))
+                return count.read(await reply.read(current.snapshot.limits.body_bytes))
             said = await error_body(reply)
         finally:
             await reply.close()
@@ -114,5 +118,5 @@ async def _asked(
         raise failed(error).error(one.name) from error
     except WireError as error:
         raise GatewayError(502, "upstream_protocol_error", f"{one.name}: {error}") from error
-    fault = DIALECTS[one.dialect].errors.read(reply.status, said)
+    fault = OF_PROVIDERS[one.dialect].errors.read(reply.status, said)
     raise GatewayError(reply.status, "upstream_error", fault.message if fault else f"{one.name} answered {reply.status}")

@@ -38,10 +38,9 @@ from pointsman.gateway.passage import Passage
 from pointsman.gateway.relay import Relay
 from pointsman.gateway.server.message import Client, Headers, Incoming
 from pointsman.gateway.translation import Translation
-from pointsman.gateway.unpacked import unpacked
 from pointsman.policy import decide, features
 from pointsman.policy.decide import State
-from pointsman.upstream.interfaces import Reply, Request, Transport
+from pointsman.upstream.interfaces import Reply, Transport
 from pointsman.wire.answer import Answer
 from pointsman.wire.dialect import Stamp
 from pointsman.wire.dialects import DIALECTS, unspeakable
@@ -240,11 +239,12 @@ class Exchange:
         """Send the request, in the provider's dialect, to where the deployment is."""
         way = self._current.ways[call.deployment.provider]
         theirs = heads.to_provider(self._headers, self._entry.dialect, call.deployment.dialect)
-        request = Request("POST", way.base + passage.path(), way.headers + theirs, passage.outbound())
+        stream = self._request.stream
+        request = way.request(passage.path(), call.deployment.model, theirs, passage.outbound(), stream=stream)
         timeouts = self._current.timeouts
         if len(self._calls) > 1:
             timeouts = structs.replace(timeouts, total_s=max(self._time_left(), 0.001))
-        reply = unpacked(await self._with.transport.send(await way.credential.sign(request), timeouts))
+        reply = way.received(await self._with.transport.send(await way.credential.sign(request), timeouts))
         call.replied = self._with.clock()
         call.status = reply.status
         return reply

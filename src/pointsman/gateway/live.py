@@ -19,11 +19,14 @@ from pointsman.core import snapshot as snapshots
 from pointsman.core.routing import Deployment, Provider
 from pointsman.core.snapshot import ClientKey, Snapshot
 from pointsman.gateway import sampling
+from pointsman.gateway.invoked import invoked
+from pointsman.gateway.unpacked import unpacked
 from pointsman.policy import decide, model
 from pointsman.policy.decide import Target
 from pointsman.policy.model import Policy
 from pointsman.store.interfaces import Published, Snapshots
-from pointsman.upstream.interfaces import Credential, Timeouts
+from pointsman.upstream import addresses
+from pointsman.upstream.interfaces import Credential, Reply, Request, Timeouts
 from pointsman.upstream.providers import NO_STREAM_OPTIONS
 
 POLL_S = 0.2
@@ -35,12 +38,30 @@ logger = logging.getLogger("pointsman.gateway")
 
 @dataclass(frozen=True)
 class Way:
-    """How to reach one provider: what of a request to it is always the same."""
+    """How to reach one provider: what of a request to it is always the same.
 
+    ``plain``: its dialect alone says where a request goes and what stands in it; else its platform has a say too.
+    """
+
+    provider: Provider
     base: str
     headers: tuple[tuple[bytes, bytes], ...]
     credential: Credential
     asks_usage: bool
+    plain: bool
+
+    def request(
+        self, path: str, model: str, headers: tuple[tuple[bytes, bytes], ...], body: bytes, *, stream: bool
+    ) -> Request:
+        """Return a request as the provider takes it, to be signed next. ``path``: what the dialect puts behind the base."""
+        if self.plain:
+            return Request("POST", self.base + path, self.headers + headers, body)
+        url = addresses.url(self.provider, path, model, stream=stream)
+        return addresses.fitted(self.provider, Request("POST", url, self.headers + headers, body))
+
+    def received(self, reply: Reply) -> Reply:
+        """Return a reply in the bytes that the provider's dialect is written in."""
+        return unpacked(reply) if self.plain else invoked(self.provider, unpacked(reply))
 
 
 class Current:
@@ -133,7 +154,8 @@ class Live:
 
 def _way(provider: Provider, credential: Credential) -> Way:
     asks_usage = provider.dialect == "openai_chat" and NO_STREAM_OPTIONS not in provider.quirks
-    return Way(provider.base_url.rstrip("/"), (_CONTENT, _USER_AGENT), credential, asks_usage)
+    base = provider.base_url.rstrip("/")
+    return Way(provider, base, (_CONTENT, _USER_AGENT), credential, asks_usage, plain=not addresses.differs(provider))
 
 
 def _model(name: str, owner: str) -> dict[str, object]:

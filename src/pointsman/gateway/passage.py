@@ -18,7 +18,7 @@ from pointsman.gateway.relay import Relay
 from pointsman.gateway.translation import Translation
 from pointsman.wire.answer import Answer
 from pointsman.wire.dialect import Stamp, StreamEncoder
-from pointsman.wire.dialects import DIALECTS
+from pointsman.wire.dialects import DIALECTS, OF_PROVIDERS
 from pointsman.wire.fold import fold
 from pointsman.wire.gemini.stream import array_encoder
 from pointsman.wire.openai_chat.errors import words
@@ -63,8 +63,8 @@ class Passage:
         self._asks_usage = asks_usage
         self._unseal = unseal
         self.ours = DIALECTS[entry.dialect]
-        self.theirs = DIALECTS[to.dialect]
-        self.direct = self.ours is self.theirs and to.variant is None and not unseal
+        self.theirs = OF_PROVIDERS[to.dialect]
+        self.direct = self.theirs is self.ours and to.variant is None and not unseal
         self.lost: tuple[str, ...] = ()
         self.readable = True
 
@@ -149,7 +149,7 @@ class Passage:
     def refusal(self, status: int, body: bytes) -> bytes:
         """Return a provider's error as the client reads errors; its own bytes where both speak one dialect."""
         fault = self.theirs.errors.read(status, body)
-        if fault is not None and self.ours is self.theirs:
+        if fault is not None and self.theirs is self.ours:
             return body
         if fault is None:
             error = GatewayError(status, "upstream_error", f"{self._to.provider} answered {status}: {words(body)}")

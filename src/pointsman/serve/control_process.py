@@ -32,7 +32,7 @@ from pointsman.core.snapshot import Snapshot
 from pointsman.serve.samples import samples
 from pointsman.serve.workspace import Workspace
 from pointsman.store.interfaces import Filter, Store
-from pointsman.upstream.credentials import credential_for
+from pointsman.upstream.credentials import credentials, fetching
 from pointsman.upstream.transport import HttpTransport
 
 NICENESS = 10
@@ -164,7 +164,8 @@ async def run(workspace: Workspace) -> None:
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
     transport = HttpTransport()
     current = Current(workspace.store)
-    trials = Trials(workspace.store, Calls(transport, credential_for), current=current, now_ms=_now_ms, report=say)
+    calls = Calls(transport, credentials(fetching(transport)))
+    trials = Trials(workspace.store, calls, current=current, now_ms=_now_ms, report=say)
     try:
         async with asyncio.TaskGroup() as tasks:
             tending = tasks.create_task(_tend(workspace, current))

@@ -22,7 +22,7 @@ from pointsman.gateway.journal import JournalWriter
 from pointsman.gateway.live import Live
 from pointsman.gateway.server.listener import Server
 from pointsman.store.interfaces import Store
-from pointsman.upstream.credentials import credential_for
+from pointsman.upstream.credentials import credentials, fetching
 from pointsman.upstream.transport import HttpTransport
 
 GRACE_S = 30.0
@@ -63,7 +63,7 @@ async def serve_until_signalled(
 async def _gateway(store: Store, offer: Callable[[Sample], bool]) -> AsyncIterator[Gateway]:
     transport = HttpTransport()
     journal = JournalWriter(store.journal)
-    live = Live(store.snapshots, credential_for)
+    live = Live(store.snapshots, credentials(fetching(transport)))
     live.refresh()
     equipment = Equipment(transport, journal, offer, Breakers(), Ids(), Conversations())
     following = asyncio.create_task(live.follow())

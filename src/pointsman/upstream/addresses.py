@@ -39,6 +39,14 @@ _objects: Final = msgspec.json.Decoder(dict[str, Raw])
 _encode: Final = msgspec.json.Encoder().encode
 
 
+_QUIRKS: Final = frozenset((VERTEX, BEDROCK, AZURE_DEPLOYMENTS))
+
+
+def differs(provider: Provider) -> bool:
+    """Say whether ``url`` and ``fitted`` change anything for a provider."""
+    return not _QUIRKS.isdisjoint(provider.quirks)
+
+
 def url(provider: Provider, path: str, model: str, *, stream: bool) -> str:
     """Return where a request goes. ``path`` is what the provider's dialect wants behind the base URL."""
     base, name = provider.base_url.rstrip("/"), _step(model, "@")

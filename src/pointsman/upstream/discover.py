@@ -64,7 +64,8 @@ def keyed(environ: Mapping[str, str]) -> Found:
         address = environ.get(row.url_variable, "").strip() if row.url_variable else ""
         if row.url_variable and not address:
             problems.append(
-                f"{row.title}: {variable} is set but {row.url_variable} is not; set it to your resource's address."
+                f"{row.title}: {variable} is set but {row.url_variable} is not, of which the address is made "
+                f"({row.url_example})."
             )
             continue
         if environ.get(row.sdk_variable, "").strip().rstrip("/") not in ("", row.base_url):

@@ -10,6 +10,9 @@ Base URLs and variables were checked against the providers' own documentation in
 official SDK's default) and of Mistral (public client configurations).
 """
 
+import re
+from urllib.parse import urlsplit
+
 from msgspec import Struct
 
 from pointsman.core.routing import Provider
@@ -20,6 +23,9 @@ NO_STREAM_OPTIONS = "no_stream_options"
 VERTEX = "vertex"
 BEDROCK = "bedrock_invoke"
 AZURE_DEPLOYMENTS = "azure_deployments"
+
+_BEDROCK_HOSTS = r"([a-z0-9-]+\.)?bedrock-runtime(-fips)?\.[a-z0-9-]+\.(vpce\.)?amazonaws\.com(\.cn)?"
+_VERTEX_HOSTS = r"([a-z0-9-]+-)?aiplatform\.googleapis\.com|aiplatform\.[a-z0-9-]+\.rep\.googleapis\.com"
 
 
 def quirks() -> dict[str, str]:
@@ -40,10 +46,10 @@ class Row(Struct, frozen=True):
     ``variables`` are the accepted names of the key's variable, the usual one first. ``base_url`` is empty where it
     depends on the customer; then ``url_variable`` names the variable that holds the customer's address, and ``url_path``
     is what belongs behind it, and ``url_form`` how an address is made of less (of a region). ``url_example`` shows such
-    a base URL. ``credential`` is what signs in where no variable of the row holds a key. ``price_id`` is the provider's
-    id in genai-prices, None where that package does not know it. ``note`` is one sentence for people. ``sdk_variable``
-    names the variable by which the provider's own SDK takes another address: it is not followed, because applications
-    point it at gateways such as this one.
+    a base URL, and ``url_hosts`` is a pattern of the hosts that are the provider's own. ``credential`` is what signs in
+    where no variable of the row holds a key. ``price_id`` is the provider's id in genai-prices, None where that package
+    does not know it. ``note`` is one sentence for people. ``sdk_variable`` names the variable by which the provider's own
+    SDK takes another address: it is not followed, because applications point it at gateways such as this one.
     """
 
     name: str
@@ -59,11 +65,24 @@ class Row(Struct, frozen=True):
     dialect: str = "openai_chat"
     url_form: str = "{}"
     url_example: str = ""
+    url_hosts: str = ""
     credential: str = "none"
 
     def provider(self, variable: str, address: str = "") -> Provider:
         """Return the provider signed in by ``variable`` (its name, never its value). ``address`` is the customer's own."""
         return Provider(self.name, self._url(address), f"env:{variable}", self.dialect, self.quirks)
+
+    def owns(self, base_url: str) -> bool:
+        """Whether an address is the provider's own: the row's, or a customer's at it, encrypted."""
+        if self.base_url:
+            return base_url == self.base_url
+        parts = urlsplit(base_url)
+        return parts.scheme == "https" and re.fullmatch(self.url_hosts, parts.hostname or "") is not None
+
+    @property
+    def usual_credential(self) -> str:
+        """The source that signs in at the provider's own address where nothing else is said."""
+        return self.credential if self.credential != "none" else f"env:{self.variables[0]}"
 
     def _url(self, address: str) -> str:
         if not self.url_variable:
@@ -156,12 +175,8 @@ ROWS: tuple[Row, ...] = (
         url_path="/openai/v1",
         note="Model names are the names of your Azure deployments.",
         url_example="https://RESOURCE.openai.azure.com/openai/v1",
+        url_hosts=r"[a-z0-9-]+\.(openai|services\.ai|cognitiveservices)\.azure\.com",
     ),
-)
-
-# Their addresses and tokens are there (``addresses``, ``credentials``), and the gateway does not use them yet: until then
-# they are neither found nor known to a configuration.
-PLATFORMS: tuple[Row, ...] = (
     Row(
         "bedrock",
         "Amazon Bedrock",
@@ -171,6 +186,7 @@ PLATFORMS: tuple[Row, ...] = (
         url_variable="AWS_REGION",
         url_form="https://bedrock-runtime.{}.amazonaws.com",
         url_example="https://bedrock-runtime.us-east-1.amazonaws.com",
+        url_hosts=_BEDROCK_HOSTS,
         credential="aws",
         dialect="bedrock_converse",
         note="Model names are Bedrock's model ids, inference profiles or their ARNs.",
@@ -185,6 +201,7 @@ PLATFORMS: tuple[Row, ...] = (
         url_variable="AWS_REGION",
         url_form="https://bedrock-runtime.{}.amazonaws.com",
         url_example="https://bedrock-runtime.us-east-1.amazonaws.com",
+        url_hosts=_BEDROCK_HOSTS,
         credential="aws",
         dialect="anthropic",
         note="Anthropic's dialect byte for byte, over InvokeModel; model names as for bedrock.",
@@ -199,6 +216,7 @@ PLATFORMS: tuple[Row, ...] = (
         url_variable="GOOGLE_CLOUD_PROJECT",
         url_form="https://aiplatform.googleapis.com/v1/projects/{}/locations/global",
         url_example="https://us-central1-aiplatform.googleapis.com/v1/projects/PROJECT/locations/us-central1",
+        url_hosts=_VERTEX_HOSTS,
         credential="adc",
         dialect="gemini",
     ),
@@ -212,6 +230,7 @@ PLATFORMS: tuple[Row, ...] = (
         url_variable="GOOGLE_CLOUD_PROJECT",
         url_form="https://aiplatform.googleapis.com/v1/projects/{}/locations/global",
         url_example="https://us-east5-aiplatform.googleapis.com/v1/projects/PROJECT/locations/us-east5",
+        url_hosts=_VERTEX_HOSTS,
         credential="adc",
         dialect="anthropic",
     ),

@@ -1,7 +1,8 @@
 """What a dialect is: the functions that every one of them has, and the values that pass between them and their callers.
 
 Strategy: one package per dialect, sans-IO, with the same modules. A *client* dialect is one that applications speak to the
-gateway, a *provider* dialect one that providers speak; most are both. Where client and provider speak the same one, the
+gateway, a *provider* dialect one that providers speak. Every client dialect is a provider's too; Bedrock's Converse is only
+a provider's, so that of its replies and errors there are only readers. Where client and provider speak the same one, the
 original bytes pass (``edit``, ``watch``, ``count``); otherwise request and reply go through the canonical pair.
 
     request   bytes -> ChatRequest, ChatRequest -> bytes, and edits of the original bytes
@@ -81,11 +82,15 @@ class Requests(Protocol):
         """Return what goes behind a provider's base URL."""
 
 
-class Replies(Protocol):
-    """The module ``reply``."""
+class ReadsReplies(Protocol):
+    """What every module ``reply`` does."""
 
     def decode(self, body: bytes) -> tuple[StreamEvent, ...]:
         """Return a whole reply as events, one delta to a part, ending with Finish and Used. Raises WireError."""
+
+
+class Replies(ReadsReplies, Protocol):
+    """The module ``reply`` of a client dialect."""
 
     def encode(self, events: Sequence[StreamEvent], request: ChatRequest, stamp: Stamp) -> Encoded:
         """Return a whole reply: deltas of one part are joined, whatever their number."""
@@ -117,11 +122,15 @@ class StreamEncoder(Protocol):
         """Return the frames that close the reply in due form."""
 
 
-class Streams(Protocol):
-    """The module ``stream``."""
+class ReadsStreams(Protocol):
+    """What every module ``stream`` does."""
 
     def decoder(self) -> StreamDecoder:
         """Return a reader of one streamed reply."""
+
+
+class Streams(ReadsStreams, Protocol):
+    """The module ``stream`` of a client dialect."""
 
     def encoder(self, request: ChatRequest, stamp: Stamp) -> StreamEncoder:
         """Return a writer of one streamed reply to that request."""
@@ -159,7 +168,7 @@ class StreamWatch(Protocol):
 
 
 class Watches(Protocol):
-    """The module ``watch``."""
+    """The module ``watch`` of a client dialect."""
 
     def watch(self, *, texts: bool = False, limit: int = ...) -> StreamWatch:
         """Return an observer of one streamed reply; with ``texts`` its answer adds up, up to ``limit`` characters."""
@@ -168,17 +177,21 @@ class Watches(Protocol):
         """Say whether a frame is there only because usage was asked for."""
 
 
-class Errors(Protocol):
-    """The module ``errors``."""
-
-    def envelope(self, error: GatewayError) -> bytes:
-        """Return the body of an error reply."""
-
-    def event(self, error: GatewayError) -> bytes:
-        """Return the last frame of a stream that was cut: the dialect's clients raise on it."""
+class ReadsErrors(Protocol):
+    """What every module ``errors`` does."""
 
     def read(self, status: int, body: bytes) -> Fault | None:
         """Return what a provider's error says; None where the body is not an error of this dialect."""
 
     def reported(self, body: bytes) -> int | None:
         """Return the status that an error inside a reply of status 200 stands for (else 502); None: no error."""
+
+
+class Errors(ReadsErrors, Protocol):
+    """The module ``errors`` of a client dialect."""
+
+    def envelope(self, error: GatewayError) -> bytes:
+        """Return the body of an error reply."""
+
+    def event(self, error: GatewayError) -> bytes:
+        """Return the last frame of a stream that was cut: the dialect's clients raise on it."""

@@ -7,7 +7,8 @@ exception that the service models, or an error that it does not.
 (https://docs.aws.amazon.com/AmazonS3/latest/API/RESTSelectObjectAppendix.html, https://smithy.io/2.0/aws/amazon-eventstream.html)
 
 Laws: how a stream is cut never changes its messages; a checksum that does not fit is an error, because nothing after it can
-be trusted; a message longer than the limit is one too, so that memory stays bounded.
+be trusted; a message longer than the limit is one too, so that memory stays bounded. What came before an error is given out
+before it.
 """
 
 import struct
@@ -42,25 +43,37 @@ class Message(Struct, frozen=True):
 class Splitter:
     """Cuts a stream into messages."""
 
-    __slots__ = ("_pending",)
+    __slots__ = ("_damage", "_pending")
 
     def __init__(self) -> None:
         self._pending = bytearray()
+        self._damage: WireError | None = None
 
     def feed(self, chunk: bytes) -> list[Message]:
         """Return the messages that a chunk completes. Raises WireError."""
+        self.end()
         pending = self._pending
         pending += chunk
         found: list[Message] = []
         start = 0
-        while len(pending) - start >= _PRELUDE.size:
-            total = _total(pending, start)
-            if len(pending) - start < total:
-                break
-            found.append(_message(bytes(pending[start : start + total])))
-            start += total
+        try:
+            while len(pending) - start >= _PRELUDE.size:
+                total = _total(pending, start)
+                if len(pending) - start < total:
+                    break
+                found.append(_message(bytes(pending[start : start + total])))
+                start += total
+        except WireError as error:
+            self._damage = error
+            if not found:
+                raise
         del pending[:start]
         return found
+
+    def end(self) -> None:
+        """The stream has ended. Raises WireError where it was found to be damaged behind the last message."""
+        if self._damage is not None:
+            raise self._damage
 
     @property
     def cut(self) -> bool:

@@ -4,7 +4,7 @@ Every ``chunk`` carries one event of Messages, in base64; its ``type`` is the ev
 Anthropic's API itself would send, and the dialect ``anthropic`` reads it, or passes it on.
 (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModelWithResponseStream.html)
 
-Law: an exception of the service becomes Anthropic's ``event: error``, with the type that fits.
+Law: an exception of the service becomes Anthropic's ``event: error``, with the type that fits; so does a chunk that is none.
 """
 
 import binascii
@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from pointsman.core.errors import GatewayError, WireError
+from pointsman.core.errors import GatewayError
 from pointsman.wire.anthropic import errors as anthropic
 from pointsman.wire.bedrock_converse.errors import failed
 from pointsman.wire.event_stream import Message, Splitter
@@ -44,6 +44,10 @@ class InvokeStream:
         """Return the server-sent events that a chunk completes. Raises WireError."""
         return b"".join([_event(message) for message in self._splitter.feed(chunk)])
 
+    def end(self) -> None:
+        """The stream has ended. Raises WireError where it was found to be damaged behind the last event."""
+        self._splitter.end()
+
 
 def _event(message: Message) -> bytes:
     if message.kind != "event":
@@ -55,7 +59,7 @@ def _event(message: Message) -> bytes:
         event = b64decode(_chunk.decode(message.payload).bytes, validate=True)
         name = _typed.decode(event).type
     except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error, RecursionError):
-        raise WireError("a chunk of the stream holds no event of Anthropic's") from None
+        return anthropic.event(GatewayError(502, "upstream_protocol_error", "a chunk of the stream holds no event"))
     if not name.isprintable() or b"\n" in event or b"\r" in event:
         event, name = msgspec.json.format(event, indent=-1), "".join(filter(str.isprintable, name))
     return b"event: " + name.encode() + b"\ndata: " + event + b"\n\n"

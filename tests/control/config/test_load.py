@@ -18,8 +18,45 @@ from pointsman.core.routing import Deployment, Grader, Objective, Provider
 from pointsman.upstream.discover import Found, FoundProvider, keyed
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "configuration.md"
+PLATFORMS = DOCUMENT.with_name("providers.md")
 SECRET = "sk-proj-4f9Tq0aXr7"
 EXAMPLE = re.search(r"```toml\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)[1]  # type: ignore[index]
+
+
+def test_the_documented_platforms_are_what_they_are_said_to_be() -> None:
+    found: dict[str, Provider] = {}
+    for block in re.findall(r"```toml\n(.*?)```", PLATFORMS.read_text("utf-8"), re.DOTALL):
+        found |= parse(block.encode(), "example").providers
+    assert {name: (one.credential, one.dialect, one.quirks) for name, one in found.items()} == {
+        "bedrock": ("aws", "bedrock_converse", ()),
+        "bedrockclaude": ("aws", "anthropic", ("bedrock_invoke",)),
+        "vertex": ("adc", "gemini", ("vertex",)),
+        "vertexclaude": ("adc", "anthropic", ("vertex",)),
+        "azure": ("entra", "openai_chat", ("api_key_header",)),
+        "ours": ("aws", "bedrock_converse", ()),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "base_url", "credential"),
+    [
+        ("azure", "https://mine.openai.azure.com/openai/v1", "env:AZURE_OPENAI_API_KEY"),
+        ("azure", "https://proxy.example/openai/v1", "none"),
+        ("bedrock", "https://proxy.example", "none"),
+        ("vertex", "http://aiplatform.googleapis.com/v1", "none"),
+        ("openai", "https://api.openai.com/v1", "env:OPENAI_API_KEY"),
+        ("openai", "https://proxy.example/v1", "none"),
+    ],
+)
+def test_a_credential_is_never_sent_elsewhere_unasked(name: str, base_url: str, credential: str) -> None:
+    config = parse(f'[providers.{name}]\nbase_url = "{base_url}"\n'.encode(), "f")
+    assert config.providers[name].credential == credential
+
+
+def test_the_file_of_a_credential_is_beside_the_configuration(tmp_path: Path) -> None:
+    file = tmp_path / "p.toml"
+    file.write_text('[providers.vertex]\nbase_url = "https://a.example"\ncredential = "adc:me.json"\n')
+    assert load(file).providers["vertex"].credential == f"adc:{tmp_path / 'me.json'}"
 
 
 def test_the_documented_example_says_what_the_documentation_says() -> None:

@@ -108,8 +108,16 @@ data = ""  #!
 [providers.other]  #!
 credential = "none"
 
-== no base_url for azure: your resource's address and /openai/v1
+== no base_url for azure: add base_url = "https://RESOURCE.openai.azure.com/openai/v1", with what is yours in it
 [providers.azure]  #!
+
+== no base_url for bedrock: add base_url = "https://bedrock-runtime.us-east-1.amazonaws.com"
+[providers.bedrock]  #!
+
+== a profile that is none: does not name a place where the key is
+[providers.bedrock]
+base_url = "https://bedrock-runtime.us-east-1.amazonaws.com"
+credential = "aws:"  #!
 
 == not a web address: is not a web address
 [providers.x]

@@ -100,7 +100,7 @@ def is_loopback(host: str) -> bool:
 
 def _anchored(credential: str, path: Path) -> str:
     scheme, _, place = credential.partition(":")
-    return f"file:{path.parent / Path(place).expanduser()}" if scheme == "file" else credential
+    return f"{scheme}:{path.parent / Path(place).expanduser()}" if scheme in ("file", "adc") and place else credential
 
 
 def _document(data: bytes, report: Report) -> Config | None:

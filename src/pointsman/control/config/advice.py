@@ -19,7 +19,7 @@ def presence(credential: str, environment: Mapping[str, str]) -> Presence:
     scheme, _, place = credential.partition(":")
     if scheme == "env":
         return "set" if environment.get(place, "").strip() else "not set"
-    if scheme == "file":
+    if scheme == "file" or (scheme == "adc" and place):
         try:
             return "set" if Path(place).expanduser().read_bytes().strip() else "not set"
         except OSError:

@@ -18,14 +18,15 @@ from pointsman.control.config.reading import Report, Table, meant
 from pointsman.control.prices import Own
 from pointsman.core.price import Price, Rates
 from pointsman.core.routing import Deployment, Provider, Variant
-from pointsman.upstream.providers import AZURE_DEPLOYMENTS, BEDROCK, ROWS, VERTEX, Row, row
+from pointsman.upstream.providers import ROWS, Row, row
 from pointsman.upstream.providers import quirks as known_quirks
 
-DIALECTS: Final = ("openai_chat", "openai_responses", "anthropic", "gemini")
-QUIRKS: Final = tuple(name for name in known_quirks() if name not in (VERTEX, BEDROCK, AZURE_DEPLOYMENTS))
+DIALECTS: Final = ("openai_chat", "openai_responses", "anthropic", "gemini", "bedrock_converse")
+QUIRKS: Final = tuple(known_quirks())
 MEDIA: Final = ("image", "audio", "file", "video")
 EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SOURCE: Final = re.compile(r"none|env:[A-Za-z_][A-Za-z0-9_]*|file:.*\S.*|aws(:[\w.@-]+)?|adc(:.*\S.*)?|entra")
+_BEFORE: Final = "the address before /chat/completions"
 _MOST_USD: Final = "1000000"
 _RATE_KEYS: Final = ("input", "output", "cached", "cache_written", "per_request")
 
@@ -104,15 +105,19 @@ def read_callables(document: Table) -> Callables:
 def _provider(name: str, table: Table) -> Provider:
     """Read one row. What a known provider's table leaves out is taken from its row in ``upstream/providers``.
 
-    The usual variable of its key is assumed only at its usual address: a key is never sent elsewhere without being told to.
+    Its usual credential is assumed only at its own address: a key is never sent elsewhere without being told to.
     """
     if "/" in name or re.search(r"\s", name):
         table.report.add(table.path, f"the provider name {name!r} holds a slash or a blank", "use letters, digits, - and _")
     known = row(name)
-    usual = "base_url" not in table and known is not None and known.base_url != ""
-    base_url = known.base_url if usual and known else _base_url(table, name, known)
-    credential = _credential(table, name, f"env:{known.variables[0]}" if usual and known else "none")
-    dialect = table.choice("dialect", DIALECTS) or (known.dialect if usual and known else DIALECTS[0])
+    if "base_url" not in table and known is not None and known.base_url:
+        base_url = known.base_url
+    else:
+        base_url = _base_url(table, name, known)
+    at_home = known is not None and known.owns(base_url)
+    credential = _credential(table, name, known.usual_credential if at_home and known else "none")
+    by_customer = known is not None and not known.base_url
+    dialect = table.choice("dialect", DIALECTS) or (known.dialect if known and (at_home or by_customer) else DIALECTS[0])
     quirks = table.texts("quirks")
     for position, quirk in enumerate(quirks or ()):
         if quirk not in QUIRKS:
@@ -127,8 +132,8 @@ def _base_url(table: Table, name: str, known: Row | None) -> str:
     url = table.text("base_url")
     if url is None:
         if "base_url" not in table:
-            ending = f"your resource's address and {known.url_path}" if known else "the address before /chat/completions"
-            remedy = f'add base_url = "https://...": {ending}'
+            example = f'"{known.url_example}", with what is yours in it' if known else f'"https://...": {_BEFORE}'
+            remedy = f"add base_url = {example}"
             nearest = "" if known else meant(name, [one.name for one in ROWS])
             remedy = f"{nearest} Else {remedy}" if nearest else remedy
             table.report.add(table.path, f"[{table.name}] has no base_url", remedy)
@@ -149,19 +154,18 @@ def _base_url(table: Table, name: str, known: Row | None) -> str:
 
 
 def _credential(table: Table, name: str, usual: str) -> str:
-    """Read a credential source. Whatever is none of the three forms may be a secret: it is never repeated."""
+    """Read a credential source. Whatever has none of its forms may be a secret: it is never repeated."""
     value = table.text("credential")
     if value is None:
         return usual
-    scheme, _, place = value.partition(":")
-    if value == "none" or (scheme == "env" and _VARIABLE.fullmatch(place)) or (scheme == "file" and place.strip()):
+    if _SOURCE.fullmatch(value):
         return value
     variable = re.sub(r"\W", "_", name.upper()) + "_API_KEY"
     table.wrong(
         "credential",
         "does not name a place where the key is (a key itself never belongs into this file, and it is not shown here)",
         f'put the key into an environment variable and write "env:{variable}", or into a file and write "file:PATH"; '
-        'without a key write "none"',
+        'for Amazon Bedrock write "aws", for Google Vertex AI "adc", for Azure with Entra ID "entra", without a key "none"',
     )
     return "none"
 

@@ -108,7 +108,8 @@ class Decoder:
         return [event for message in self._splitter.feed(chunk) for event in self._read(message)]
 
     def end(self) -> list[StreamEvent]:
-        """Return what the ended stream left: nothing, a message is whole or was not sent."""
+        """Return what the ended stream left: nothing, a message is whole or was not sent. Raises WireError as ``feed``."""
+        self._splitter.end()
         if self._splitter.cut:
             self.unread.add("a message that was cut")
         return []

@@ -27,15 +27,14 @@ class _Envelope(Struct):
 
 
 class _Spoken(Struct):
+    """The words themselves, as Bedrock sends them, or an envelope with them, as Google does."""
+
     message: str = ""
-
-
-class _SpokenEnvelope(Struct):
-    error: _Spoken
+    error: "_Spoken | None" = None
 
 
 _envelope = msgspec.json.Decoder(_Envelope)
-_spoken = msgspec.json.Decoder(list[_SpokenEnvelope])
+_spoken: "msgspec.json.Decoder[_Spoken | list[_Spoken]]" = msgspec.json.Decoder(_Spoken | list[_Spoken])
 
 
 def envelope(error: GatewayError) -> bytes:
@@ -69,12 +68,15 @@ def reported(body: bytes) -> int | None:
 
 
 def words(body: bytes) -> str:
-    """Find the words in an error that is no envelope: Gemini's list of them, or plain text, cut to a readable length."""
+    """Find the words in an error that is no envelope of ours: another one, a list of them, or plain text, cut short."""
     try:
-        spoken = " ".join(item.error.message for item in _spoken.decode(body))
+        found = _spoken.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        spoken = body[:_SHOWN].decode(errors="replace")
-    return " ".join(spoken.split())[:_SHOWN] or "(no text)"
+        spoken = ""
+    else:
+        items = found if isinstance(found, list) else [found]
+        spoken = " ".join(item.error.message if item.error is not None else item.message for item in items)
+    return " ".join((spoken or body[:_SHOWN].decode(errors="replace")).split())[:_SHOWN] or "(no text)"
 
 
 def _enveloped(status: int, code: str, message: str, param: str | None) -> bytes:
