@@ -235,6 +235,50 @@ async def test_what_is_sent(store: Store, base_url: str, fields: dict[str, Any],
     assert way.closed == 1
 
 
+CONVERSED = {
+    "output": {"message": {"role": "assistant", "content": [{"text": "four"}]}},
+    "stopReason": "end_turn",
+    "usage": {"inputTokens": 10, "outputTokens": 2, "totalTokens": 12},
+}
+MESSAGE = {
+    "id": "1",
+    "type": "message",
+    "role": "assistant",
+    "model": "m",
+    "content": [{"type": "text", "text": "four"}],
+    "stop_reason": "end_turn",
+    "usage": {"input_tokens": 10, "output_tokens": 2},
+}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "quirks", "url", "data", "version"),
+    [
+        ("bedrock_converse", (), "http://p/v1/model/vendor-m/converse", CONVERSED, None),
+        ("anthropic", ("bedrock_invoke",), "http://p/v1/model/vendor-m/invoke", MESSAGE, "bedrock-2023-05-31"),
+        (
+            "anthropic",
+            ("vertex",),
+            "http://p/v1/publishers/anthropic/models/vendor-m:rawPredict",
+            MESSAGE,
+            "vertex-2023-10-16",
+        ),
+    ],
+)
+async def test_a_platform_is_asked_at_its_address_and_signed_last(
+    store: Store, dialect: str, quirks: tuple[str, ...], url: str, data: object, version: str | None
+) -> None:
+    snapshot = a_snapshot(dialect=dialect)
+    snapshot = replace(snapshot, providers={"p": Provider("p", "http://p/v1", "aws", dialect, quirks)})
+    way = Scripted(data=msgspec.json.encode(data))
+    answer, _, _ = await ask(store, way, body(), snapshot)
+    assert (answer.text, answer.usage) == ("four", Usage(10, 2))
+    [sent] = way.sent
+    assert (sent.url, sent.headers[-1]) == (url, (b"authorization", b"signed"))
+    assert way.fields.get("anthropic_version") == version
+    assert "model" not in way.fields
+
+
 async def test_an_answer_is_read_and_costs_what_it_says(store: Store) -> None:
     usage = {"prompt_tokens": 100, "completion_tokens": 20, "prompt_tokens_details": {"cached_tokens": 40}}
     answer, spent, _ = await ask(store, Scripted(data=completion("four", usage=usage)), body())

@@ -27,6 +27,8 @@ _TO_CLIENT = frozenset(
         b"retry-after-ms",
         b"x-request-id",
         b"request-id",
+        b"x-amzn-requestid",
+        b"apim-request-id",
         b"x-should-retry",
     )
 )

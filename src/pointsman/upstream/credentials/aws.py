@@ -4,6 +4,7 @@ Strategy: without a profile, AWS_BEARER_TOKEN_BEDROCK where it is set, as AWS's 
 (``aws_keys``). With a profile, that profile alone. The region is the one in the provider's address, else AWS_REGION.
 """
 
+import asyncio
 import datetime as dt
 import re
 import time
@@ -57,13 +58,14 @@ class SignedForAws:
     async def _keys(self) -> Keys:
         environ, now = self._environ, self._now()
         if self._profile:
-            return aws_keys.of_profile(self._profile, environ, now)
+            return await asyncio.to_thread(aws_keys.of_profile, self._profile, environ, now)
         if keys := aws_keys.of_environment(environ):
             return keys
         if keys := await aws_keys.of_web_identity(environ, self._region, self._fetch):
             return keys
         named = said(environ, "AWS_PROFILE")
-        if keys := aws_keys.of_profile(named, environ, now) if named else aws_keys.of_files("default", environ, now):
+        in_files = aws_keys.of_profile if named else aws_keys.of_files
+        if keys := await asyncio.to_thread(in_files, named or "default", environ, now):
             return keys
         return await aws_keys.of_container(environ, self._fetch) or await aws_keys.of_instance(environ, self._fetch)
 

@@ -2,12 +2,14 @@
 
 Strategy: the file named, else that of GOOGLE_APPLICATION_CREDENTIALS, else what ``gcloud auth application-default login``
 wrote, else the machine's metadata server. A file holds a service account (a JWT is signed and exchanged, RFC 7523) or a
-user's refresh token; both are exchanged for an access token of an hour. The file is read again at every exchange.
+user's refresh token; both are exchanged for an access token of an hour. The file is read again at every exchange, in a
+thread, as signing is: a slow disk holds up nobody who has a token.
 (https://cloud.google.com/docs/authentication/application-default-credentials, https://google.aip.dev/auth)
 
 Not here: workload identity federation (``external_account``) and impersonation; they are refused with a word on what to do.
 """
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -51,10 +53,10 @@ class _Granted(Struct):
 
 async def token(place: str, environ: Mapping[str, str], fetch: Fetch, now: float) -> Token:
     """Return a fresh access token; ``place`` is a file, or empty; ``now`` Unix seconds. Raises UpstreamError."""
-    path = _path(place, environ)
+    path = await asyncio.to_thread(_path, place, environ)
     if path is None:
         return await _of_machine(environ, fetch, now)
-    found = _read(path)
+    found = await asyncio.to_thread(_read, path)
     if found.type == "service_account":
         return await _of_service_account(found, path, fetch, now)
     if found.type == "authorized_user":
@@ -86,7 +88,7 @@ def _read(path: Path) -> _File:
 async def _of_service_account(found: _File, path: Path, fetch: Fetch, now: float) -> Token:
     claims = {"iss": found.client_email, "scope": SCOPE, "aud": found.token_uri, "iat": int(now), "exp": int(now) + LIFE_S}
     try:
-        assertion = rs256(claims, found.private_key, found.private_key_id)
+        assertion = await asyncio.to_thread(rs256, claims, found.private_key, found.private_key_id)
     except ValueError as error:
         raise missing(f"the service account's key in {path} is unusable ({error}): download it again") from None
     request = form(found.token_uri, {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion})
