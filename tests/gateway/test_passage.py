@@ -35,7 +35,7 @@ def test_a_providers_envelope_passes_as_it_is() -> None:
 )
 def test_anything_else_is_wrapped(body: bytes, words: str) -> None:
     error = json.loads(passage().refusal(502, body))["error"]
-    assert error == {"message": words, "type": "api_error", "param": None, "code": "upstream_error"}
+    assert error == {"message": words, "type": "server_error", "param": None, "code": "upstream_error"}
 
 
 def test_long_pages_are_cut() -> None:

@@ -27,11 +27,15 @@ class GatewayError(PointsmanError):
 
 
 class WireError(PointsmanError):
-    """Bytes that do not follow the dialect: what is wrong, and which field (``param``), where it is known."""
+    """Bytes that do not follow the dialect: what is wrong, and which field (``param``), where it is known.
 
-    def __init__(self, message: str, *, param: str | None = None) -> None:
+    ``code`` is OpenAI's for it; the other dialects have none.
+    """
+
+    def __init__(self, message: str, *, param: str | None = None, code: str = "invalid_request") -> None:
         super().__init__(message)
         self.param = param
+        self.code = code
 
 
 class UpstreamError(PointsmanError):

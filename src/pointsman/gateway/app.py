@@ -53,7 +53,7 @@ class Gateway:
         except WireError as error:
             refuse(
                 client,
-                GatewayError(400, "invalid_request", str(error), param=error.param),
+                GatewayError(400, error.code, str(error), param=error.param),
                 errors_at(incoming.path, incoming.headers),
             )
 

@@ -45,13 +45,13 @@ class Conversations:
         if len(self._held) > self._limit:
             self._held.popitem(last=False)
 
-    def name(self, named: str, headers: dict[bytes, bytes], request: ChatRequest, *, plain: bool) -> str:
+    def name(self, named: str, request: ChatRequest, *, plain: bool) -> str:
         """Return the name under which a conversation is remembered, empty where nothing could depend on it.
 
-        ``named`` is the client's own id, if any; ``plain``: only Chat Completions is spoken, where nothing is sealed. No
-        name that a client chooses is ever that of a reply or a file.
+        ``named`` is what the client calls it, if anything; ``plain``: only Chat Completions is spoken, where nothing is
+        sealed. No name that a client chooses is ever that of a reply or a file.
         """
-        known = named or stated(headers, request) or ("" if plain else self.first_turns(request))
+        known = named or ("" if plain else self.first_turns(request))
         return f"conversation:{known}" if known else ""
 
     def first_turns(self, request: ChatRequest) -> str:
@@ -66,7 +66,7 @@ class Conversations:
 
 
 def stated(headers: dict[bytes, bytes], request: ChatRequest) -> str:
-    """Return the name that a harness or a cache key gives a conversation, empty where none does."""
+    """Return the name that a known harness or a prompt cache key gives a conversation, empty where none does."""
     for name in _HEADERS:
         if name in headers:
             return headers[name].decode("latin-1")

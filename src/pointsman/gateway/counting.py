@@ -79,7 +79,7 @@ def _serving(equipment: Equipment, current: Current, incoming: Incoming, request
     """Return the deployment that would serve a request: who the conversation is with, else who would be chosen."""
     target, memory = current.target(request.model), equipment.conversations
     named = heads.conversation_of(incoming.headers, request)
-    holder = memory.holder(memory.name(named, incoming.headers, request, plain=current.plain))
+    holder = memory.holder(memory.name(named, request, plain=current.plain))
     if target.route is not None and holder in current.snapshot.deployments:
         return current.deployment(holder)
     feature = heads.feature_of(incoming.headers, request, None)

@@ -135,7 +135,7 @@ class Exchange:
             self._vector = features.vector(request)
         now = self._with.clock()
         state = State(self._with.breakers.cooling(now), current.hash)
-        self._conversation = self._memory.name(self._named, self._headers, request, plain=current.plain)
+        self._conversation = self._memory.name(self._named, request, plain=current.plain)
         context = Context(self._feature, self._needs(target.route), self._vector)
         try:
             decision = decide.decide(current.snapshot, target, policy, context, state, self._with.draw())
@@ -172,9 +172,7 @@ class Exchange:
         if not failure.body:
             raise failure.error(call.deployment.name)
         self._status = failure.status
-        client.answer(
-            failure.status, self._head(call, heads.written_here(failure.headers, b"application/json")), failure.body
-        )
+        client.answer(failure.status, self._head(call, heads.of_refusal(failure.status, failure.headers)), failure.body)
 
     async def _ask(self, decision: Decision, client: Client) -> Failure | None:
         """Ask the chosen deployment, then its fallbacks, until one answers or the fault is the request's own."""

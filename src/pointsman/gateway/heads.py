@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote_to_bytes
 from pointsman.core.chat import ChatRequest
 from pointsman.core.routing import Decision
 from pointsman.core.snapshot import ClientKey
+from pointsman.gateway.conversations import stated
 from pointsman.gateway.server.message import Headers
 
 JSON = (b"content-type", b"application/json")
@@ -59,6 +60,17 @@ def written_here(headers: tuple[tuple[bytes, bytes], ...], content_type: bytes) 
     ]
 
 
+def of_refusal(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> Headers:
+    """Return the provider's headers that may come with its error.
+
+    A 429 that says no time to wait gets one: agents take its absence for leave to ask again at once, for ever.
+    """
+    fields = written_here(headers, JSON[1])
+    if status == 429 and not any(name.startswith(b"retry-after") for name, _ in fields):
+        fields.append((b"retry-after", b"1"))
+    return fields
+
+
 def ours(exchange: str, feature: str, decision: Decision, served: str, lost: tuple[str, ...] = ()) -> Headers:
     """Return the headers that say what was decided; quality and cost are those predicted for the deployment that served.
 
@@ -90,9 +102,12 @@ def feature_of(headers: dict[bytes, bytes], request: ChatRequest, key: ClientKey
 
 
 def conversation_of(headers: dict[bytes, bytes], request: ChatRequest) -> str:
-    """Return the client's id of the conversation: header, else the request's metadata, else empty."""
+    """Return what the client calls the conversation, else empty.
+
+    By our header, the request's metadata, what a known harness sends, or a prompt cache key.
+    """
     named = headers.get(b"x-pointsman-conversation")
-    name = _text(named).strip() if named else request.metadata.get("conversation") or ""
+    name = _text(named).strip() if named else request.metadata.get("conversation") or stated(headers, request)
     return name[:_NAME_LENGTH]
 
 

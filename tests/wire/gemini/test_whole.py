@@ -104,7 +104,7 @@ def test_an_error_has_code_message_and_status() -> None:
     error = GatewayError(429, "budget_spent", "wait", param="contents", retry_after=3)
     inner = json.loads(errors.envelope(error))["error"]
     assert (inner["code"], inner["message"], inner["status"]) == (429, "wait", "RESOURCE_EXHAUSTED")
-    assert errors.read(429, errors.envelope(error)) == Fault("wait", "budget_spent", "RESOURCE_EXHAUSTED", "contents")
+    assert errors.read(429, errors.envelope(error)) == Fault("wait", "BUDGET_SPENT", "RESOURCE_EXHAUSTED", "contents")
     assert errors.event(error) == b"data: " + errors.envelope(error) + b"\r\n\r\n"
     assert [json.loads(errors.envelope(GatewayError(code, "", "")))["error"]["status"] for code in (418, 529, 599)] == [
         "INVALID_ARGUMENT", "UNAVAILABLE", "INTERNAL",

@@ -20,7 +20,7 @@ def test_a_cut_stream_ends_with_an_error_event() -> None:
     event = errors.event(GatewayError(502, "upstream_cut", "p/m: closed"))
     assert event.startswith(b'data: {"error":{')
     assert event.endswith(b"}\n\n")
-    assert json.loads(event[6:])["error"]["type"] == "api_error"
+    assert json.loads(event[6:])["error"]["type"] == "server_error"
 
 
 @pytest.mark.parametrize(

@@ -439,7 +439,7 @@ def test_a_choice_that_had_no_end_gets_one_and_a_failed_one_none() -> None:
     chunks, _ = sent_to(ASKED, Start("msg_1"), TextDelta(0, "x"), End())
     assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
     chunks, _ = sent_to(ASKED, Start("msg_1"), TextDelta(0, "x"), Failed("overloaded", 529, "overloaded_error"))
-    assert chunks[-1]["error"] == {"message": "overloaded", "type": "api_error", "param": None, "code": "overloaded_error"}
+    assert chunks[-1]["error"] == {"message": "overloaded", "type": "server_error", "param": None, "code": None}
 
 
 def test_a_reply_of_nothing_has_its_form() -> None:

@@ -12,7 +12,7 @@ from pointsman.wire.openai_responses import errors
 
 def test_the_envelope_is_openais() -> None:
     body = json.loads(errors.envelope(GatewayError(429, "slow", "wait", param="model")))
-    assert body == {"error": {"message": "wait", "type": "rate_limit_error", "param": "model", "code": "slow"}}
+    assert body == {"error": {"message": "wait", "type": "requests", "param": "model", "code": "slow"}}
 
 
 def test_the_event_is_what_the_client_raises_on_and_what_the_reference_says() -> None:

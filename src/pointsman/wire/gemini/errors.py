@@ -3,7 +3,8 @@
 Within a stream the same object is one more event, or one more item of the array; a failed request for an array is an
 array too.
 
-Law: what is made here always has all three, and the code is the HTTP status.
+Laws: what is made here always has all three, and the code is the HTTP status; a reason is in capitals (AIP-193), and in
+Google's own words where it has some.
 """
 
 from typing import Any
@@ -32,6 +33,12 @@ _STATUSES = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
+_REASONS = {
+    "invalid_api_key": "API_KEY_INVALID",
+    "missing_api_key": "CREDENTIALS_MISSING",
+    "rate_limit_error": "RATE_LIMIT_EXCEEDED",
+}
+_UNSPECIFIC = frozenset(("", "invalid_request", "invalid_request_error", "api_error", "upstream_error"))
 _FIELD = "type.googleapis.com/google.rpc.BadRequest"
 _INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 _encode = msgspec.json.Encoder().encode
@@ -103,8 +110,9 @@ def written(failure: Failed) -> dict[str, object]:
 def _enveloped(error: GatewayError) -> dict[str, object]:
     inner: dict[str, object] = {"code": error.status, "message": error.message, "status": _word(error.status)}
     details: list[dict[str, object]] = []
-    if error.code:
-        details.append({"@type": _INFO, "reason": error.code, "domain": "pointsman"})
+    if error.code not in _UNSPECIFIC:
+        reason = _REASONS.get(error.code, error.code.upper())
+        details.append({"@type": _INFO, "reason": reason, "domain": "pointsman"})
     if error.param:
         details.append({"@type": _FIELD, "fieldViolations": [{"field": error.param, "description": error.message}]})
     if details:

@@ -1,7 +1,14 @@
 """Errors in OpenAI's envelope, which its clients turn into exceptions by status; in a stream, by the event's ``error``.
 
+Types and codes are those that OpenAI's API answers with (https://platform.openai.com/docs/guides/error-codes, and recorded
+exchanges): a wrong key is an ``invalid_request_error`` there.
+
 Law: what is made here always has ``error.message``, ``error.type``, ``error.param`` and ``error.code``.
 """
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -10,15 +17,22 @@ from pointsman.core.errors import GatewayError
 from pointsman.wire.dialect import Fault
 
 _SHOWN = 500
-_TYPES = {
-    400: "invalid_request_error",
-    401: "authentication_error",
-    403: "permission_error",
-    404: "invalid_request_error",
-    405: "invalid_request_error",
-    413: "invalid_request_error",
-    429: "rate_limit_error",
-}
+_CODES: Final[Mapping[str, str | None]] = MappingProxyType({
+    # What is said here and elsewhere, in OpenAI's words. None: OpenAI has no code for it.
+    "invalid_request": None,
+    "missing_api_key": None,
+    "not_found": None,
+    "method_not_allowed": "method_not_supported",
+    "rate_limit_error": "rate_limit_exceeded", "RESOURCE_EXHAUSTED": "rate_limit_exceeded",
+    "RATE_LIMIT_EXCEEDED": "rate_limit_exceeded",
+    "authentication_error": "invalid_api_key", "UNAUTHENTICATED": "invalid_api_key", "API_KEY_INVALID": "invalid_api_key",
+    "not_found_error": "model_not_found", "NOT_FOUND": "model_not_found",
+    "invalid_request_error": None, "INVALID_ARGUMENT": None,
+    "permission_error": None, "PERMISSION_DENIED": None,
+    "overloaded_error": None, "UNAVAILABLE": None,
+    "timeout_error": None, "DEADLINE_EXCEEDED": None,
+    "api_error": None, "INTERNAL": None,
+})  # fmt: skip
 _encode = msgspec.json.Encoder().encode
 
 
@@ -85,5 +99,6 @@ def _enveloped(status: int, code: str, message: str, param: str | None) -> bytes
 
 def written(status: int, code: str | int, message: str, param: str | None) -> dict[str, object]:
     """Return the object of an error."""
-    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
-    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+    kind = "server_error" if status >= 500 else "requests" if status == 429 else "invalid_request_error"
+    known = _CODES.get(code, code) if isinstance(code, str) else code
+    return {"error": {"message": message, "type": kind, "param": param, "code": known}}

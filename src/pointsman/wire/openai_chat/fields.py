@@ -109,9 +109,11 @@ def _wrong(message: str) -> WireError:
     where = place.group(1) if place else ""
     if missing:
         where = f"{where}.{missing.group(1)}" if where else missing.group(1)
-        return WireError(f"'{where}' is missing", param=where)
+        return WireError(f"'{where}' is missing", param=where, code="missing_required_parameter")
     reason = message[: place.start()] if place else message
-    return WireError(f"'{where}' is of the wrong type: {reason}" if where else f"the body: {reason}", param=where or None)
+    if not where:
+        return WireError(f"the body: {reason}")
+    return WireError(f"'{where}' is of the wrong type: {reason}", param=where, code="invalid_type")
 
 
 class Shape(Generic[S]):

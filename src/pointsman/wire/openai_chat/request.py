@@ -60,7 +60,7 @@ def _whole(body: bytes) -> ChatRequest:
 
 def _request(wire: Body) -> ChatRequest:
     if not wire.messages:
-        raise WireError("'messages' is empty: send at least one message", param="messages")
+        raise WireError("'messages' is empty: send at least one message", param="messages", code="empty_array")
     own: Own = dict(wire.own)
     options, limit = wire.stream_options, wire.max_completion_tokens
     if options is not None and options.own:

@@ -86,7 +86,7 @@ def _listed(raw: Raw, name: str) -> list[Raw]:
     try:
         return lists.decode(raw)
     except msgspec.ValidationError as error:
-        raise WireError(f"'{name}' is of the wrong type: {error}", param=name) from error
+        raise WireError(f"'{name}' is of the wrong type: {error}", param=name, code="invalid_type") from error
 
 
 def _read(raw: Raw) -> Tool | Opaque:

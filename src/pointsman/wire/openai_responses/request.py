@@ -31,9 +31,9 @@ def decode(body: bytes, address: Address = Address()) -> ChatRequest:  # noqa: A
     fields = Fields(body)
     model = fields.maybe("model")
     if model is None:
-        raise WireError("'model' is missing", param="model")
+        raise WireError("'model' is missing", param="model", code="missing_required_parameter")
     if not fields.peek("input") and not any(name in fields.left for name in _KEPT):
-        raise WireError("'input' is missing", param="input")
+        raise WireError("'input' is missing", param="input", code="missing_required_parameter")
     messages = turns.messages(fields.take("input"))
     told = fields.maybe("instructions")
     if told is not None:

@@ -27,7 +27,7 @@ def _tool(source: Raw, where: str) -> Tool | Opaque:
     fields = Fields(source, where)
     kind = fields.text("type")
     if not kind:
-        raise WireError(f"'{where}.type' is missing", param=f"{where}.type")
+        raise WireError(f"'{where}.type' is missing", param=f"{where}.type", code="missing_required_parameter")
     if kind not in _ours:
         return Opaque(kind, source)
     name, description = fields.text("name"), fields.text("description")
@@ -86,7 +86,7 @@ def choice(source: Raw | None) -> ToolChoice | None:
     if word is not None:
         mode = _PLAIN.get(word)
         if mode is None:
-            raise WireError(f"'{CHOICE}' is none of 'auto', 'required', 'none'", param=CHOICE)
+            raise WireError(f"'{CHOICE}' is none of 'auto', 'required', 'none'", param=CHOICE, code="invalid_value")
         return ToolChoice("auto" if mode == "auto" else "any" if mode == "any" else "none")
     fields = Fields(source, CHOICE)
     kind = fields.text("type")

@@ -88,7 +88,7 @@ def _read(item: Raw, where: str, turns: _Turns) -> None:
         case "function_call_output" | "custom_tool_call_output":
             turns.add(Message("tool", (_result(fields, kind),)))
         case "":
-            raise WireError(f"'{where}.type' is missing", param=f"{where}.type")
+            raise WireError(f"'{where}.type' is missing", param=f"{where}.type", code="missing_required_parameter")
         case _ if kind in _SENT:
             turns.add(Message("tool", (Opaque(kind, item),)))
         case _:
@@ -146,7 +146,7 @@ def _result(fields: Fields, kind: str) -> ToolResult:
     output = fields.take("output")
     where = fields.at("output")
     if output is not None and bytes(output)[:1] not in (b'"', b"["):
-        raise WireError(f"'{where}' is neither a string nor a list", param=where)
+        raise WireError(f"'{where}' is neither a string nor a list", param=where, code="invalid_type")
     found = pieces(output, where)
     kept = tuple([Text(part.text) if isinstance(part, Refusal) else part for part in found])
     return ToolResult(
