@@ -67,6 +67,8 @@ USER = Message("user", (Text("What is 2 + 2?"),))
 SCHEMA = Raw(b'{"type":"object","properties":{"x":{"type":"integer"}},"required":["x"],"additionalProperties":false}')
 TOOL = Tool("look", "Looks something up.", SCHEMA)
 PNG = "iVBORw0KGgo="
+NEW = {"xNew": Raw(b"1")}
+PHASE = {"message.phase": Raw(b'"commentary"')}
 BASE = ChatRequest("auto", (USER,), max_output_tokens=100)
 
 
@@ -98,8 +100,8 @@ def _results(request: ChatRequest) -> object:
     return [Message("tool", (one,)).text for one in _parts(request, ToolResult)]
 
 
-def _loop(*results: ToolResult, calls: int = 1, **call: str) -> ChatRequest:
-    made = tuple(ToolCall("look", f'{{"x":{place}}}', f"call_{place}", **call) for place in range(calls))  # type: ignore[arg-type]
+def _loop(*results: ToolResult, calls: int = 1, **call: Any) -> ChatRequest:
+    made = tuple(ToolCall("look", f'{{"x":{place}}}', f"call_{place}", **call) for place in range(calls))
     return replace(BASE, tools=(TOOL,), messages=(USER, Message("assistant", made), Message("user", results)))
 
 
@@ -187,6 +189,17 @@ REQUESTS: tuple[Asked, ...] = (
     Asked("verbosity", replace(BASE, verbosity="low"), lambda r: r.verbosity),
     Asked("continues a kept reply", replace(BASE, previous="resp_1"), lambda r: r.previous),
     Asked("reply is kept", replace(BASE, store=True), lambda r: r.store),
+    Asked("unknown field", replace(BASE, own=NEW), lambda r: r.own.get("xNew")),
+    Asked("unknown field of a text", _with(Text("one", own=NEW)),
+          lambda r: [own.get("xNew") for own in _of(r, Text, "own")]),
+    Asked("unknown field of a tool", replace(BASE, tools=(replace(TOOL, own=NEW),)),
+          lambda r: [t.own.get("xNew") for t in r.tools if isinstance(t, Tool)]),
+    Asked("unknown field of a tool call", _loop(ToolResult("call_0", (Text("ok"),)), own=NEW),
+          lambda r: [own.get("xNew") for own in _of(r, ToolCall, "own")]),
+    Asked("unknown field of a tool result", _loop(ToolResult("call_0", (Text("ok"),), own=NEW)),
+          lambda r: [own.get("xNew") for own in _of(r, ToolResult, "own")]),
+    Asked("phase of a turn", replace(BASE, messages=(USER, Message("assistant", (Text("4", own=PHASE),)), USER)),
+          lambda r: [own.get("message.phase") for own in _of(r, Text, "own")]),
 )  # fmt: skip
 
 
@@ -213,9 +226,18 @@ def _used(events: Sequence[StreamEvent]) -> Usage:
     return [event.usage for event in events if isinstance(event, Used)][-1]
 
 
+def _owned(events: Sequence[StreamEvent], kind: type[StreamEvent], name: str = "xNew") -> object:
+    """Return a field that only one dialect knows, of the first event of a kind that has it."""
+    owns: list[dict[str, Raw]] = [getattr(event, "own", {}) for event in events if isinstance(event, kind)]
+    return next((own[name] for own in owns if name in own), None)
+
+
+_START = Start("r1", "model-1", 1_700_000_000)
+
+
 def _reply(*events: StreamEvent, finish: Finish | None = None, usage: Usage | None = None) -> tuple[StreamEvent, ...]:
     return (
-        Start("r1", "model-1", 1_700_000_000),
+        _START,
         *events,
         finish or Finish("stop"),
         Used(usage or Usage(input=10, output=5)),
@@ -250,6 +272,16 @@ REPLIES: tuple[Said, ...] = (
          lambda e: sum(isinstance(one, CitationDelta) for one in e)),
     Said("logprobs", _reply(_HELLO, Logprobs((TokenLogprob("Hello", -0.5, tuple(b"Hello")),))),
          lambda e: [round(t.logprob, 6) for one in e if isinstance(one, Logprobs) for t in one.tokens]),
+    Said("unknown field", (replace(_START, own=NEW), *_reply(_HELLO)[1:]), lambda e: _owned(e, Start)),
+    Said("unknown field of a text", _reply(TextDelta(0, "Hello", own=NEW)), lambda e: _owned(e, TextDelta)),
+    Said("unknown field of a refusal", _reply(RefusalDelta(0, "No.", own=NEW), finish=Finish("refusal")),
+         lambda e: _owned(e, RefusalDelta)),
+    Said("unknown field of reasoning", _reply(ThinkingDelta(0, "hm", own=NEW), TextDelta(1, "4")),
+         lambda e: _owned(e, ThinkingDelta)),
+    Said("unknown field of a tool call", _reply(ToolCallDelta(0, "c1", "look", "{}", own=NEW), finish=Finish("tool_calls")),
+         lambda e: _owned(e, ToolCallDelta)),
+    Said("unknown field of usage", (*_reply(_HELLO)[:-1], Used(Usage(10, 5), own=NEW)), lambda e: _owned(e, Used)),
+    Said("phase of a message", _reply(TextDelta(0, "Hello", own=PHASE)), lambda e: _owned(e, TextDelta, "message.phase")),
     Said("tokens", _reply(_HELLO), lambda e: (_used(e).input, _used(e).output)),
     Said("cached tokens", _reply(_HELLO, usage=Usage(input=10, output=5, cached=4)), lambda e: _used(e).cached),
     Said("tokens written to a cache", _reply(_HELLO, usage=Usage(input=10, output=5, cache_written=4)),

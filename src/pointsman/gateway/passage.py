@@ -111,6 +111,7 @@ class Passage:
         if streamed:
             decoder = self.theirs.stream.decoder()
             events = (*decoder.feed(body), *decoder.end())
+            self._lose(tuple(decoder.unread))
         else:
             events = self.theirs.reply.decode(body)
         said = fold(events)

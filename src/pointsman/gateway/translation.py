@@ -62,8 +62,8 @@ class Translation:
 
     @property
     def lost(self) -> set[str]:
-        """What could not be said in the client's dialect so far."""
-        return self._encoder.lost
+        """What could not be said in the client's dialect so far, and what was not understood of the provider's."""
+        return self._encoder.lost | self._decoder.unread
 
     @property
     def whole_text(self) -> bool:

@@ -200,8 +200,14 @@ HARD: dict[str, tuple[bytes, list[StreamEvent], set[str]]] = {
         + frame({"type": "content_block_delta", "index": 7, "delta": {"type": "text_delta", "text": "late"}})
         + b"data: nonsense\n\ndata: [DONE]\n\n"
         + ending("new_reason"),
-        [*BEGUN, TextDelta(0, "a"), TextDelta(7, "late"), *over("other", "new_reason")],
-        {"new_event", "new_delta", "text.mood", "text_delta.tone", "data that is not JSON"},
+        [
+            *BEGUN,
+            TextDelta(0, "", own={"mood": Raw(b"1")}),
+            TextDelta(0, "a"),
+            TextDelta(7, "late"),
+            *over("other", "new_reason"),
+        ],
+        {"new_event", "new_delta", "text_delta.tone", "data that is not JSON"},
     ),
     "CRLF, comments, several data lines, and a BOM": (
         b"\xef\xbb\xbf: hello\r\n\r\n"

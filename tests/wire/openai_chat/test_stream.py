@@ -296,7 +296,7 @@ CASES: dict[str, tuple[bytes, list[StreamEvent], set[str]]] = {
     "fields that nobody knows": (
         ROLE + frame({"content": "x", "odd": 1}, around={"odder": 2}, oddest=3) + frame({}, "stop", around={"matched": 4}),
         [START, TextDelta(0, "x"), Finish("stop", "stop", own={"matched": raw(4)})],
-        {"choices.delta.odd", "oddest"},
+        {"choices.delta.odd", "choices.odder", "oddest"},
     ),
     "counts at Groq's place": (
         frame({"content": "x"}, x_groq={"id": "r"}) + frame({}, "stop", x_groq={"id": "r", "usage": USAGE}),

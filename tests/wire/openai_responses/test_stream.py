@@ -116,8 +116,11 @@ def raw(value: object) -> Raw:
     return Raw(json.dumps(value, ensure_ascii=False).encode())
 
 
+OWN = {"message.phase": raw("final_answer")}
+
+
 def item_text(part: int, words: str) -> ItemText:
-    return ItemText(part, words, frame={"id": raw("msg_1"), "phase": raw("final_answer")})
+    return ItemText(part, words, own=OWN, frame={"id": raw("msg_1")})
 
 
 def item_call(part: int, id_: str = "c1") -> ItemCall:
@@ -221,7 +224,7 @@ SUMMARY = "response.reasoning_summary_text"
         pytest.param(
             created() + added(0, MESSAGE) + frame("response.refusal.delta", 0, content_index=0, delta="I will ")
             + frame("response.refusal.delta", 0, content_index=0, delta="not") + done(0, REFUSED) + completed(REFUSED),
-            [ItemRefusal(0, "I will ", frame=item_text(0, "").frame), RefusalDelta(0, "not")], id="a refusal",
+            [ItemRefusal(0, "I will ", own=OWN, frame={"id": raw("msg_1")}), RefusalDelta(0, "not")], id="a refusal",
         ),
         pytest.param(
             created() + added(0, MESSAGE) + text(0, "a") + frame("response.output_text.annotation.added", 0, content_index=0,
@@ -439,7 +442,7 @@ def test_citations_media_and_probabilities_of_other_dialects() -> None:
     ]  # fmt: skip
     assert message["content"][0]["logprobs"][0]["bytes"] == [195, 188]
     assert (image["type"], image["result"], image["output_format"]) == ("image_generation_call", "AA==", "png")
-    assert lost == {"citations", "audio", "server_tool_use"}
+    assert lost == {"citations", "citations.cited_text", "audio", "server_tool_use"}
 
 
 @pytest.mark.parametrize(("tier", "written_", "gone"), [("standard", "default", set()), ("batch", None, {"service_tier"})])

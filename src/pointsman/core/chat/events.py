@@ -41,24 +41,32 @@ class Start(Struct, frozen=True, tag="start"):
 
 
 class TextDelta(Struct, frozen=True, tag="text"):
-    """More of a text. Deltas of one ``part`` of one ``choice`` belong together; a new part has a higher number."""
+    """More of a text. Deltas of one ``part`` of one ``choice`` belong together; a new part has a higher number.
+
+    ``own`` is of the part, whichever of its deltas brings it: a delta of no text may say nothing else.
+    """
 
     part: int
     text: str
     choice: int = 0
     signature: str = ""
+    own: Own = {}
 
 
 class RefusalDelta(Struct, frozen=True, tag="refusal"):
-    """More of a refusal."""
+    """More of a refusal; ``own`` as in a text."""
 
     part: int
     text: str
     choice: int = 0
+    own: Own = {}
 
 
 class ThinkingDelta(Struct, frozen=True, tag="thinking"):
-    """More of a ``Thinking`` part: of its text, of a summary (``section`` is its place in the list), or what seals it."""
+    """More of a ``Thinking`` part: of its text, of a summary (``section`` is its place in the list), or what seals it.
+
+    ``own`` as in a text.
+    """
 
     part: int
     text: str = ""
@@ -67,6 +75,7 @@ class ThinkingDelta(Struct, frozen=True, tag="thinking"):
     section: int | None = None
     id: str = ""
     choice: int = 0
+    own: Own = {}
 
 
 class ToolCallDelta(Struct, frozen=True, tag="tool_call"):

@@ -155,6 +155,7 @@ def _sampling(request: ChatRequest, thought: thinking.Written, lost: set[str]) -
 def _output(output: Output | None, lost: set[str], *, ours: bool) -> Fields:
     """Return the form of the answer as a part of ``output_config``."""
     if output is None or output.kind == "text":
+        lost.update(said(output.own) if output is not None and not ours else ())
         return {}
     if output.kind == "json":
         lost.add("output")

@@ -17,7 +17,7 @@ from pointsman.core.chat import End, Failed, StreamEvent, TextDelta
 from pointsman.core.errors import GatewayError
 from pointsman.wire.anthropic import errors
 from pointsman.wire.anthropic.fields import encode, objects
-from pointsman.wire.anthropic.pieces import Fields, Piece, Pieces
+from pointsman.wire.anthropic.pieces import EMPTY, Fields, Piece, Pieces
 from pointsman.wire.anthropic.words import null
 from pointsman.wire.dialect import Stamp
 
@@ -82,7 +82,7 @@ class Encoder:
 
     def _goes_on(self, event: TextDelta) -> bool:
         """Whether this is no more than more of the text that is open: nearly every event is."""
-        plain = event.text and not event.signature and not event.choice
+        plain = event.text and not (event.signature or event.choice or event.own)
         return bool(plain) and (event.part, "text") == self._open and not self._waiting
 
     def _begin(self) -> bytes:
@@ -110,7 +110,7 @@ class Encoder:
                 if not str(piece.delta.get("partial_json", "")).isspace():
                     self.lost.add("tool_calls.arguments")
                 return b""
-            if piece.kind == "text" and not piece.delta:
+            if piece.begins == EMPTY and not piece.delta:
                 return b""
             out = self._close() + self._start(piece)
             self._open = None if piece.kind == "whole" else piece.key

@@ -29,11 +29,14 @@ from pointsman.core.chat import (
 from pointsman.wire.anthropic.fields import NAME, said
 from pointsman.wire.anthropic.words import tier_of, usage_fields, word_of
 from pointsman.wire.dialect import Stamp
+from pointsman.wire.names import Names
 
 Fields = dict[str, object]
 
 _SIGNATURE: Final = "thinking.signature"
 _NOTHING: Final[Fields] = {}
+EMPTY: Final[Fields] = {"type": "text", "text": ""}
+"""A block that says nothing."""
 
 
 class Piece(Struct, frozen=True):
@@ -66,7 +69,7 @@ class Pieces:
         self._usage_own: Own = {}
         self._called = self._refused = False
         self._sections: dict[int, int] = {}
-        self.lost: set[str] = set()
+        self.lost: set[str] = Names()
 
     def take(self, event: StreamEvent) -> list[Piece]:
         """Return what an event adds to the content."""
@@ -88,19 +91,19 @@ class Pieces:
 
     def _content(self, event: StreamEvent) -> Iterator[Piece]:
         match event:
-            case TextDelta(part=part, text=text, signature=signature):
-                if signature:
+            case TextDelta():
+                if event.signature:
                     self.lost.add(_SIGNATURE)
-                yield _text(part, text)
-            case RefusalDelta(part=part, text=text):
+                yield self._text(event)
+            case RefusalDelta():
                 self._refused = True
-                yield _text(part, text)
+                yield self._text(event)
             case ThinkingDelta():
                 yield from self._thinking(event)
             case ToolCallDelta():
                 yield self._call(event)
             case CitationDelta(part=part, citation=citation) if self._ours:
-                yield Piece(part, "text", {"type": "text", "text": ""}, {"type": "citations_delta", "citation": citation})
+                yield Piece(part, "text", EMPTY, {"type": "citations_delta", "citation": citation})
             case CitationDelta():
                 self.lost.add("citations")
             case WholePart(part=part, content=content) if self._ours and not isinstance(content, Media):
@@ -110,8 +113,13 @@ class Pieces:
             case _:
                 pass
 
+    def _text(self, event: TextDelta | RefusalDelta) -> Piece:
+        delta: Fields = {"type": "text_delta", "text": event.text} if event.text else _NOTHING
+        return Piece(event.part, "text", {**EMPTY, **self._mine(event.own)}, delta)
+
     def _thinking(self, event: ThinkingDelta) -> Iterator[Piece]:
-        begins: Fields = {"type": "thinking", "thinking": "", "signature": ""}
+        own = self._mine(event.own)
+        begins: Fields = {"type": "thinking", "thinking": "", "signature": "", **own}
         if event.id:
             self.lost.add("thinking.id")
         text, before = event.text, self._sections.get(event.part)
@@ -124,7 +132,7 @@ class Pieces:
         if event.signature:
             yield Piece(event.part, "thinking", begins, {"type": "signature_delta", "signature": event.signature})
         if event.encrypted:
-            yield Piece(event.part, "whole", {"type": "redacted_thinking", "data": event.encrypted})
+            yield Piece(event.part, "whole", {"type": "redacted_thinking", "data": event.encrypted, **own})
 
     def _call(self, event: ToolCallDelta) -> Piece:
         self._called = True
@@ -132,9 +140,7 @@ class Pieces:
             self.lost.add(_SIGNATURE)
         if event.kind == "custom":
             self.lost.add("tool_calls.custom")
-        own = event.own if self._ours else {}
-        if not self._ours:
-            self.lost.update(said(event.own))
+        own = self._mine(event.own)
         id_ = event.id or f"toolu_{self._stamp.id}_{event.part}"
         begins: Fields = {"type": "tool_use", "id": id_, "name": event.name, "input": {}, **own}
         delta: Fields = {"type": "input_json_delta", "partial_json": event.arguments} if event.arguments else _NOTHING
@@ -177,7 +183,3 @@ class Pieces:
             return own
         self.lost.update(said(own))
         return {}
-
-
-def _text(part: int, text: str) -> Piece:
-    return Piece(part, "text", {"type": "text", "text": ""}, {"type": "text_delta", "text": text} if text else _NOTHING)

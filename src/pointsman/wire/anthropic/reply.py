@@ -29,16 +29,18 @@ from pointsman.core.chat import (
     WholePart,
 )
 from pointsman.core.errors import WireError
-from pointsman.wire.anthropic.blocks import part_of
+from pointsman.wire.anthropic.blocks import kind_of, part_of
 from pointsman.wire.anthropic.calls import input_of
 from pointsman.wire.anthropic.fields import NAME, Misread, Shape, objects, said
 from pointsman.wire.anthropic.fields import encode as written
-from pointsman.wire.anthropic.pieces import Fields, Piece, Pieces
+from pointsman.wire.anthropic.pieces import EMPTY, Fields, Piece, Pieces
 from pointsman.wire.anthropic.words import null, reason_of, usage_of
 from pointsman.wire.dialect import Encoded, Stamp
 
 AT_END: Final = frozenset(("stop_details", "container", "context_management"))
 """Fields of a message that a stream says at its end."""
+
+_SAID: Final = (Text, Thinking, ToolCall)
 
 
 class _Body(Struct, forbid_unknown_fields=True):
@@ -97,8 +99,8 @@ def _block(pieces: Sequence[Piece], lost: set[str]) -> Fields | Raw | None:
     if first.kind == "thinking":
         return first.begins | {"thinking": joined("thinking"), "signature": joined("signature")}
     citations = [piece.delta["citation"] for piece in pieces if "citation" in piece.delta]
-    text = joined("text")
-    return {"type": "text", "text": text} | ({"citations": citations} if citations else {}) if text or citations else None
+    block = first.begins | {"text": joined("text")} | ({"citations": citations} if citations else {})
+    return block if block != EMPTY else None
 
 
 def start_of(id_: str, model: str, tier: str, own: Own) -> Start:
@@ -114,12 +116,12 @@ def finish_of(word: str, sequence: str | None, own: Own) -> Finish:
 def deltas_of(part: Part, number: int) -> Iterator[StreamEvent]:
     """Return a block that came in one piece as events."""
     match part:
-        case Text(text=text, citations=citations):
-            yield TextDelta(number, text)
+        case Text(text=text, citations=citations, own=own):
+            yield TextDelta(number, text, own=said(own))
             for citation in citations:
                 yield CitationDelta(number, citation)
-        case Thinking(text=text, signature=signature, encrypted=encrypted):
-            yield ThinkingDelta(number, text, signature, encrypted)
+        case Thinking(text=text, signature=signature, encrypted=encrypted, own=own):
+            yield ThinkingDelta(number, text, signature, encrypted, own=said(own))
         case ToolCall(name=name, arguments=arguments, id=id_, own=own):
             yield ToolCallDelta(number, id_, name, arguments, own=said(own))
         case Opaque():
@@ -133,7 +135,8 @@ def _events(body: bytes) -> Iterator[StreamEvent]:
     usage, tier, more = usage_of({} if null(wire.usage) else objects.decode(wire.usage))
     yield start_of(wire.id, wire.model, tier, {name: raw for name, raw in own.items() if name not in AT_END})
     for number, raw in enumerate(wire.content):
-        yield from deltas_of(part_of(raw), number)
+        part = part_of(raw)
+        yield from deltas_of(part if isinstance(part, _SAID) else Opaque(kind_of(raw), raw), number)
     if wire.stop_reason is not None:
         at_end = {name: raw for name, raw in own.items() if name in AT_END}
         yield finish_of(wire.stop_reason, wire.stop_sequence, at_end)

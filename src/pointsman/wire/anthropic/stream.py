@@ -38,6 +38,7 @@ from pointsman.wire.anthropic.frames import Encoder
 from pointsman.wire.anthropic.reply import deltas_of, finish_of, start_of
 from pointsman.wire.anthropic.words import error_of, usage_of, word_in
 from pointsman.wire.dialect import Stamp
+from pointsman.wire.names import Names
 
 NOT_JSON: Final = "data that is not JSON"
 
@@ -115,7 +116,7 @@ class Decoder:
         self._splitter = sse.Splitter()
         self._blocks: dict[int, _Block] = {}
         self._usage: dict[str, Raw] = {}
-        self.unread: set[str] = set()
+        self.unread: set[str] = Names()
 
     def feed(self, chunk: bytes) -> list[StreamEvent]:
         """Return the events that a chunk completes. Raises WireError when the stream is beyond all bounds."""
@@ -187,8 +188,7 @@ class Decoder:
         block = self._blocks[wire.index] = _Block(kind)
         match part:
             case Text(text=text, citations=citations) | Thinking(text=text, signature=citations):
-                block.said = bool(text or citations) or kind == "redacted_thinking"
-                self.unread.update(f"{kind}.{name}" for name in said(part.own))
+                block.said = bool(text or citations or said(part.own)) or kind == "redacted_thinking"
                 if block.said:
                     yield from deltas_of(part, wire.index)
             case ToolCall(id=id_, name=name, arguments=arguments, own=own):

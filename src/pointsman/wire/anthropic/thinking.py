@@ -110,7 +110,7 @@ def translated(request: ChatRequest) -> Written:
     if asked.budget == 0 or effort == _NO_EFFORT:
         return Written({"type": "disabled"}, lost=tuple(lost))
     if not effort and asked.budget is None:
-        return Written(lost=tuple(lost))
+        return Written(lost=(*lost, *(["reasoning.shown"] if asked.shown else [])))
     if request.tool_choice is not None and request.tool_choice.mode in ("any", "named"):
         return Written(lost=(*lost, "reasoning"))  # a forced call and thinking exclude each other
     if _ADAPTIVE.search(request.model):

@@ -31,23 +31,24 @@ _MEASURED: Final = "metrics"
 """How long the provider took by its own clock: no part of the answer, and measured here too. It is not kept."""
 
 
-class _Tier(Struct):
+class _Tier(Struct, forbid_unknown_fields=True):
     type: str = ""
 
 
-class _Message(Struct):
+class _Message(Struct, forbid_unknown_fields=True):
     content: list[Raw]
+    role: str = ""
 
 
-class _Output(Struct):
-    message: _Message
+class _Output(Struct, forbid_unknown_fields=True):
+    message: Raw
 
 
 class _Reply(Struct, forbid_unknown_fields=True):
-    output: _Output
+    output: Raw
     stopReason: str  # noqa: N815 - the field's own name
     usage: Raw = Raw()
-    serviceTier: _Tier | None = None  # noqa: N815
+    serviceTier: Raw = Raw(b"{}")  # noqa: N815
 
 
 class _Cited(Struct):
@@ -61,7 +62,7 @@ class _CitedBlock(Struct):
     citationsContent: _Cited  # noqa: N815
 
 
-_reply: Final = Shape(_Reply)
+_reply, _output, _message, _tier = Shape(_Reply), Shape(_Output), Shape(_Message), Shape(_Tier)
 _cited: Final = msgspec.json.Decoder(_CitedBlock)
 _string: Final = msgspec.json.Decoder(str)
 
@@ -70,12 +71,15 @@ def decode(body: bytes) -> tuple[StreamEvent, ...]:
     """Return a whole reply as events, one delta to a part, ending with Finish and Used. Raises WireError."""
     try:
         wire, own = _reply.read(body)
-        parts = parts_of(wire.output.message.content)
+        output, beside = _output.read(wire.output)
+        message, within = _message.read(output.message)
+        tier, more = _tier.read(wire.serviceTier)
+        parts = parts_of(message.content)
     except Misread as error:
         raise error.public() from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WireError("the reply is not JSON") from error
-    events: list[StreamEvent] = [Start(service_tier=wire.serviceTier.type if wire.serviceTier else "", dialect=NAME)]
+    events: list[StreamEvent] = [Start(service_tier=tier.type, own={**beside, **within, **more}, dialect=NAME)]
     for place, part in enumerate(parts):
         events += events_of(part, place)
     own.pop(_MEASURED, None)

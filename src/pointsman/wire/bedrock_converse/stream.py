@@ -25,6 +25,7 @@ from pointsman.wire.bedrock_converse.errors import failed
 from pointsman.wire.bedrock_converse.reply import AT_END
 from pointsman.wire.bedrock_converse.words import NAME, finish_of, object_of, used_of
 from pointsman.wire.event_stream import Message, Splitter
+from pointsman.wire.names import Names
 
 _PADDING: Final = "p"
 
@@ -101,7 +102,7 @@ class Decoder:
     def __init__(self) -> None:
         self._splitter = Splitter()
         self._served: dict[int, _Served] = {}
-        self.unread: set[str] = set()
+        self.unread: set[str] = Names()
 
     def feed(self, chunk: bytes) -> list[StreamEvent]:
         """Return the events that a chunk completes. Raises WireError when the stream is damaged."""

@@ -32,6 +32,7 @@ from pointsman.wire.gemini.errors import failed
 from pointsman.wire.gemini.fields import NAME, NULL, Fields, read
 from pointsman.wire.gemini.parts import BESIDE
 from pointsman.wire.gemini.usage import used_of
+from pointsman.wire.names import Names
 
 
 class _Token(Struct, rename="camel"):
@@ -122,7 +123,7 @@ class Candidates:
         self._whole = whole
         self._start: Start | None = None
         self._choices: dict[int, _Choice] = {}
-        self.unread: set[str] = set()
+        self.unread: set[str] = Names()
 
     def read(self, payload: bytes) -> list[StreamEvent]:
         """Return the events of one object. Raises WireError."""
@@ -229,16 +230,15 @@ class Candidates:
 
     def _text(self, fields: Fields, choice: _Choice, index: int) -> StreamEvent | None:
         text, signature, thought = fields.text("text") or "", fields.text("thoughtSignature") or "", fields.flag("thought")
-        fields.keep(choice.own, "content.parts")
-        if not text and not signature and not self._whole:
+        if not text and not signature and not fields.left and not self._whole:
             return None
         kind = "thought" if thought else "text"
         if choice.sealed or signature or choice.kind != kind:
             choice.part += 1
         choice.kind, choice.sealed = kind, bool(signature)
         if thought:
-            return ThinkingDelta(choice.part, text, signature, choice=index)
-        return TextDelta(choice.part, text, index, signature)
+            return ThinkingDelta(choice.part, text, signature, choice=index, own=fields.left)
+        return TextDelta(choice.part, text, index, signature, fields.left)
 
     def _odds(self, raw: Raw, index: int) -> list[StreamEvent]:
         try:

@@ -111,6 +111,7 @@ def _output(config: Fields) -> Output | None:
 def _put_output(config: dict[str, object], output: Output, lost: set[str], *, native: bool) -> None:
     config["responseMimeType"] = "text/plain" if output.kind == "text" else "application/json"
     if output.kind != "json_schema":
+        lost.update(() if native else output.own)
         return
     if native and "responseSchema" in output.own:
         config["responseSchema"] = output.own["responseSchema"]

@@ -39,16 +39,20 @@ class Contents:
     def written(self, messages: tuple[Message, ...]) -> tuple[Wire | None, list[Wire]]:
         """Return the system instruction, where there is one, and the contents."""
         system: list[Wire | Raw] = []
+        around: Wire = {}
         contents: list[Wire] = []
         last, before = "", system
         for message in messages:
             if message.instructs and not contents:
                 system += self._parts(message)
+                self._restore(around, message)
                 continue
             if message.instructs:
                 self.lost.add("messages.role")
             if message.name:
                 self.lost.add("messages.name")
+            if not self._native:
+                self.lost.update(message.own)
             parts = self._parts(message)
             if not parts and not self._native:
                 continue
@@ -58,7 +62,7 @@ class Contents:
                 contents.append(self._content(message, parts))
                 before = parts
             last = message.role
-        return ({"role": "user", "parts": system} if system else None), contents
+        return ({"role": "user", "parts": system, **around} if system else None), contents
 
     def _content(self, message: Message, parts: list[Wire | Raw]) -> Wire:
         role = "model" if message.role == "assistant" else "user"
@@ -127,7 +131,9 @@ class Contents:
         texts = [piece.text for piece in part.parts if isinstance(piece, Text)]
         inner: list[Wire | Raw] = []
         for piece in part.parts:
-            if not isinstance(piece, Text):
+            if isinstance(piece, Text):
+                self._restore({}, piece)
+            else:
                 inner += self._part(piece)
         result: Wire = {
             "name": part.name or self._names.get(part.id) or part.id or "function",

@@ -39,12 +39,10 @@ _GOOGLES = re.compile(r"[A-Z][A-Z0-9_]+")
 
 def put(wire: Wire, own: Own, lost: set[str], *, native: bool) -> None:
     """Write fields back where they are this dialect's (``native``); name them where not."""
-    if not native:
+    if native:
+        restore(wire, own)
+    else:
         lost.update(own)
-        return
-    parted = {name: raw for name, raw in own.items() if name.startswith("content.parts.")}
-    lost.update(parted)  # fields of a text part: no event carries them to their part
-    restore(wire, {name: raw for name, raw in own.items() if name not in parted} if parted else own)
 
 
 class Piece:
@@ -78,8 +76,10 @@ class Piece:
             case RefusalDelta():
                 self._lost.add("refusal")
         wire: Wire = {"text": "".join([event.text for event in self._events if isinstance(event, TextDelta | RefusalDelta)])}
-        signed = [event.signature for event in self._events if isinstance(event, TextDelta)]
-        return _signed(wire, "".join(signed))
+        for event in self._events:
+            if isinstance(event, TextDelta | RefusalDelta):
+                put(wire, event.own, self._lost, native=self._native)
+        return _signed(wire, "".join([event.signature for event in self._events if isinstance(event, TextDelta)]))
 
     def _call(self, first: ToolCallDelta) -> Wire:
         calls = [event for event in self._events if isinstance(event, ToolCallDelta)]
@@ -95,6 +95,7 @@ class Piece:
 
     def _thought(self) -> Wire | None:
         text, section, signature = "", None, ""
+        own: Own = {}
         for event in self._events:
             if not isinstance(event, ThinkingDelta):
                 continue
@@ -103,8 +104,11 @@ class Piece:
             section = event.section if event.section is not None else section
             text += event.text
             signature += event.signature
+            own = {**own, **event.own}
             self._lost.update(f"thinking.{name}" for name in ("encrypted", "id") if getattr(event, name))
-        return _signed({"text": text, "thought": True}, signature) if text or signature else None
+        wire: Wire = {"text": text, "thought": True}
+        put(wire, own, self._lost, native=self._native)
+        return _signed(wire, signature) if text or signature or (own and self._native) else None
 
     def _whole(self, event: WholePart) -> Wire | Raw | None:
         content = event.content

@@ -37,6 +37,7 @@ from pointsman.wire.gemini.candidates import Candidates, failure
 from pointsman.wire.gemini.fields import NAME
 from pointsman.wire.gemini.frames import Frames
 from pointsman.wire.gemini.pieces import Piece, Wire, candidate, counted, envelope, put, refused
+from pointsman.wire.names import Names
 
 _encode = msgspec.json.Encoder().encode
 _object = msgspec.json.Decoder(dict[str, Raw])
@@ -87,7 +88,7 @@ class Encoder:
         self._odds: set[int] = set()
         self._refused: set[int] = set()
         self._used: Used | None = None
-        self.lost: set[str] = set()
+        self.lost: set[str] = Names()
 
     def feed(self, event: StreamEvent) -> bytes:
         """Return the frames that an event makes: none, one or several, always whole."""

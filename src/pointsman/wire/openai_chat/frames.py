@@ -31,14 +31,15 @@ _DONE = b"data: [DONE]\n\n"
 
 
 class _Choice:
-    """A choice that has begun: the places of its calls and thoughts."""
+    """A choice that has begun: the places of its calls and thoughts, and the length of its text."""
 
-    __slots__ = ("calls", "finished", "legacy", "sections", "thoughts")
+    __slots__ = ("calls", "finished", "legacy", "said", "sections", "thoughts")
 
     def __init__(self) -> None:
         self.calls: dict[int, tuple[int, str]] = {}
         self.thoughts: dict[int, int] = {}
         self.sections: dict[int, int] = {}
+        self.said = 0
         self.finished = False
 
 
@@ -62,12 +63,15 @@ class Encoder:
             case TextDelta(text=text, choice=choice):
                 if event.signature:
                     self.lost.add("thinking.signature")
-                return self._delta(choice, {"content": text}) if text else b""
+                if event.own:
+                    self._pieces.put({}, event.own)
+                return self._said(choice, text) if text else b""
             case ToolCallDelta():
                 return self._call(event)
             case ThinkingDelta():
                 return self._think(event)
             case RefusalDelta(text=text, choice=choice):
+                self._pieces.put({}, event.own)
                 return self._delta(choice, {"refusal": text}) if text else b""
             case Finish():
                 return self._finish(event)
@@ -94,22 +98,28 @@ class Encoder:
 
     def _rare(self, event: StreamEvent) -> bytes:
         match event:
-            case CitationDelta(choice=choice, citation=citation):
-                if self._pieces.ours:
-                    return self._delta(choice, {"annotations": [citation]})
-                self.lost.add("citations")
+            case CitationDelta(choice=choice):
+                known = self._choices.get(choice)
+                made = self._pieces.cited(event, known.said if known else 0)
+                return self._delta(choice, {"annotations": [made]}) if made is not None else b""
             case WholePart(choice=choice):
-                made = self._pieces.made(event)
-                return self._delta(choice, made) if made else b""
+                whole = self._pieces.made(event)
+                return self._delta(choice, whole) if whole else b""
             case Logprobs(choice=choice):
                 return self._delta(choice, {}, {"logprobs": odds_fields([event])})
             case _:
                 pass
         return b""
 
+    def _said(self, index: int, text: str) -> bytes:
+        out = self._delta(index, {"content": text})
+        self._choices[index].said += len(text)
+        return out
+
     def _think(self, event: ThinkingDelta) -> bytes:
         """Write reasoning as text, and beside it in details where it has seals or is not the first of its kind."""
         choice = self._choices.get(event.choice) or _Choice()
+        self._pieces.put({}, event.own)
         place = choice.thoughts.setdefault(event.part, len(choice.thoughts))
         text = event.text
         if event.section is not None:

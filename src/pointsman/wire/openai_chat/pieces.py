@@ -11,6 +11,8 @@ where its maker gave none.
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec import Raw
+
 from pointsman.core.chat import (
     ChatRequest,
     CitationDelta,
@@ -28,7 +30,9 @@ from pointsman.core.chat import (
     Used,
     WholePart,
 )
+from pointsman.wire.citations import web
 from pointsman.wire.dialect import Encoded, Stamp
+from pointsman.wire.names import Names
 from pointsman.wire.openai_chat import errors, media
 from pointsman.wire.openai_chat.compose import signed
 from pointsman.wire.openai_chat.ends import odds_fields, reason_of, usage_fields
@@ -63,7 +67,7 @@ class Pieces:
         self._stamp = stamp
         self._legacy = request.dialect == NAME and any("functions" in tool.own for tool in _tools(request))
         self.start = Start()
-        self.lost: set[str] = set()
+        self.lost: set[str] = Names()
 
     @property
     def ours(self) -> bool:
@@ -132,6 +136,10 @@ class Pieces:
         texts = [[event for event in part if isinstance(event, TextDelta)] for part in choice.texts.values()]
         for part in texts:
             self.lost.update(["thinking.signature"] if any(event.signature for event in part) else [])
+        owns = [event.own for part in choice.texts.values() for event in part]
+        owns += [event.own for part in choice.thoughts.values() for event in part]
+        for each in owns:
+            self.put({}, each)
         text = "".join([event.text for part in texts for event in part])
         refusal = "".join([e.text for part in choice.texts.values() for e in part if isinstance(e, RefusalDelta)])
         wire: Wire = {"role": "assistant", "content": text, "refusal": refusal or None}
@@ -141,10 +149,9 @@ class Pieces:
         else:
             _think(wire, choice.thoughts, kept)
         self._call(wire, choice)
-        if choice.citations and self.ours:
-            wire["annotations"] = [event.citation for event in choice.citations]
-        elif choice.citations:
-            self.lost.add("citations")
+        cited = [made for event in choice.citations if (made := self.cited(event, len(text))) is not None]
+        if cited:
+            wire["annotations"] = cited
         for event in choice.whole:
             if not listed:
                 self._made(wire, event)
@@ -152,6 +159,18 @@ class Pieces:
             wire["content"] = None
         put(wire, kept)
         return wire
+
+    def cited(self, event: CitationDelta, length: int) -> Raw | Wire | None:
+        """Return an annotation of a text of this length; None where there is no word for the citation."""
+        if self.ours:
+            return event.citation
+        found = web(event.citation, length)
+        if found is None:
+            self.lost.add("citations")
+            return None
+        self.lost.update(found.lost)
+        place = {"start_index": found.start, "end_index": found.end, "title": found.title, "url": found.url}
+        return {"type": "url_citation", "url_citation": place}
 
     def _call(self, wire: Wire, choice: Said) -> None:
         calls = []

@@ -18,6 +18,7 @@ from msgspec import Raw, Struct
 from pointsman.core.chat import ChatRequest, End, Failed, Own, StreamEvent, Used
 from pointsman.wire import sse
 from pointsman.wire.dialect import Stamp
+from pointsman.wire.names import Names
 from pointsman.wire.openai_chat import chunks
 from pointsman.wire.openai_chat.ends import finish_of, odds_of, used_of
 from pointsman.wire.openai_chat.fields import ABSENT, BROKEN, Shape, given, raw_of
@@ -67,7 +68,7 @@ class Decoder:
         self._around: Own = {}
         self._begun = self._failed = self._over = False
         self._fresh = True
-        self.unread: set[str] = set()
+        self.unread: set[str] = Names()
 
     def feed(self, chunk: bytes) -> list[StreamEvent]:
         """Return the events that a chunk completes. Raises WireError when the stream is beyond all bounds."""
@@ -122,7 +123,7 @@ class Decoder:
         if not self._begun:
             yield from self._begin(chunk, strange)
         elif strange:
-            self._note(strange)
+            self._note(strange, ending=any(choice.finish_reason for choice in chunk.choices or ()))
         for choice in chunk.choices or ():
             progress = self._choices.get(choice.index) or self._new(choice.index)
             if choice.delta is not None:
@@ -149,14 +150,15 @@ class Decoder:
             if raw is not ABSENT and given(raw):
                 self._around[name] = raw
         self._around.update({name: raw_of(value) for name, value in strange.items() if not name.startswith("choices.")})
-        self._note({name: value for name, value in strange.items() if name.startswith("choices.")})
+        ending = any(choice.finish_reason for choice in chunk.choices or ())
+        self._note({name: value for name, value in strange.items() if name.startswith("choices.")}, ending=ending)
         if chunk.choices or chunk.id or given(chunk.usage):
             self._begun = True
             yield start_of(chunk.id, chunk.model, chunk.created, chunk.service_tier, self._around)
 
-    def _note(self, strange: dict[str, Any]) -> None:
+    def _note(self, strange: dict[str, Any], *, ending: bool) -> None:
         """Name what was not understood; a field of the first chunk may come again, one of a choice may stand at its end."""
-        self.unread.update(name for name in strange if name not in self._around and not _of_choice(name))
+        self.unread.update(name for name in strange if name not in self._around and not (ending and _of_choice(name)))
 
     def _beside(self, choice: chunks.Choice, strange: dict[str, Any], chunk: chunks.Chunk) -> Own:
         """Return what a choice that ends says beside its reason."""

@@ -5,7 +5,22 @@ Law: what a content's frames added up to is what its last frame, its item and th
 
 from collections.abc import Iterator
 
+from pointsman.core.chat import Own
+from pointsman.wire.openai_responses.turns import AROUND
+
 Frame = tuple[str, dict[str, object]]
+
+_WITHIN = ("summary.", "content.")
+
+
+def around_message(own: Own) -> Own:
+    """Return what belongs to the item around a text."""
+    return {name.removeprefix(AROUND): value for name, value in own.items() if name.startswith(AROUND)}
+
+
+def around_reasoning(own: Own) -> Own:
+    """Return what belongs to an item of reasoning, and not to one of its texts."""
+    return {name: value for name, value in own.items() if not name.startswith(_WITHIN)}
 
 
 class Open:
@@ -42,6 +57,17 @@ class Open:
             contents.append(content)
         self.content = content
         return content
+
+    def keep(self, own: Own) -> None:
+        """Write fields that only this dialect knows into the content, and into the item around it."""
+        speaks = self.kind in ("text", "refusal")
+        around = around_message(own) if speaks else around_reasoning(own)
+        self.item.update(around)
+        for name, value in own.items():
+            if speaks and not name.startswith(AROUND):
+                self.content[name] = value
+            elif not speaks and name.startswith(_WITHIN):
+                self.content[name.partition(".")[2]] = value
 
     def close(self) -> Iterator[Frame]:
         """Write down what was said, and return the frames that say so: the text, then the content around it."""

@@ -22,7 +22,7 @@ class Ended(Finish, frozen=True):
 
 
 class ItemText(TextDelta, frozen=True):
-    """The first text of a message item. ``frame``: the item's fields around its content (``id``, ``phase``)."""
+    """The first text of a message item. ``frame``: the item's ``id``."""
 
     frame: Own = field(default_factory=dict)
 
@@ -34,7 +34,7 @@ class ItemRefusal(RefusalDelta, frozen=True):
 
 
 class ItemThinking(ThinkingDelta, frozen=True):
-    """The first of a reasoning item. ``frame``: its fields that are not canonical."""
+    """The first of a reasoning item. ``frame``: its ``status``."""
 
     frame: Own = field(default_factory=dict)
 

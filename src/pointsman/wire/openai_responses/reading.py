@@ -4,7 +4,9 @@ Strategy: every item has a place (``output_index``). Deltas become events at onc
 them, so of that only what no delta had said becomes an event; a whole reply is a stream that had no deltas at all.
 
 Laws: whole or streamed, the same items are the same events but for the cuts of deltas; parts are numbered in the order in
-which they first speak; a call speaks only once its name is known.
+which they first speak; a call speaks only once its name is known; what is not known of an item or of one of its contents is
+in the ``own`` of the part, under ``message.`` where it stood around the content of a message (as in ``turns``), under
+``summary.`` or ``content.`` where it stood within a text of reasoning.
 """
 
 from collections.abc import Iterator
@@ -26,8 +28,10 @@ from pointsman.core.chat import (
     ToolCallDelta,
     WholePart,
 )
+from pointsman.wire.names import Names
 from pointsman.wire.openai_responses.events import ItemCall, ItemRefusal, ItemText, ItemThinking
 from pointsman.wire.openai_responses.fields import Fields, read
+from pointsman.wire.openai_responses.turns import AROUND
 
 CALLS: Final = frozenset(("function_call", "custom_tool_call"))
 
@@ -39,24 +43,47 @@ class _Token(Struct):
     top_logprobs: "list[_Token] | None" = None
 
 
+class _KnownToken(Struct, forbid_unknown_fields=True):
+    token: str = ""
+    logprob: float | None = None
+    bytes: list[int] | None = None
+    top_logprobs: "list[_KnownToken] | None" = None
+
+
 _COMPLETED: Final = Raw(b'"completed"')
 _text = msgspec.json.Decoder(str)
 _tokens = msgspec.json.Decoder(list[_Token] | None)
+_known_tokens = msgspec.json.Decoder(list[_KnownToken] | None)
+_NOTHING: Final[Own] = {}
 
 
 class _Item:
     """An item under way: the parts of its contents, and what of it has been said (kind of text, and its place)."""
 
-    __slots__ = ("cited", "done", "frame", "named", "parts", "said", "whole")
+    __slots__ = ("cited", "done", "frame", "given", "named", "own", "parts", "said", "whole")
 
     def __init__(self) -> None:
         self.frame: Own = {}
+        self.own: Own = {}  # what is to be said with the next delta
+        self.given: Own = {}  # and what of that was said
         self.parts: dict[int, int] = {}
         self.said: set[tuple[str, int]] = set()
         self.cited: dict[int, int] = {}
         self.named = False
         self.done = False
         self.whole: Opaque | None = None
+
+    def begin(self, fields: Fields, under: str) -> None:
+        """Take the fields around an item's content: those that are not said yet go with its next delta."""
+        self.frame, own = _around(fields, under)
+        self.own = {name: value for name, value in own.items() if self.given.get(name) != value}
+
+    def around(self, own: Own) -> tuple[Own, Own]:
+        """Return what the next delta says of the item: its frame, and ``own`` with what was not said yet."""
+        frame, own = self.frame, {**self.own, **own}
+        self.given = {**self.given, **self.own}
+        self.frame, self.own = {}, {}
+        return frame, own
 
 
 class Items:
@@ -69,7 +96,7 @@ class Items:
         self._next = 0
         self._waiting: set[int] = set()  # places of items that have begun, and not been given to their end
         self.called = False
-        self.unread: set[str] = set()
+        self.unread: set[str] = Names()
 
     def added(self, index: int, source: Raw) -> Iterator[StreamEvent]:
         """An item has begun. Raises WireError where it is no object."""
@@ -79,24 +106,24 @@ class Items:
         if kind in CALLS:
             yield from self._named(item, fields, kind)
         elif kind in ("message", "reasoning"):
-            item.frame = _around(fields)
+            item.begin(fields, AROUND if kind == "message" else "")
         self._waiting.add(index)
 
-    def text(self, index: int, at: int, said: str, kind: str) -> Iterator[StreamEvent]:
+    def text(self, index: int, at: int, said: str, kind: str, own: Own = _NOTHING) -> Iterator[StreamEvent]:
         """More of a text (``kind`` is ``text``), of a ``refusal``, of ``reasoning``, or of its ``summary``."""
         item = self._items.setdefault(index, _Item())
         if not item.parts:
             yield from self._released(all_of_them=True)  # what waits shall not come behind what is said only now
         item.said.add((kind, at))
         if kind in ("reasoning", "summary"):
-            yield self._thought(item, said, section=at if kind == "summary" else None)
+            yield self._thought(item, said, section=at if kind == "summary" else None, own=own)
             return
-        frame, item.frame = item.frame, {}
+        frame, own = item.around(own)
         part = self._part(item, at)
         if kind == "refusal":
-            yield ItemRefusal(part, said, frame=frame) if frame else RefusalDelta(part, said)
+            yield ItemRefusal(part, said, own=own, frame=frame) if frame else RefusalDelta(part, said, own=own)
         else:
-            yield ItemText(part, said, frame=frame) if frame else TextDelta(part, said)
+            yield ItemText(part, said, own=own, frame=frame) if frame else TextDelta(part, said, own=own)
 
     def arguments(self, index: int, said: str) -> Iterator[StreamEvent]:
         """More of a call's arguments: of one that never got a name they are taken from its end."""
@@ -176,44 +203,58 @@ class Items:
 
     def _message(self, index: int, item: _Item, fields: Fields) -> Iterator[StreamEvent]:
         contents = fields.list("content")
-        if not item.parts:
-            item.frame = _around(fields)
+        item.begin(fields, AROUND)
+        if item.parts:
+            item.frame = {}
         for at, (source, where) in enumerate(contents):
             part = Fields(source, where)
             refuses = part.text("type") == "refusal"
             kind = "refusal" if refuses else "text"
-            said = part.text(kind)
+            said, cited, tokens = part.text(kind), part.list("annotations"), part.take("logprobs")
+            own = _present(part.left)
+            if tokens is not None and not _plain_tokens(tokens):
+                own["logprobs"] = tokens
             if (kind, at) not in item.said:
-                yield from self.text(index, at, said, kind)
-            for citation, _ in part.list("annotations")[item.cited.get(at, 0) :]:
+                yield from self.text(index, at, said, kind, own)
+            elif own or item.own:
+                yield from self.text(index, at, "", kind, own)
+            for citation, _ in cited[item.cited.get(at, 0) :]:
                 yield from self.annotation(index, at, citation)
-            tokens = part.take("logprobs")
             if tokens is not None and ("logprobs", at) not in item.said:
                 yield from self.logprobs(index, at, tokens)
-            self.unread.update(f"{kind}.{name}" for name in part.left)
 
     def _reasoning(self, index: int, item: _Item, fields: Fields) -> Iterator[StreamEvent]:
         summary, contents = fields.list("summary"), fields.list("content")
         encrypted = fields.text("encrypted_content")
         if not item.parts:
             yield from self._released(all_of_them=True)
-            item.frame = _around(fields)
-        for kind, texts in (("summary", summary), ("reasoning", contents)):
+        item.begin(fields, "")
+        if item.parts:
+            item.frame = {}
+        for kind, under, texts in (("summary", "summary.", summary), ("reasoning", "content.", contents)):
             for at, (source, where) in enumerate(texts):
+                text = Fields(source, where)
+                text.take("type")
+                said = text.text("text")
+                own = {under + name: value for name, value in _present(text.left).items()}
                 if (kind, at) not in item.said:
-                    yield from self.text(index, at, Fields(source, where).text("text"), kind)
-        if encrypted or not item.parts:
+                    yield from self.text(index, at, said, kind, own)
+                elif own:
+                    yield from self.text(index, at, "", kind, own)
+        if encrypted or item.own or not item.parts:
             yield self._thought(item, encrypted=encrypted)
 
-    def _thought(self, item: _Item, text: str = "", *, encrypted: str = "", section: int | None = None) -> ThinkingDelta:
+    def _thought(
+        self, item: _Item, text: str = "", *, encrypted: str = "", section: int | None = None, own: Own = _NOTHING
+    ) -> ThinkingDelta:
         """Return more of a reasoning item; the first of it says its id."""
-        frame, item.frame = item.frame, {}
+        frame, own = item.around(own)
         id_ = frame.pop("id", None)
         part = self._part(item, 0)
         known = "" if id_ is None else read(_text, id_, "item.id")
         if frame:
-            return ItemThinking(part, text, encrypted=encrypted, section=section, id=known, frame=frame)
-        return ThinkingDelta(part, text, encrypted=encrypted, section=section, id=known)
+            return ItemThinking(part, text, encrypted=encrypted, section=section, id=known, own=own, frame=frame)
+        return ThinkingDelta(part, text, encrypted=encrypted, section=section, id=known, own=own)
 
     def _named(self, item: _Item, fields: Fields, kind: str) -> Iterator[StreamEvent]:
         name, id_, item_id = fields.text("name"), fields.text("call_id"), fields.take("id")
@@ -234,19 +275,29 @@ class Items:
         return item.parts[at]
 
 
-def _around(fields: Fields) -> Own:
-    """Return an item's fields around its content: a message's status is that of the response, any other is completed."""
+def _around(fields: Fields, under: str) -> tuple[Own, Own]:
+    """Return an item's ``id`` and ``status``, and its other fields, ``under`` a prefix.
+
+    A message's status is that of the response, any other is completed.
+    """
     inner = ("role", "content", "summary", "encrypted_content")
-    frame = {name: value for name, value in _present(fields.left).items() if name not in inner}
-    if "status" in frame and "role" not in fields.left:
-        frame["status"] = _COMPLETED
-    elif "status" in frame:
-        del frame["status"]
-    return frame
+    own = {under + name: value for name, value in _present(fields.left).items() if name not in inner}
+    id_, status = own.pop(f"{under}id", None), own.pop(f"{under}status", None)
+    frame = {} if id_ is None else {"id": id_}
+    return (frame if status is None or "role" in fields.left else {**frame, "status": _COMPLETED}), own
 
 
 def _present(own: Own) -> Own:
     return {name: value for name, value in own.items() if bytes(value) != b"null"}
+
+
+def _plain_tokens(source: Raw) -> bool:
+    """Whether probabilities hold nothing that is not known."""
+    try:
+        _known_tokens.decode(source)
+    except (msgspec.ValidationError, RecursionError):
+        return False
+    return True
 
 
 def _token(wire: _Token) -> TokenLogprob:

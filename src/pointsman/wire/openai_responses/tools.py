@@ -91,7 +91,8 @@ def choice(source: Raw | None) -> ToolChoice | None:
     fields = Fields(source, CHOICE)
     kind = fields.text("type")
     if kind in _ours:
-        return ToolChoice("named", (fields.text("name"),))
+        name = fields.text("name")
+        return ToolChoice("named", (name,), {CHOICE: source} if fields.left else {})
     if kind == "allowed_tools":
         must = fields.text("mode") == "required"
         names = _names(fields.list("tools"))
@@ -102,13 +103,15 @@ def choice(source: Raw | None) -> ToolChoice | None:
 
 
 def _names(allowed: list[tuple[Raw, str]]) -> tuple[str, ...]:
-    """Return the names of tools that a choice allows; nothing where one of them is not the application's."""
+    """Return the names of tools that a choice allows; nothing where one of them is not the application's, or says more."""
     names: list[str] = []
     for item, where in allowed:
         fields = Fields(item, where)
         if fields.text("type") not in _ours:
             return ()
         names.append(fields.text("name"))
+        if fields.left:
+            return ()
     return tuple(names)
 
 

@@ -120,14 +120,22 @@ def _own(part: Part) -> Own:
 
 
 def _thinking(fields: Fields) -> Thinking:
-    """Return a reasoning item. More than one piece of reasoning text also stays as it was, in ``own``."""
-    summary = tuple([Fields(item, where).text("text") for item, where in fields.list("summary")])
-    written = fields.left.get("content")
-    texts = [Fields(item, where).text("text") for item, where in fields.list("content")]
-    if written is not None and len(texts) > 1:
+    """Return a reasoning item. Pieces that say more than a text, or several of reasoning text, also stay as they were."""
+    summed, written = fields.left.get("summary"), fields.left.get("content")
+    summary, more = _texts(fields.list("summary"))
+    if more and summed is not None:
+        fields.left["summary"] = summed
+    texts, more = _texts(fields.list("content"))
+    if written is not None and (more or len(texts) > 1):
         fields.left["content"] = written
     encrypted, id_ = fields.text("encrypted_content"), fields.text("id")
     return Thinking("".join(texts), encrypted=encrypted, summary=summary, id=id_, own=fields.left)
+
+
+def _texts(pieces: list[tuple[Raw, str]]) -> tuple[tuple[str, ...], bool]:
+    """Return the texts of pieces, and whether one of them says more than that."""
+    read = [Fields(item, where) for item, where in pieces]
+    return tuple([piece.text("text") for piece in read]), any(piece.left.keys() - {"type"} for piece in read)
 
 
 def call(fields: Fields, kind: str) -> ToolCall:

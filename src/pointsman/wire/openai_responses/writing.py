@@ -33,9 +33,11 @@ from pointsman.core.chat import (
     Used,
     WholePart,
 )
+from pointsman.wire.citations import web
 from pointsman.wire.dialect import Stamp
-from pointsman.wire.openai_responses import citations, response
-from pointsman.wire.openai_responses.contents import Open
+from pointsman.wire.names import Names
+from pointsman.wire.openai_responses import response
+from pointsman.wire.openai_responses.contents import Open, around_message, around_reasoning
 from pointsman.wire.openai_responses.events import ItemCall, ItemRefusal, ItemText, ItemThinking
 from pointsman.wire.openai_responses.fields import NAME
 from pointsman.wire.openai_responses.request import tier
@@ -66,7 +68,7 @@ class Writer:
         self._finish: Finish | None = None
         self._failed: Failed | None = None
         self.body: dict[str, object] = {}
-        self.lost: set[str] = set()
+        self.lost: set[str] = Names()
 
     def feed(self, event: StreamEvent) -> None:
         """Take one event."""
@@ -137,18 +139,22 @@ class Writer:
         if isinstance(event, TextDelta) and event.signature:
             self.lost.add("thinking.signature")
         frame = event.frame if isinstance(event, (ItemText, ItemRefusal)) else {}
+        own = self._mine(event.own)
         kind = "refusal" if refuses else "text"
         current = self._open
         if current is None or event.part != self._part or current.kind != kind or frame:
-            current = self._content(kind, frame)
+            current = self._content(kind, frame, own)
             self._part = event.part
+        current.keep(own)
         current.said.append(event.text)
+        if own and not event.text:
+            return
         if refuses:
             self._tell("response.refusal.delta", {**current.place, "delta": event.text})
         else:
             self._tell("response.output_text.delta", {**current.place, "delta": event.text, "logprobs": []})
 
-    def _content(self, kind: str, frame: Own) -> Open:
+    def _content(self, kind: str, frame: Own, own: Own) -> Open:
         """Begin a content of a message: of the one that is open, or of a new one."""
         last = self._open
         if last is not None and last.kind in ("text", "refusal") and not frame:
@@ -156,7 +162,7 @@ class Writer:
             item, index = last.item, last.index
         else:
             base: dict[str, object] = {"type": "message", "status": "in_progress", "role": "assistant", "content": []}
-            item, index = self._add("msg", {**base, **frame}), len(self._output) - 1
+            item, index = self._add("msg", {**base, **frame, **around_message(own)}), len(self._output) - 1
         content: dict[str, object] = {"type": "refusal", "refusal": ""}
         if kind == "text":
             content = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
@@ -171,13 +177,14 @@ class Writer:
     def _thinking(self, event: ThinkingDelta) -> None:
         if event.signature:
             self.lost.add("thinking.signature")
-        if not (event.text or event.encrypted or event.id) and event.section is None:
+        own = self._mine(event.own)
+        if not (event.text or event.encrypted or event.id or own) and event.section is None:
             return
         current = self._open
         if current is None or event.part != self._part or current.kind not in ("thought", "reasoning", "summary"):
             frame = event.frame if isinstance(event, ItemThinking) else {}
             known = {"id": event.id} if event.id else {}
-            item = self._add("rs", {"type": "reasoning", "summary": [], **known, **frame}, frame)
+            item = self._add("rs", {"type": "reasoning", "summary": [], **known, **frame, **around_reasoning(own)}, frame)
             current = self._open = Open(len(self._output) - 1, item, "thought")
             self._part = event.part
         if event.section is not None:
@@ -186,6 +193,8 @@ class Writer:
             self._reasoned(current, event.text)
         if event.encrypted and self._open is not None:
             self._open.item["encrypted_content"] = event.encrypted
+        if own and self._open is not None:
+            self._open.keep(own)
 
     def _reasoned(self, current: Open, text: str) -> None:
         if current.kind != "reasoning":
@@ -221,10 +230,7 @@ class Writer:
             }
             if custom:
                 del item["status"]
-            if self._ours:
-                item.update(event.own)
-            else:
-                self.lost.update(event.own)
+            item.update(self._mine(event.own))
             item.update(event.frame if isinstance(event, ItemCall) else {})
             item = self._add("ctc" if custom else "fc", item)
             call = self._calls[event.part] = Open(len(self._output) - 1, item, "custom" if custom else "function")
@@ -328,11 +334,13 @@ class Writer:
     def _translate(self, opened: Open, text: str) -> None:
         """Write the citations that another dialect gave a text."""
         for citation in self._foreign:
-            made = citations.translated(citation, text)
-            if made is None:
+            found = web(citation, len(text))
+            if found is None:
                 self.lost.add("citations")
-            else:
-                self._annotate(opened, made)
+                continue
+            self.lost.update(found.lost)
+            span = {"start_index": found.start, "end_index": found.end}
+            self._annotate(opened, {"type": "url_citation", **span, "title": found.title, "url": found.url})
         self._foreign.clear()
 
     def _add(self, prefix: str, fields: dict[str, object], frame: Own | None = None) -> dict[str, object]:
@@ -345,6 +353,13 @@ class Writer:
         self._output.append(item)
         self._tell("response.output_item.added", {"output_index": index, "item": item})
         return item
+
+    def _mine(self, own: Own) -> Own:
+        """Return fields where this dialect has words for them; name them where not."""
+        if self._ours:
+            return own
+        self.lost.update(own)
+        return {}
 
     def _base(self) -> str:
         return self._stamp.id or "0"
