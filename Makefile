@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: setup demo test lint types contracts unit conformance clients lock clean
+.PHONY: setup demo test lint types contracts unit conformance errors clients lock clean
 
 setup: $(VENV)/.installed
 
@@ -36,6 +36,10 @@ unit: setup
 # The conformance table: every client dialect on every provider dialect, every case, into docs/conformance.md.
 conformance: setup
 	$(BIN)/python -m tests.wire.conformance
+
+# What bad input gets, in every client dialect: the table that the tests play, into docs/errors.md.
+errors: setup
+	$(BIN)/python -m tests.gateway.bad_input
 
 # Real clients in .clients, an environment of their own, against the gateway in front of a scripted provider.
 clients: setup

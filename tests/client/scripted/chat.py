@@ -11,7 +11,6 @@ from typing import Any, Final
 from tests.client.scripted.turn import Call, Failure, Frame, Refusal, Text, Thinking, Turn, Usage, event
 
 FINISH: Final = {"stop": "stop", "tool": "tool_calls", "length": "length", "refusal": "stop"}
-KINDS: Final = {400: "invalid_request_error", 401: "invalid_request_error", 404: "invalid_request_error", 429: "requests"}
 CREATED: Final = 1_790_000_000
 
 
@@ -95,7 +94,7 @@ def _fragments(index: int, one: Call) -> list[dict[str, Any]]:
 
 
 def error(failure: Failure) -> dict[str, Any]:
-    kind = KINDS.get(failure.status, "server_error")
+    kind = "server_error" if failure.status >= 500 else "requests" if failure.status == 429 else "invalid_request_error"
     codes = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}
     code = failure.code or codes.get(failure.status)
     return {"error": {"message": failure.message, "type": kind, "param": None, "code": code}}

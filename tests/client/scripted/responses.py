@@ -7,6 +7,7 @@ deltas / done, and last response.completed or response.incomplete with everythin
 from collections.abc import Iterator
 from typing import Any
 
+from tests.client.scripted import chat
 from tests.client.scripted.turn import Call, Failure, Frame, Part, Refusal, Thinking, Turn, Usage, event
 
 CREATED = 1_790_000_000.0
@@ -134,10 +135,7 @@ def _content(at: int, part: Part) -> Iterator[tuple[str, bool, Event]]:
 
 
 def error(failure: Failure) -> dict[str, Any]:
-    kinds = {400: "invalid_request_error", 401: "invalid_request_error", 404: "invalid_request_error", 429: "requests"}
-    codes = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}
-    kind, code = kinds.get(failure.status, "server_error"), failure.code or codes.get(failure.status)
-    return {"error": {"message": failure.message, "type": kind, "param": None, "code": code}}
+    return chat.error(failure)
 
 
 def error_event() -> bytes:

@@ -353,7 +353,7 @@ def test_a_reply_from_elsewhere_is_always_written(made: list[list[StreamEvent]],
     assert "stop_details" in encoder.lost
     decoder = stream.decoder()
     again = decoder.feed(out) + decoder.end()
-    assert Failed("no", 502, "server_error") in again
+    assert Failed("no", 500, "server_error") in again
     assert any(isinstance(event, Used) for event in again) == (
         bool(included) and any(isinstance(event, Used) for event in events)
     )

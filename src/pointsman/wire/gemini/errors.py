@@ -38,7 +38,7 @@ _REASONS = {
     "missing_api_key": "CREDENTIALS_MISSING",
     "rate_limit_error": "RATE_LIMIT_EXCEEDED",
 }
-_UNSPECIFIC = frozenset(("", "invalid_request", "invalid_request_error", "api_error", "upstream_error"))
+_UNSPECIFIC = frozenset(("", "invalid_request", "invalid_request_error", "api_error", "server_error"))
 _FIELD = "type.googleapis.com/google.rpc.BadRequest"
 _INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 _encode = msgspec.json.Encoder().encode

@@ -36,6 +36,10 @@ _STATUSES: Final = {
     "not_found_error": 404,
     "rate_limit_error": 429,
     "rate_limit_exceeded": 429,
+    "requests": 429,
+    "tokens": 429,
+    "insufficient_quota": 429,
+    "server_error": 500,
 }
 _aside = attrgetter(*chunks.ASIDE)
 _SILENT: Final = _aside(chunks.Choice())
