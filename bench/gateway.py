@@ -1,13 +1,13 @@
-"""What forwarding costs: Pointsman against nginx as a plain reverse proxy, in one run.
+"""What forwarding costs: Pointsman against nginx as a plain reverse proxy, and against other gateways, in one run.
 
 Strategy: a C upstream with canned answers and a C load generator (``bench/gateway/*.c``, built at run time) on one core; on
 another each proxy, Pointsman as people start it: ``pointsman up -c FILE``, journal and key checks on. Every round measures
 every target, nginx included, part by part, and ratios are taken within a round: a noisy neighbour disturbs all alike. CPU is
 user + system time of the whole process tree, divided by what was served: on a busy machine it is the figure to trust.
 
-    bench/gateway/install.sh                     once: nginx and gcc from Debian's packages
-    .venv/bin/python bench/gateway.py            everything, some forty minutes
-    .venv/bin/python bench/gateway.py --only whole,burst --targets nginx,pinned,auto --rounds 3
+    bench/gateway/install.sh                     once: nginx and gcc, and other gateways in .bench
+    .venv/bin/python bench/gateway.py            everything, about fifty minutes
+    .venv/bin/python bench/gateway.py --only whole,burst --targets nginx,pinned,auto --rounds 3 --peers none
     .venv/bin/python bench/gateway.py --write --out FILE.json
 
 Parts: see ``harness.measure``; targets: see ``harness.targets``. Exit status 1 when a floor is not met; 0 with the reason
@@ -21,12 +21,13 @@ import os
 import sys
 from pathlib import Path
 
-from harness import report
+from harness import peers, report
 from harness.floors import Floor, floors
 from harness.load import Target
 from harness.machine import NotStarted, machine, missing
 from harness.measure import ONCE_PARTS, ROUND_PARTS, Bench, Sizes
 from harness.results import Results
+from harness.tables import floors_table, tables
 from harness.targets import direct, start_nginx, start_pointsman, start_upstream
 
 TARGETS = (
@@ -46,15 +47,17 @@ def main() -> int:
     busy = os.getloadavg()[0]
     if busy > 0.5:
         print(f"the machine is busy (load average {busy:.1f}): trust CPU and ratios, not the latencies")
-    results = Results()
+    results, interrupted = Results(), False
     try:
         _measure(options, results)
     except KeyboardInterrupt:
         results.notes.append("interrupted: what follows is what was measured until then")
+        interrupted = True
     except NotStarted as error:
         results.notes.append(str(error))
+        interrupted = True
     _progress("")
-    judged = floors(results, options.streams)
+    judged = [floor for floor in floors(results, options.streams) if floor.met is not None]
     _print(results, judged)
     if options.out:
         about = {"machine": report.machine_line(busy, options.rounds), "rounds": options.rounds}
@@ -62,12 +65,12 @@ def main() -> int:
     if options.write:
         told = [
             report.machine_line(busy, options.rounds),
-            *report.tables(results),
-            report.floors_table(judged),
+            *tables(results),
+            floors_table(judged),
             *results.notes,
         ]
         report.write(NAME, "\n\n".join(told))
-    return 1 if results.notes or any(floor.met is False for floor in judged) else 0
+    return 1 if interrupted or any(floor.met is False for floor in judged) else 0
 
 
 def _measure(options: argparse.Namespace, results: Results) -> None:
@@ -94,6 +97,7 @@ def _measure(options: argparse.Namespace, results: Results) -> None:
             bench.memory(name for name in REMEMBERED if name in options.targets)
         if "streams" in options.only:
             bench.streams(name for name in HELD if name in options.targets)
+        bench.peers(options.peers, options.peer_requests)
 
 
 def _start(bench: Bench, stack: contextlib.ExitStack, names: list[str]) -> list[Target]:
@@ -114,7 +118,7 @@ def _start(bench: Bench, stack: contextlib.ExitStack, names: list[str]) -> list[
 
 
 def _print(results: Results, judged: list[Floor]) -> None:
-    for table in [*report.tables(results), report.floors_table(judged)]:
+    for table in [*tables(results), floors_table(judged)]:
         print(f"\n{table}")
     for note in results.notes:
         print(f"\n{note}")
@@ -125,11 +129,15 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", type=_some_of(*ROUND_PARTS, *ONCE_PARTS), default="all", help="parts, by comma [all]")
     parser.add_argument("--targets", type=_some_of(*TARGETS), default="all", help="targets, by comma [all]")
+    parser.add_argument("--peers", type=_some_of(*peers.PEERS), default="all", help="other gateways, by comma [all]")
     parser.add_argument("--rounds", type=int, default=5, help="rounds, of which medians are taken [5]")
     parser.add_argument("--requests", type=int, default=defaults["requests"], help="whole requests per round [%(default)s]")
     parser.add_argument("--seconds", type=float, default=defaults["seconds"], help="of 100 requests/s [%(default)s]")
     parser.add_argument("--after", type=int, default=defaults["after"], help="requests of the memory part [%(default)s]")
     parser.add_argument("--streams", type=int, default=defaults["streams"], help="streams held open at once [%(default)s]")
+    parser.add_argument(
+        "--peer-requests", type=int, default=20_000, help="whole requests to another gateway, once [%(default)s]"
+    )
     parser.add_argument("--out", type=Path, help="write everything as JSON")
     parser.add_argument("--write", action="store_true", help=f"write the tables into docs/{report.DOCUMENT.name}")
     return parser.parse_args()

@@ -4,8 +4,10 @@ machine     two cores, processes that end with the benchmark, their CPU and memo
 load        the C load generator and the C upstream (bench/gateway/*.c)
 targets     what is measured: nginx and Pointsman, in front of the same upstream, in plaintext and with TLS to it
 acting      a learned policy that acts on ``auto``
+peers       other gateways, from the benchmark's own environment (bench/gateway/install.sh)
 measure     the parts of the benchmark: what is sent to whom, and what is noted
 results     measured values, their medians, ranges and ratios
 floors      what the project promises, and whether it holds
-report      the tables, for people and for programs
+tables      the figures as Markdown tables
+report      JSON, and the document
 """

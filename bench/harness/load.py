@@ -39,7 +39,10 @@ LONG_PROMPT = PROMPT + (
 
 @dataclass(frozen=True)
 class Target:
-    """What is measured: where requests go, what they say, and the process tree that answers (None: the upstream itself)."""
+    """What is measured: where requests go, what they say, and the process tree that answers (None: the upstream itself).
+
+    ``path`` is the dialect's own where it is empty.
+    """
 
     name: str
     port: int
@@ -47,6 +50,7 @@ class Target:
     pid: int | None
     dialect: Dialect = "openai"
     headers: tuple[str, ...] = ()
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,8 @@ def _command(machine: Machine, target: Target, body: bytes, words: list[str]) ->
     file = machine.directory / f"request-{target.name}.json"
     file.write_bytes(body)
     said = [word for header in target.headers for word in ("-H", header)]
+    if target.path:
+        said += ["-P", target.path]
     if target.dialect == "anthropic":
         said += ["-P", "/v1/messages", "-e", "message_stop", "-H", "anthropic-version: 2023-06-01"]
     program = machine.directory / "load"

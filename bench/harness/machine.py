@@ -39,14 +39,15 @@ class Machine:
         self,
         core: int,
         *command: str | Path,
-        port: int,
+        port: int = 0,
+        ready: Callable[[], bool] | None = None,
         name: str = "",
         directory: Path | None = None,
         env: Mapping[str, str] | None = None,
     ) -> Iterator[int]:
         """Run a server on one core until the block ends, and all that it started; yield its pid once it listens.
 
-        Raises NotStarted.
+        ``ready`` says whether it does, where its port is not known. Raises NotStarted.
         """
         log = self.directory / f"{name or Path(command[0]).name}-{port}.log"
         with log.open("wb") as output:
@@ -60,7 +61,7 @@ class Machine:
                 start_new_session=True,
             )
         try:
-            until(lambda: _listens(port), f"{name or command[0]} listens", process, log)
+            until(ready or (lambda: _listens(port)), f"{name or command[0]} listens", process, log)
             yield process.pid
         finally:
             _end(process)

@@ -9,30 +9,31 @@
     workers   CPU per whole request with two workers and with one, on one core
     memory    resident memory idle and after many requests; CPU when idle
     streams   many streams open at once: errors, and memory for each
+    peers     other gateways, one by one, with the upstream, nginx and Pointsman beside each
 
 The first seven are measured in every round, target after target within a part, so that whatever slows the machine down slows
-down what is compared as well. The last two start every target anew, once.
+down what is compared as well. The others start every target anew, once.
 """
 
 import contextlib
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from harness import load
+from harness import load, peers
 from harness.load import CHUNKS, CONNECTIONS, Report, Target
-from harness.machine import Machine, children, cpu_us, resident_mb
+from harness.machine import Machine, NotStarted, children, cpu_us, resident_mb
 from harness.results import Results
-from harness.targets import Gateway, Upstream, start_nginx, start_pointsman
+from harness.targets import Gateway, Upstream, direct, start_nginx, start_pointsman
 
 ROUND_PARTS = ("whole", "burst", "paced", "deciding", "latency", "first")
 ONCE_PARTS = ("workers", "memory", "streams")
 SETTLE_S = 0.7
 """Longer than the journal's flush interval: writing is part of what a request costs."""
-RATE = 100
 IDLE_S = 3.0
 STREAM_PACE_MS = 500
+PEER_PARTS: Sequence[str] = ("whole", "burst", "paced", "latency", "first")
 DECIDED = ("nginx", "pinned", "single", "auto", "nginx-tls", "pinned-tls", "auto-tls")
 
 Progress = Callable[[str], None]
@@ -47,6 +48,8 @@ class Sizes:
     paced: int = 2 * CONNECTIONS
     paced_connections: int = CONNECTIONS
     seconds: float = 5.0
+    rate: float = 100
+    burst_rate: float = 100
     after: int = 100_000
     streams: int = 2000
 
@@ -97,13 +100,13 @@ class Bench:
         self._cost("deciding", target, number, requests, lambda: load.decided(self.machine, target, requests))
 
     def _latency(self, target: Target, number: int, sizes: Sizes) -> None:
-        report = load.steady(self.machine, target, "whole", RATE, sizes.seconds)
+        report = load.steady(self.machine, target, "whole", sizes.rate, sizes.seconds)
         self.results.failed(target.name, report.errors + report.late)
         self.results.add("latency p50", target.name, number, report.p50)
         self.results.add("latency p99", target.name, number, report.p99)
 
     def _first(self, target: Target, number: int, sizes: Sizes) -> None:
-        report = load.steady(self.machine, target, "burst", RATE, sizes.seconds)
+        report = load.steady(self.machine, target, "burst", sizes.burst_rate, sizes.seconds)
         self.results.failed(target.name, report.errors + report.late)
         self.results.add("first p50", target.name, number, report.first_p50)
         self.results.add("first p99", target.name, number, report.first_p99)
@@ -119,6 +122,47 @@ class Bench:
         return report
 
     # What starts its own.
+
+    def peers(self, names: Iterable[str], requests: int) -> None:
+        """Measure other gateways once, one by one, with the upstream, nginx and Pointsman beside each of them.
+
+        ``requests``: whole ones to the peer; of bursts a twentieth. One that does not start is noted, and the rest goes on.
+        """
+        for name in names:
+            self.progress(f"starting {name}")
+            try:
+                with contextlib.ExitStack() as stack:
+                    self._peer(name, stack, requests)
+            except NotStarted as error:
+                self.results.notes.append(str(error))
+            except subprocess.CalledProcessError as error:
+                self.results.notes.append(f"{name} broke down under load: {error}")
+
+    def _peer(self, name: str, stack: contextlib.ExitStack, requests: int) -> None:
+        peer, results = peers.start(name, self.machine, stack, self.upstream), self.results
+        results.versions[name] = peers.version(name)
+        results.add("resident idle", name, 0, resident_mb(peer.pid))
+        nginx = start_nginx(self.machine, stack, self.upstream)
+        pinned = start_pointsman(self.machine, stack, self.upstream).target("pinned")
+        beside = [replace(one, name=f"{one.name} beside {name}") for one in (direct(self.upstream), nginx, pinned)]
+        self.warm(beside)
+        self.warm([peer], requests=min(500, requests))
+        common = replace(
+            self.sizes,
+            paced=32,
+            paced_connections=16,
+            rate=peers.PEERS[name].rate,
+            burst_rate=peers.PEERS[name].burst_rate,
+        )
+        heavy = replace(common, requests=requests, bursts=max(requests // 20, 1))
+        results.add("resident requests", name, 0, requests)
+        results.add("rates", name, 0, common.rate)
+        results.add("burst rates", name, 0, common.burst_rate)
+        for part in PEER_PARTS:
+            self.round(0, [part], beside, common)
+            self.round(0, [part], [peer], heavy)
+            if part == "whole":
+                results.add("resident after", name, 0, resident_mb(peer.pid))
 
     def workers(self, rounds: int) -> None:
         """Compare two workers with one, both on the proxy's core."""

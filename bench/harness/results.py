@@ -36,6 +36,7 @@ class Results:
         self.values: dict[str, dict[str, dict[int, float]]] = {}
         self.errors: dict[str, int] = {}
         self.notes: list[str] = []
+        self.versions: dict[str, str] = {}
 
     def add(self, metric: str, target: str, number: int, value: float) -> None:
         """Note a value of a round."""
@@ -45,9 +46,9 @@ class Results:
         """Note how many requests failed."""
         self.errors[target] = self.errors.get(target, 0) + errors
 
-    def targets(self, *metrics: str) -> list[str]:
-        """Return who has a value of any of some metrics, in the order of measuring."""
-        return list(dict.fromkeys(target for metric in metrics for target in self.values.get(metric, {})))
+    def targets(self) -> list[str]:
+        """Return who has any value, in the order of measuring."""
+        return list(dict.fromkeys(target for values in self.values.values() for target in values))
 
     def of(self, metric: str, target: str) -> Summary | None:
         """Sum up a metric."""
