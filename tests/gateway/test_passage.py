@@ -8,7 +8,9 @@ from pointsman.core.chat import ChatRequest, Message, Text
 from pointsman.core.routing import Deployment
 from pointsman.gateway.entries import Entry
 from pointsman.gateway.passage import Passage
-from pointsman.wire.dialect import Stamp
+from pointsman.wire.dialect import Address, Stamp
+from pointsman.wire.gemini import request as gemini
+from pointsman.wire.gemini.signatures import SKIP_VALIDATION
 
 REQUEST = ChatRequest("auto", (Message("user", (Text("hello"),)),))
 
@@ -51,3 +53,20 @@ def test_what_was_said_is_read_where_what_it_took_was_not_told() -> None:
     body = json.dumps({"choices": [{"message": {"role": "assistant", "content": "four"}, "finish_reason": "stop"}]}).encode()
     sent, said = passage().whole(body, streamed=False, graded=False)
     assert (sent, said.text, said.usage) == (body, "four", None)
+
+
+def test_a_history_that_the_model_would_refuse_unsigned_is_encoded_and_not_passed() -> None:
+    part = {"functionCall": {"name": "f", "args": {}}, "new": 1}
+    call = {"role": "model", "parts": [part]}
+    result = {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"result": "4"}}}]}
+    body = json.dumps(
+        {"contents": [{"role": "user", "parts": [{"text": "x"}]}, call, result], "labels": {"a": "b"}}
+    ).encode()
+    request = gemini.decode(body, Address("gemini-3-flash"))
+    for model, passes in (("gemini-2.5-flash", True), ("gemini-3-flash", False)):
+        to = Deployment("p/m", "p", model, model, dialect="gemini")
+        way = Passage(Entry("gemini"), request, body, to, Stamp("x", 1, "m"), asks_usage=False, unseal=False)
+        assert way.direct is passes
+        sent = json.loads(way.outbound())
+        assert sent["contents"][1]["parts"][0] == part | ({} if passes else {"thoughtSignature": SKIP_VALIDATION})
+        assert (sent["labels"], way.lost) == ({"a": "b"}, ())

@@ -22,7 +22,7 @@ from pointsman.wire.dialects import DIALECTS, OF_PROVIDERS
 from pointsman.wire.fold import fold
 from pointsman.wire.gemini.stream import array_encoder
 from pointsman.wire.openai_chat.errors import words
-from pointsman.wire.seals import unsealed
+from pointsman.wire.seals import unsealed, unsigned
 from pointsman.wire.variant import applied
 
 
@@ -64,7 +64,8 @@ class Passage:
         self._unseal = unseal
         self.ours = DIALECTS[entry.dialect]
         self.theirs = OF_PROVIDERS[to.dialect]
-        self.direct = self.theirs is self.ours and to.variant is None and not unseal
+        whole = to.variant is None and not unseal and not unsigned(request, to.model)
+        self.direct = self.theirs is self.ours and whole
         self.lost: tuple[str, ...] = ()
         self.readable = True
 

@@ -1,17 +1,26 @@
 """What binds a request to one deployment: signatures and encrypted reasoning, and what a provider keeps.
 
 They are bound to who made them (Anthropic's to model and provider, Responses' to the organisation, Gemini's to the
-endpoint), and whoever else gets them answers 400. So on a switch inside a conversation they are left out, and named.
+endpoint), and whoever else gets them answers 400. So on a switch inside a conversation they are left out, and named. Gemini
+signs any kind of part; that is left where it stands, without its signature.
 """
 
+import msgspec
+from msgspec import Raw
 from msgspec.structs import replace
 
-from pointsman.core.chat import ChatRequest, Media, Message, Part, Text, Thinking, ToolCall, ToolResult
+from pointsman.core.chat import ChatRequest, Media, Message, Opaque, Part, Text, Thinking, ToolCall, ToolResult
+from pointsman.wire.gemini.signatures import FIELD, is_seal, unsigned
 from pointsman.wire.openai_responses.fields import NAME
 from pointsman.wire.openai_responses.request import state
 
+__all__ = ["bond", "reply_name", "sealed", "unsealed", "unsigned"]
+
 SIGNATURES = "thinking.signature"
 REASONING = "reasoning"
+_SPELLINGS = (FIELD, "thought_signature")
+_objects = msgspec.json.Decoder(dict[str, Raw])
+_encode = msgspec.json.Encoder().encode
 
 
 def sealed(request: ChatRequest) -> bool:
@@ -37,19 +46,39 @@ def unsealed(request: ChatRequest) -> tuple[ChatRequest, tuple[str, ...]]:
 
 
 def _sealed(part: Part) -> bool:
-    if isinstance(part, Thinking):
-        return bool(part.signature or part.encrypted)
-    return isinstance(part, (Text, ToolCall)) and bool(part.signature)
+    match part:
+        case Thinking():
+            return bool(part.encrypted) or is_seal(part.signature)
+        case Text() | ToolCall():
+            return is_seal(part.signature)
+        case Media():
+            return FIELD in part.own
+        case Opaque():
+            raw = bytes(part.raw)
+            return any(f'"{name}"'.encode() in raw and name in _objects.decode(raw) for name in _SPELLINGS)
+        case _:
+            return False
 
 
 def _without(message: Message) -> Message:
-    parts: list[Part] = []
-    for part in message.parts:
-        if not _sealed(part):
-            parts.append(part)
-        elif isinstance(part, (Text, ToolCall)) and (isinstance(part, ToolCall) or part.text):
-            parts.append(replace(part, signature=""))
-    return replace(message, parts=tuple(parts))
+    parts = [_opened(part) if _sealed(part) else part for part in message.parts]
+    return replace(message, parts=tuple([part for part in parts if part is not None]))
+
+
+def _opened(part: Part) -> Part | None:
+    """Return a sealed part without its seal, None where nothing is left of it."""
+    match part:
+        case Text(text=""):
+            return None
+        case Text() | ToolCall():
+            return replace(part, signature="")
+        case Media():
+            return replace(part, own={name: raw for name, raw in part.own.items() if name != FIELD})
+        case Opaque():
+            left = {name: raw for name, raw in _objects.decode(part.raw).items() if name not in _SPELLINGS}
+            return replace(part, raw=Raw(_encode(left)))
+        case _:
+            return None
 
 
 def _under_way(request: ChatRequest) -> bool:

@@ -25,8 +25,8 @@ from pointsman.core.chat import (
 from pointsman.core.errors import WireError
 from pointsman.wire.dialect import Address
 from pointsman.wire.gemini import request
-from pointsman.wire.gemini.contents import SKIP_VALIDATION
 from pointsman.wire.gemini.parts import UNNAMED
+from pointsman.wire.gemini.signatures import SKIP_VALIDATION
 
 HELLO = Message("user", (Text("hello"),))
 

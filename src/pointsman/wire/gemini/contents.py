@@ -2,9 +2,9 @@
 
 What this dialect wants (https://ai.google.dev/gemini-api/docs/function-calling): two roles, ``user`` and ``model``; the
 results of all calls of one turn in one content; a name with each result. Since Gemini 3 the first call of a turn of the
-model must be signed, else the answer is 400; for calls that another model made the documentation names a value that switches
-the check off: "skip_thought_signature_validator" (https://ai.google.dev/gemini-api/docs/thought-signatures). Signatures are
-bytes, so it is written in base64. It is also written where a signature was taken off on a switch of deployments.
+model must be signed (``signatures``): where it is not, or where that was taken off on a switch of deployments, the value
+that switches the check off is written. The signature of a call or a text is always Gemini's, whatever dialect brings it back
+(Chat Completions has a place for it); that of a thought may be anybody's.
 
 Laws: the order of what was said never changes: instructions before the first turn are the system instruction, later ones
 stay in their place as the user's words, and that is named. Whatever else cannot be written is named.
@@ -18,8 +18,8 @@ from pointsman.wire.gemini.config import before_levels
 from pointsman.wire.gemini.fields import NAME, restore
 from pointsman.wire.gemini.media import written
 from pointsman.wire.gemini.parts import UNNAMED, response
+from pointsman.wire.gemini.signatures import FIELD, SKIP_VALIDATION
 
-SKIP_VALIDATION = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
 _object = msgspec.json.Decoder(dict[str, Raw])
 
 Wire = dict[str, object]
@@ -77,15 +77,14 @@ class Contents:
         if self._bound and message.role == "assistant":
             calls = [part for part in parts if isinstance(part, dict) and "functionCall" in part]
             if calls:
-                calls[0].setdefault("thoughtSignature", SKIP_VALIDATION)
+                calls[0].setdefault(FIELD, SKIP_VALIDATION)
         return parts
 
     def _part(self, part: Part) -> list[Wire | Raw]:
         match part:
             case Text():
-                wire: Wire = {"text": part.text}
+                wire: Wire = {"text": part.text, **_signed(part.signature)}
                 self._name(citations=part.citations)
-                self._sign(wire, part.signature)
             case Thinking():
                 return self._thinking(part)
             case ToolCall():
@@ -114,8 +113,8 @@ class Contents:
         if not self._native and not text:
             self._name(**{"thinking.signature": part.signature})
             return []
-        wire: Wire = {"text": text, "thought": True}
-        self._sign(wire, part.signature)
+        wire: Wire = {"text": text, "thought": True, **(_signed(part.signature) if self._native else {})}
+        self._name(**{"thinking.signature": part.signature and not self._native})
         self._restore(wire, part)
         return [wire]
 
@@ -123,9 +122,7 @@ class Contents:
         call: Wire = {"name": part.name, "args": arguments(part.arguments, part.kind, self.lost)}
         if part.id and not part.id.startswith(UNNAMED):
             call["id"] = part.id
-        wire: Wire = {"functionCall": call}
-        self._sign(wire, part.signature)
-        return wire
+        return {"functionCall": call, **_signed(part.signature)}
 
     def _result(self, part: ToolResult) -> list[Wire | Raw]:
         texts = [piece.text for piece in part.parts if isinstance(piece, Text)]
@@ -159,12 +156,6 @@ class Contents:
         self._name(**{"media.name": part.name and not self._native})
         return written(part, named=self._native)
 
-    def _sign(self, wire: Wire, signature: str) -> None:
-        if signature and self._native:
-            wire["thoughtSignature"] = signature
-        else:
-            self._name(**{"thinking.signature": signature})
-
     def _restore(self, wire: "Wire | Raw", part: "Message | Part") -> None:
         if isinstance(part, Opaque) or not isinstance(wire, dict):
             return
@@ -178,6 +169,10 @@ class Contents:
 
     def _name(self, **values: object) -> None:
         self.lost.update(name for name, value in values.items() if value)
+
+
+def _signed(signature: str) -> Wire:
+    return {FIELD: signature} if signature else {}
 
 
 def arguments(text: str, kind: str, lost: set[str]) -> object:
