@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: setup demo test lint types contracts unit conformance errors clients lock clean
+.PHONY: setup demo test lint types contracts unit conformance errors clients agents lock clean
 
 setup: $(VENV)/.installed
 
@@ -45,6 +45,11 @@ errors: setup
 clients: setup
 	PYTHON=$(PYTHON) tests/client/install.sh
 	.clients/venv/bin/python -m pytest --confcutdir=tests/client/suites tests/client/suites
+
+# Claude Code and Codex themselves (800 MB), against the gateway in front of a scripted provider; no part of `make test`.
+agents: setup
+	PYTHON=$(PYTHON) tests/client/install.sh agents
+	POINTSMAN_AGENTS=.clients/agents .clients/venv/bin/python -m pytest --confcutdir=tests/client/suites tests/client/suites/test_agents.py
 
 # Maintainers only: needs uv. Rewrites the lock files from pyproject.toml, for every platform and Python 3.11+.
 lock:

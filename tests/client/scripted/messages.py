@@ -34,7 +34,7 @@ def whole(turn: Turn, asked: dict[str, Any]) -> dict[str, Any]:
 
 def _message(turn: Turn | None, asked: dict[str, Any]) -> dict[str, Any]:
     return {
-        "id": "msg_scripted1",
+        "id": f"msg_scripted{len(asked['messages'])}",  # agents take what has one id for one message
         "type": "message",
         "role": "assistant",
         "model": asked["model"],

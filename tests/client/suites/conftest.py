@@ -10,15 +10,16 @@ One with several clients of a dialect has a fixture ``speaks`` of its own.
 """
 
 import hashlib
+import json
 import os
 import re
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -29,6 +30,8 @@ ROOT: Final = Path(__file__).parents[3]
 KEY: Final = "key-of-the-shop"
 PROVIDER_KEY: Final = "key-of-the-provider"
 VERSIONS: Final = {"openai_chat": "v1", "openai_responses": "v1", "anthropic": "v1", "gemini": "v1beta"}
+POINTSMAN: Final = (os.environ.get("POINTSMAN_PYTHON", str(ROOT / ".venv/bin/python")), "-m", "pointsman")
+Recorded = Callable[[str, int], list[dict[str, Any]]]
 _SERVES: Final = re.compile(r"serves at (http://[^/\s]+)/v1")
 # The gateway remembers failures for a while, so each kind of failure has a model of its own.
 MODELS: Final = ("scripted", *(f"fails-{status}" for status in (400, 401, 404, 429, 500, 529)), "cut", "error", "hold")
@@ -70,17 +73,22 @@ def scripted() -> Iterator[Upstream]:
 
 
 @pytest.fixture(scope="session")
-def gateway(scripted: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a gateway process."""
+def home(scripted: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the gateway runs in."""
     folder = tmp_path_factory.mktemp("gateway")
     (folder / "pointsman.toml").write_text(_configuration(scripted.address), "utf-8")
-    python = os.environ.get("POINTSMAN_PYTHON", str(ROOT / ".venv/bin/python"))
-    command = [python, "-m", "pointsman", "up", "--config", "pointsman.toml", "--port", "0"]
+    return folder
+
+
+@pytest.fixture(scope="session")
+def gateway(home: Path) -> Iterator[str]:
+    """The address of a gateway process."""
+    command = [*POINTSMAN, "up", "--config", "pointsman.toml", "--port", "0"]
     environment = os.environ | {"SCRIPTED_KEY": PROVIDER_KEY}
     said: list[str] = []
     serves = threading.Event()
     with subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, cwd=home, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:  # fmt: skip
 
         def listen() -> None:
@@ -138,6 +146,23 @@ def upstream(scripted: Upstream, cell: Cell, speaks: str) -> Iterator[Upstream]:
         assert KEY not in str(seen)
         if speaks != cell.provider:  # else it is the client's own body
             check_request(seen)
+
+
+@pytest.fixture
+def recorded(home: Path) -> Recorded:
+    """Return what the gateway has recorded of a conversation, as soon as it has so many exchanges of it."""
+
+    def recorded(conversation: str, count: int) -> list[dict[str, Any]]:
+        command = [*POINTSMAN, "journal", "--config", "pointsman.toml", "--json", "--limit", "50"]
+        for _ in range(20):  # it writes a moment after it has answered
+            lines = subprocess.run(command, cwd=home, capture_output=True, text=True, check=True).stdout.splitlines()
+            found = [record for record in map(json.loads, lines) if record["conversation"] == conversation]
+            if len(found) >= count:
+                break
+        assert len(found) == count
+        return found
+
+    return recorded
 
 
 def _credential(dialect: str, headers: dict[str, str]) -> str:
