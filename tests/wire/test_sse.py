@@ -83,6 +83,16 @@ def test_a_frame_without_end_is_refused() -> None:
         (b": ping\n\n", None),
         (b"event: ping\n\n", None),
         (b"datax: no\n\n", None),
+        (b"event: x\ndata: one\n\n", b"one"),
+        (b"event: x\ndata: one\ndata: two\n\n", b"one\ntwo"),
+        (b"event: x\nid: 7\ndata: one\n\n", b"one"),
+        (b"event: x\n\n", None),
+        (b"event: x", None),
+        (b"event: data: no\n\n", None),
+        (b"data: one", b"one"),
+        (b"data: one\n", b"one"),
+        (b"\xef\xbb\xbfdata: one\n\n", b"one"),
+        (b"\xef\xbb\xbfevent: x\ndata: one\n\n", b"one"),
     ],
 )
 def test_data_joins_its_lines_and_skips_the_rest(frame: bytes, expected: bytes | None) -> None:

@@ -17,6 +17,7 @@ FRAME_LIMIT = 16 * 1024 * 1024
 
 _END = re.compile(rb"(?>\r\n|\n|\r)(?:\r\n|\n|\r(?!\Z))")
 _LINE = re.compile(rb"\r\n|\n|\r")
+_BOM = b"\xef\xbb\xbf"
 
 
 class Splitter:
@@ -65,11 +66,15 @@ class Splitter:
 
 
 def data(frame: bytes) -> bytes | None:
-    """Return the data of a frame, its ``data`` lines joined by LF; None where it has none (a comment, a ping)."""
-    if frame.startswith(b"data: ") and frame.find(b"\n\n") == frame.find(b"\n") == len(frame) - 2 and b"\r" not in frame:
-        return frame[6:-2]
+    """Return the data of a frame, its ``data`` lines joined by LF; None where it has none (a comment, a ping).
+
+    Nearly every frame is one line of data, behind an ``event`` line or not. A BOM may stand before a stream's first line.
+    """
+    start = frame.find(b"\n") + 1 if frame.startswith(b"event: ") else 0
+    if frame.startswith(b"data: ", start) and frame.find(b"\n", start) == len(frame) - 2 and b"\r" not in frame:
+        return frame[start + 6 : -2]
     found: list[bytes] = []
-    for line in _LINE.split(frame):
+    for line in _LINE.split(frame.removeprefix(_BOM)):
         name, _, value = line.partition(b":")
         if name == b"data":
             found.append(value[1:] if value.startswith(b" ") else value)

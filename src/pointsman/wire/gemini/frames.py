@@ -14,7 +14,6 @@ from pointsman.core.errors import WireError
 from pointsman.wire import sse
 
 _BLANKS = b" \t\r\n"
-_BOM = b"\xef\xbb\xbf"
 _OUTSIDE = re.compile(rb'["{}]')
 _INSIDE = re.compile(rb'["\\]')
 
@@ -61,7 +60,7 @@ class Frames:
         if not self.array:
             if _is_one_line(frame):
                 return frame[6:-4]
-            return sse.data(frame.removeprefix(_BOM))
+            return sse.data(frame)
         start = frame.find(b"{")
         return None if start < 0 else frame[start:]
 

@@ -28,7 +28,6 @@ from pointsman.wire.openai_chat.reply import start_of
 
 NOT_A_CHUNK: Final = "data that is no chunk"
 
-_BOM: Final = b"\xef\xbb\xbf"
 _STATUSES: Final = {
     "invalid_request_error": 400,
     "authentication_error": 401,
@@ -64,14 +63,13 @@ _text = msgspec.json.Decoder(str)
 class Decoder:
     """Reads one streamed reply. ``unread`` names fields and events that were not understood."""
 
-    __slots__ = ("_around", "_begun", "_choices", "_failed", "_fresh", "_over", "_splitter", "unread")
+    __slots__ = ("_around", "_begun", "_choices", "_failed", "_over", "_splitter", "unread")
 
     def __init__(self) -> None:
         self._splitter = sse.Splitter()
         self._choices: dict[int, Progress] = {}
         self._around: Own = {}
         self._begun = self._failed = self._over = False
-        self._fresh = True
         self.unread: set[str] = Names()
 
     def feed(self, chunk: bytes) -> list[StreamEvent]:
@@ -85,9 +83,6 @@ class Decoder:
         return events + [event for progress in self._choices.values() for event in progress.left()]
 
     def _read(self, frame: bytes) -> list[StreamEvent]:
-        if self._fresh:
-            self._fresh = False
-            frame = frame.removeprefix(_BOM)
         data = sse.data(frame)
         if data is None or self._over:
             return []

@@ -43,7 +43,6 @@ _calls = msgspec.json.Decoder(list[WireToolCall])
 _EMPTY = frozenset((b"null", b'""', b"[]", b"{}"))
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
 _FINISH = re.compile(rb'"finish_reason"\s*:\s*"')
-_BOM = b"\xef\xbb\xbf"  # the standard allows it at the beginning of a stream
 _PLAIN = Seen(content=True)
 _SILENT = Seen()
 _DONE = Seen(done=True)
@@ -121,7 +120,7 @@ class StreamReader:
     def _event(self, frame: bytes) -> Seen:
         if self._began and not self._texts and _first_mark(frame) < 0:
             return _PLAIN
-        data = sse.data(frame.removeprefix(_BOM))
+        data = sse.data(frame)
         if data is None:
             return _SILENT
         if data.strip() == b"[DONE]":
