@@ -10,4 +10,9 @@ results     measured values, their medians, ranges and ratios
 floors      what the project promises, and whether it holds
 tables      the figures as Markdown tables
 report      JSON, and the document
+
+For bench/limits.py:
+scripted    an upstream that sees what becomes of each request
+misbehaving clients that read slowly, leave early, or send a great deal
+pressure, disconnect, bodies    what is tried with them
 """

@@ -100,6 +100,16 @@ def resident_mb(pid: int | None) -> float:
     return sum(int(stat[21]) for one in _tree(pid) if (stat := _stat(one))) * PAGE / 1e6 if pid else 0.0
 
 
+def peak_mb(pid: int | None) -> float:
+    """Return the most resident memory that each process of a tree has had so far, added up, in millions of bytes."""
+    peaks = []
+    for one in _tree(pid) if pid else ():
+        with contextlib.suppress(OSError):  # gone since
+            found = Path(f"/proc/{one}/status").read_text().partition("VmHWM:")[2].split(maxsplit=1)
+            peaks.append(int(found[0]) if found else 0)
+    return sum(peaks) * 1024 / 1e6
+
+
 def children(pid: int) -> list[int]:
     """Return the processes that a process has started and that still live."""
     return [one for one in _tree(pid)[1:] if (stat := _stat(one)) and int(stat[1]) == pid]

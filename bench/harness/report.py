@@ -17,13 +17,14 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "performance.md"
 MARKS = "<!-- {name}: begin -->", "<!-- {name}: end -->"
 
 
-def machine_line(load: float, rounds: int) -> str:
+def machine_line(load: float, rounds: int = 0) -> str:
     """Return when and where this was measured."""
     nginx = subprocess.run(["nginx", "-v"], capture_output=True, text=True, check=True).stderr.strip().rpartition("/")[2]
     where = f"{os.cpu_count()} cores, {platform.machine()}, Linux {platform.release()}"
     versions = f"Python {platform.python_version()}, nginx {nginx}"
     busy = f"load average of the machine before: {load:.1f}"
-    return f"{datetime.now(UTC):%Y-%m-%d}; median (lowest–highest) of {rounds} rounds; {where}, {versions}; {busy}"
+    how = f"median (lowest–highest) of {rounds} rounds; " if rounds else ""
+    return f"{datetime.now(UTC):%Y-%m-%d}; {how}{where}, {versions}; {busy}"
 
 
 def as_json(results: Results, floors: Iterable[Floor], about: Mapping[str, Any]) -> str:

@@ -25,19 +25,19 @@ def tables(results: Results) -> list[str]:
     return [table for table in found if table]
 
 
-def floors_table(floors: Iterable[Floor]) -> str:
-    """Return what was promised beside what was measured."""
-    rows = [
-        [
-            floor.what,
-            f"{'≥' if floor.at_least else '≤'} {floor.limit:,g}",
-            _shown(floor.measured, floor.form),
-            _shown(floor.tls, floor.form),
-            f"**{floor.verdict}**" if floor.met is False else floor.verdict,
-        ]
-        for floor in floors
+def floors_table(floors: Sequence[Floor]) -> str:
+    """Return what was promised beside what was measured, and with TLS where any of it was."""
+    columns: list[tuple[str, Callable[[Floor], str]]] = [
+        ("floor", lambda floor: floor.what),
+        ("", lambda floor: f"{'≥' if floor.at_least else '≤'} {floor.limit:,g}"),
+        ("measured", lambda floor: _shown(floor.measured, floor.form)),
+        ("with TLS to the upstream", lambda floor: _shown(floor.tls, floor.form)),
+        ("", lambda floor: f"**{floor.verdict}**" if floor.met is False else floor.verdict),
     ]
-    return _markdown(["floor", "", "measured", "with TLS to the upstream", ""], rows, "lrrrl")
+    if not any(floor.tls for floor in floors):
+        del columns[3]
+    rows = [[cell(floor) for _, cell in columns] for floor in floors]
+    return _markdown([title for title, _ in columns], rows, "l" + "r" * (len(columns) - 2) + "l")
 
 
 def _costs(results: Results) -> list[Column]:
