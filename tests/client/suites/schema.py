@@ -15,7 +15,9 @@ import openai.types.responses as r
 import openai.types.responses.response_create_params as rp
 from anthropic.types import message_count_tokens_params as ac
 from anthropic.types import message_create_params as ap
+from anthropic.types.shared import ErrorResponse
 from google.genai import types as g
+from openai.types.shared import ErrorObject
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from tests.client.scripted.server import Seen
@@ -71,6 +73,23 @@ def check_event(dialect: str, value: Any) -> None:
         return
     _check_tier(value)
     check(_adapter(_EVENT[dialect]).validate_python(value, strict=dialect != "gemini"))
+
+
+def check_error(dialect: str, value: Any) -> None:
+    """Check an error, as the body of a reply or as the last event of a stream."""
+    if dialect == "anthropic":
+        check(_adapter(ErrorResponse).validate_python(value, strict=True))
+    elif dialect == "gemini":  # its SDK has no model of it: https://google.aip.dev/193
+        assert value.keys() == {"error"}
+        assert value["error"].keys() - {"details"} == {"code", "message", "status"}
+        assert value["error"]["status"].isupper()
+    elif value.get("type") == "error":  # what the reference says stands beside what the API sends
+        inner = value.get("error", {"type": "server_error", **{name: value[name] for name in ("code", "message", "param")}})
+        check(_adapter(ErrorObject).validate_python(inner, strict=True))
+        check(_adapter(r.ResponseErrorEvent).validate_python({k: v for k, v in value.items() if k != "error"}, strict=True))
+    else:
+        assert value.keys() == {"error"}
+        check(_adapter(ErrorObject).validate_python(value["error"], strict=True))
 
 
 def _check_tier(value: Any) -> None:

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.client.scripted.server import Upstream
-from tests.client.scripted.turn import Turn, Usage, call, refusal, text, thinking, turn
+from tests.client.scripted.turn import Turn, Usage, call, fails, refusal, text, thinking, turn
 from tests.client.suites.conftest import Cell
 from tests.client.suites.heard import Heard, heard, heard_stream
-from tests.client.suites.schema import check_event, check_reply
+from tests.client.suites.schema import check_error, check_event, check_reply
 
 TURNS: Final[dict[str, Turn]] = {
     "text": turn(text("Good", " morning", ", Zoë ☀")),
@@ -65,14 +65,16 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
 PATHS: Final = {"openai_chat": "/v1/chat/completions", "openai_responses": "/v1/responses", "anthropic": "/v1/messages"}
 
 
-def ask(cell: Cell, speaks: str, *, stream: bool) -> tuple[http.client.HTTPMessage, bytes]:
-    """Send a request by hand and return head and body of a reply of status 200."""
+def ask(
+    cell: Cell, speaks: str, *, stream: bool, model: str = "scripted", status: int = 200
+) -> tuple[http.client.HTTPMessage, bytes]:
+    """Send a request by hand and return head and body of a reply of the status that is expected."""
     body = BODIES[speaks]
     if speaks == "gemini":
         verb = "streamGenerateContent?alt=sse" if stream else "generateContent"
-        path = f"/v1beta/models/{cell.model}:{verb}"
+        path = f"/v1beta/models/{cell.named(model)}:{verb}"
     else:
-        path, body = PATHS[speaks], body | {"model": cell.model, "stream": stream}
+        path, body = PATHS[speaks], body | {"model": cell.named(model), "stream": stream}
         if speaks == "openai_chat" and stream:
             body["stream_options"] = {"include_usage": True}
     names = {"anthropic": "x-api-key", "gemini": "x-goog-api-key"}
@@ -82,7 +84,7 @@ def ask(cell: Cell, speaks: str, *, stream: bool) -> tuple[http.client.HTTPMessa
         connection.request("POST", path, json.dumps(body), {"content-type": "application/json", **key})
         response = connection.getresponse()
         data = response.read()
-        assert response.status == 200, data
+        assert response.status == status, data
         return response.headers, data
     finally:
         connection.close()
@@ -120,3 +122,27 @@ def test_a_stream(cell: Cell, upstream: Upstream, speaks: str, said: str) -> Non
     for event in found:
         check_event(speaks, event)
     assert heard_stream(speaks, found) == Heard.of(TURNS[said], speaks, cell.provider)
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 529])
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_error(cell: Cell, upstream: Upstream, speaks: str, status: int, *, stream: bool) -> None:
+    upstream.play(fails(status, "the model is asleep"))
+    head, data = ask(cell, speaks, stream=stream, model=f"fails-{status}", status=status)
+    assert head.get_content_type() == "application/json"
+    error = json.loads(data)
+    check_error(speaks, error)
+    assert error["error"]["message"] == "the model is asleep"
+
+
+@pytest.mark.parametrize("wrong", ["error", "cut"])
+def test_a_stream_that_goes_wrong(cell: Cell, upstream: Upstream, speaks: str, wrong: str) -> None:
+    if cell.direct and wrong == "cut":
+        return
+    upstream.play(turn(text("Rain", " and", " sun."), **{f"{wrong}_after": 2}))
+    _, data = ask(cell, speaks, stream=True, model=wrong)
+    assert b"[DONE]" not in data
+    *begun, last = events(data)
+    for event in begun:
+        check_event(speaks, event)
+    check_error(speaks, last)
