@@ -115,6 +115,7 @@ def _configuration(address: str) -> str:
         where = f'base_url = "{address}/{VERSIONS[dialect]}"\ncredential = "env:SCRIPTED_KEY"\n'
         lines.append(f'[providers.{dialect}]\n{where}dialect = "{dialect}"\n')
         lines += [f'[deployments."{dialect}/{model}"]\nprice = {{input = 1, output = 2}}\n' for model in MODELS]
+        lines.append(f'[routes.{dialect}-first]\nreference = "{dialect}/scripted"\n')
     lines.append('[routes.auto]\nreference = "openai_chat/scripted"\n')
     return "\n".join(lines)
 

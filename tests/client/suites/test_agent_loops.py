@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.client.scripted.server import Upstream
-from tests.client.scripted.turn import call, fails, text, thinking, turn
-from tests.client.suites.conftest import Cell, Recorded
-from tests.client.suites.schema import check_event
+from tests.client.scripted.server import Seen, Upstream
+from tests.client.scripted.turn import Turn, call, fails, text, thinking, turn
+from tests.client.suites.conftest import KEY, Cell, Recorded
+from tests.client.suites.schema import check_event, check_request
 from tests.client.suites.test_schema import events
 
 BETAS: Final = (
@@ -316,6 +316,36 @@ def test_an_agent_is_told_how_long_to_wait(agent: Agent, cell: Cell, upstream: U
     with pytest.raises(PermissionError) as caught:
         agent.work()
     assert caught.value.args[:2] == (429, "7")
+
+
+@pytest.mark.parametrize("kind", [ClaudeCode, Codex])
+def test_a_seal_stays_with_who_made_it_when_another_stands_in(
+    kind: type[Agent], scripted: Upstream, gateway: str, tmp_path: Path, recorded: Recorded
+) -> None:
+    """The provider fails in the middle of a turn that began with reasoning; the same model elsewhere goes on with it."""
+    (tmp_path / "notes.txt").write_text("old line\n", "utf-8")
+    name, edit = ("Edit", EDITS["Edit"]) if kind is ClaudeCode else ("exec_command", EDITS["exec_command"])
+    turns = [
+        turn(thinking("Look", " first.", signature="c2VhbGVk"), call(name, *_cut(edit), id="call_1")),
+        turn(text("It is ", "done.")),
+    ]
+
+    def answer(seen: Seen) -> Turn:
+        return fails(500) if seen.dialect == kind.speaks and len(turns) == 1 else turns.pop(0)
+
+    scripted.reset()
+    scripted.answer = answer
+    agent = kind(Cell(gateway, KEY, kind.speaks, direct=False), tmp_path)
+    agent.model = f"{kind.speaks}-first"
+    assert agent.work() == "It is done."
+    assert (tmp_path / "notes.txt").read_text("utf-8") == "new line\n"
+    began, failed, stood_in = scripted.seen
+    assert (began.dialect, failed.dialect, stood_in.dialect) == (kind.speaks, kind.speaks, "openai_chat")
+    assert ("c2VhbGVk" in json.dumps(failed.body), "c2VhbGVk" in json.dumps(stood_in.body)) == (True, False)
+    assert "thinking.signature" in agent.lossy
+    check_request(stood_in)
+    causes = [[attempt["cause"] for attempt in one["attempts"]] for one in recorded(agent.session, 2)]
+    assert causes == [["first", "fallback"], ["first"]]
 
 
 def _cut(arguments: dict[str, Any]) -> tuple[str, str]:
