@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: setup demo test lint types contracts unit conformance errors clients agents lock clean
+.PHONY: setup demo test lint types contracts unit conformance errors fuzz atheris clients agents lock clean
 
 setup: $(VENV)/.installed
 
@@ -41,6 +41,19 @@ conformance: setup
 errors: setup
 	$(BIN)/python -m tests.gateway.bad_input
 
+# The property tests of the codecs with 100,000 examples each (hours; EXAMPLES=N draws another number).
+fuzz: setup
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -m hypothesis --timeout=0 tests/wire
+
+# Coverage-guided fuzzing of every decoder, for SECONDS, in an environment of its own: the project does not depend on atheris.
+SECONDS ?= 3600
+atheris:
+	test -d .atheris/venv || $(PYTHON) -m venv .atheris/venv
+	.atheris/venv/bin/python -m pip install --quiet --disable-pip-version-check atheris==3.0.0 msgspec
+	mkdir -p .atheris/corpus
+	PYTHONPATH=src .atheris/venv/bin/python fuzz/decoders.py .atheris/corpus fuzz/corpus \
+	  -max_total_time=$(SECONDS) -timeout=20 -max_len=4096 -artifact_prefix=.atheris/
+
 # Real clients in .clients, an environment of their own, against the gateway in front of a scripted provider.
 clients: setup
 	PYTHON=$(PYTHON) tests/client/install.sh
@@ -59,4 +72,4 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-find-links --no-header --group clients -o requirements/clients.lock
 
 clean:
-	rm -rf $(VENV) .clients demo dist build
+	rm -rf $(VENV) .atheris .clients demo dist build

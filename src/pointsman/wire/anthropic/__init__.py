@@ -7,9 +7,8 @@ count     a whole reply that passes as it is: usage, finish, and the answer wher
 watch     a streamed reply that passes as it is: its frames, and what they mean
 errors    the envelope of an error, and the event that ends a cut stream
 
-fields    reading objects whose unknown fields are kept
+fields    cache marks
 blocks    content blocks -> parts, the same in requests and in replies
 turns     messages -> Messages' ``system`` and ``messages``
-thinking  how much to think, both ways
 words     stop reasons and usage, both ways
 """

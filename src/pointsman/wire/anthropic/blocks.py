@@ -12,7 +12,8 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from pointsman.core.chat import Media, Opaque, Own, Part, Text, Thinking, ToolCall, ToolResult
-from pointsman.wire.anthropic.fields import Misread, Shape, mark_of, misread
+from pointsman.wire.anthropic.fields import mark_of
+from pointsman.wire.shapes import Misread, Shape, kind_of
 
 
 class _Known(Struct, forbid_unknown_fields=True, tag_field="type"):
@@ -81,10 +82,6 @@ class _Content(_Known, tag="content"):
     content: str | list[Raw]
 
 
-class _Kind(Struct):
-    type: str = ""
-
-
 class _Words(Struct):
     text: str = ""
 
@@ -92,7 +89,6 @@ class _Words(Struct):
 _Block = _Text | _Thinking | _Redacted | _ToolUse | _ToolResult | _Image | _Document
 _blocks: Final = msgspec.json.Decoder(_Block)
 _sources: Final = msgspec.json.Decoder(_Base64 | _Url | _File | _Plain | _Content)
-_kind: Final = msgspec.json.Decoder(_Kind)
 _words: Final = msgspec.json.Decoder(_Words)
 _SHAPES: Final[dict[str, Shape[Any]]] = {
     "text": Shape(_Text),
@@ -103,14 +99,6 @@ _SHAPES: Final[dict[str, Shape[Any]]] = {
     "image": Shape(_Image),
     "document": Shape(_Document),
 }
-
-
-def kind_of(raw: Raw | bytes) -> str:
-    """Return the ``type`` of an object, empty where it has none. Raises Misread."""
-    try:
-        return _kind.decode(raw).type
-    except msgspec.ValidationError as error:
-        raise misread(error) from error
 
 
 def part_of(raw: Raw) -> Part:

@@ -10,11 +10,12 @@ from typing import Final
 from msgspec import Raw
 
 from pointsman.core.chat import ChatRequest, Opaque, Output, Own, Tool
-from pointsman.wire.anthropic import schemas, thinking
-from pointsman.wire.anthropic.fields import NAME, objects, said
-from pointsman.wire.anthropic.fields import encode as written
+from pointsman.wire.anthropic.fields import NAME
 from pointsman.wire.anthropic.turns import Fields, Turns
+from pointsman.wire.claude import schemas, thinking
 from pointsman.wire.dialect import Encoded
+from pointsman.wire.shapes import encode as written
+from pointsman.wire.shapes import objects, said
 
 MAX_TOKENS: Final = 4096
 """Tokens of a reply to a request that does not limit it."""

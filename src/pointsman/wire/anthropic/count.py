@@ -11,9 +11,9 @@ from msgspec import Raw, Struct
 from pointsman.core.errors import WireError
 from pointsman.wire.answer import Answer
 from pointsman.wire.anthropic import reply
-from pointsman.wire.anthropic.fields import encode, objects
 from pointsman.wire.anthropic.words import null, usage_of
 from pointsman.wire.fold import fold
+from pointsman.wire.shapes import encode, objects
 
 
 class _Counted(Struct):

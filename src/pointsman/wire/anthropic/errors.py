@@ -11,9 +11,9 @@ import msgspec
 from msgspec import Raw, Struct
 
 from pointsman.core.errors import GatewayError
-from pointsman.wire.anthropic.fields import encode
 from pointsman.wire.anthropic.words import error_of
 from pointsman.wire.dialect import Fault
+from pointsman.wire.shapes import encode
 
 _TYPES: Final = {
     400: "invalid_request_error",

@@ -16,10 +16,10 @@ import msgspec
 from pointsman.core.chat import End, Failed, StreamEvent, TextDelta
 from pointsman.core.errors import GatewayError
 from pointsman.wire.anthropic import errors
-from pointsman.wire.anthropic.fields import encode, objects
 from pointsman.wire.anthropic.pieces import EMPTY, Fields, Piece, Pieces
 from pointsman.wire.anthropic.words import null
 from pointsman.wire.dialect import Stamp
+from pointsman.wire.shapes import encode, objects
 
 _SIGN: Final = re.compile(r'\\.|["{}\[\]\\]', re.DOTALL)
 _TEXT: Final = (

@@ -9,25 +9,10 @@ from base64 import b64decode
 from typing import Final
 
 from pointsman.core.chat import Media
+from pointsman.wire.mimes import mime_of
 
 IMAGES: Final = frozenset(("image/jpeg", "image/png", "image/gif", "image/webp"))
 PDF: Final = "application/pdf"
-
-_BEGINNINGS: Final = {  # of each format's first bytes, in base64
-    "/9j/": "image/jpeg",
-    "iVBOR": "image/png",
-    "R0lG": "image/gif",
-    "UklGR": "image/webp",
-    "JVBER": PDF,
-}
-
-
-def mime_of(media: Media) -> str:
-    """Return the type of inline data, from its first bytes where it was not said."""
-    said = media.mime.partition(";")[0].strip().lower()
-    if said and said != "application/octet-stream":
-        return "image/jpeg" if said == "image/jpg" else said
-    return next((mime for start, mime in _BEGINNINGS.items() if media.data.startswith(start)), said)
 
 
 def unreadable(media: Media) -> str | None:

@@ -26,10 +26,11 @@ from pointsman.core.chat import (
     Used,
     WholePart,
 )
-from pointsman.wire.anthropic.fields import NAME, said
+from pointsman.wire.anthropic.fields import NAME
 from pointsman.wire.anthropic.words import tier_of, usage_fields, word_of
 from pointsman.wire.dialect import Stamp
 from pointsman.wire.names import Names
+from pointsman.wire.shapes import said
 
 Fields = dict[str, object]
 

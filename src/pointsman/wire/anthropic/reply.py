@@ -29,13 +29,15 @@ from pointsman.core.chat import (
     WholePart,
 )
 from pointsman.core.errors import WireError
-from pointsman.wire.anthropic.blocks import kind_of, part_of
-from pointsman.wire.anthropic.calls import input_of
-from pointsman.wire.anthropic.fields import NAME, Misread, Shape, objects, said
-from pointsman.wire.anthropic.fields import encode as written
+from pointsman.wire.anthropic.blocks import part_of
+from pointsman.wire.anthropic.fields import NAME
 from pointsman.wire.anthropic.pieces import EMPTY, Fields, Piece, Pieces
 from pointsman.wire.anthropic.words import null, reason_of, usage_of
+from pointsman.wire.claude.calls import input_of
 from pointsman.wire.dialect import Encoded, Stamp
+from pointsman.wire.fields import checked
+from pointsman.wire.shapes import Misread, Shape, kind_of, objects, said
+from pointsman.wire.shapes import encode as written
 
 AT_END: Final = frozenset(("stop_details", "container", "context_management"))
 """Fields of a message that a stream says at its end."""
@@ -60,9 +62,7 @@ _body: Final = Shape(_Body)
 def decode(body: bytes) -> tuple[StreamEvent, ...]:
     """Return a whole reply as events, one delta to a part, ending with Finish and Used. Raises WireError."""
     try:
-        if not body.isascii():
-            body.decode()  # what is kept as it came is not looked at again
-        return tuple(_events(body))
+        return tuple(_events(checked(body, "the reply")))
     except Misread as error:
         raise WireError(f"the reply is not a message: {error.where or error.reason}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

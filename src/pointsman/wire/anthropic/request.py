@@ -7,7 +7,6 @@ Laws: ``max_tokens`` may be missing (``count_tokens`` has none), ``model`` and `
 nothing but WireError escapes; bytes outside an edited value are untouched.
 """
 
-import re
 from collections.abc import Iterable
 from typing import Final, Literal
 
@@ -17,19 +16,18 @@ from msgspec import Raw, Struct
 from pointsman.core.chat import ChatRequest, Message, Opaque, Output, Own, Tool, ToolChoice
 from pointsman.core.errors import WireError
 from pointsman.wire import edits
-from pointsman.wire.anthropic import thinking
-from pointsman.wire.anthropic.blocks import kind_of, parts_of
+from pointsman.wire.anthropic.blocks import parts_of
 from pointsman.wire.anthropic.compose import count_request, encode
-from pointsman.wire.anthropic.fields import NAME, Misread, Shape, mark_of
+from pointsman.wire.anthropic.fields import NAME, mark_of
 from pointsman.wire.anthropic.fit import unfit
 from pointsman.wire.anthropic.words import null, raw
+from pointsman.wire.claude import thinking
 from pointsman.wire.dialect import Address
+from pointsman.wire.fields import checked, mended
+from pointsman.wire.shapes import Misread, Shape, kind_of
 
 __all__ = ["count_request", "decode", "edit", "encode", "path", "unfit"]
 
-_LONE_SURROGATE: Final = re.compile(
-    rb"(?i)\\ud[89ab][0-9a-f]{2}(?!\\ud[c-f][0-9a-f]{2})|(?<!\\ud[89ab][0-9a-f]{2})\\ud[c-f][0-9a-f]{2}"
-)
 _MODES: Final[dict[str, Literal["auto", "any", "none", "named"]]] = {
     "auto": "auto",
     "any": "any",
@@ -97,20 +95,15 @@ _output_config, _format, _metadata = Shape(_OutputConfig), Shape(_Format), Shape
 def decode(body: bytes, address: Address = _ADDRESS) -> ChatRequest:
     """Return what a request asks for. Raises WireError, with the field at fault as ``param`` where it is known."""
     try:
-        if not body.isascii():
-            body.decode()  # what is kept as it came is not looked at again
-        return _decoded(body, address)
+        return _decoded(checked(body), address)
     except Misread as error:
         raise error.public() from error
     except RecursionError as error:
         raise WireError("the body is nested too deeply") from error
-    except UnicodeDecodeError as error:
-        raise WireError("the body is not UTF-8") from error
     except msgspec.DecodeError as error:
-        # Half a surrogate pair, as some clients write a cut emoji, is JSON that only Unicode forbids: read on without it.
-        mended = _LONE_SURROGATE.sub(rb"\\ufffd", body)
-        if mended != body:
-            return decode(mended, address)
+        whole = mended(body)
+        if whole != body:
+            return decode(whole, address)
         raise WireError(f"the body is not valid JSON: {error}") from error
 
 

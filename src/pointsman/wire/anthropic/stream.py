@@ -31,14 +31,15 @@ from pointsman.core.chat import (
 )
 from pointsman.core.errors import WireError
 from pointsman.wire import sse
-from pointsman.wire.anthropic.blocks import kind_of, part_of
+from pointsman.wire.anthropic.blocks import part_of
 from pointsman.wire.anthropic.errors import status_of
-from pointsman.wire.anthropic.fields import Misread, encode, objects, said
 from pointsman.wire.anthropic.frames import Encoder
 from pointsman.wire.anthropic.reply import deltas_of, finish_of, start_of
 from pointsman.wire.anthropic.words import error_of, usage_of, word_in
 from pointsman.wire.dialect import Stamp
+from pointsman.wire.fields import is_text
 from pointsman.wire.names import Names
+from pointsman.wire.shapes import Misread, encode, kind_of, objects, said
 
 NOT_JSON: Final = "data that is not JSON"
 
@@ -140,9 +141,10 @@ class Decoder:
         block = self._blocks.get(wire.index) if wire is not None else None
         if wire is not None and block is not None and block.fields is None:
             return self._more(wire.index, block, wire.delta)
+        if not is_text(data):
+            self.unread.add(NOT_JSON)
+            return []
         try:
-            if not data.isascii():
-                data.decode()  # what is kept as it came is not looked at again
             return list(self._event(data, objects.decode(data)))
         except _BROKEN:
             self.unread.add(NOT_JSON)

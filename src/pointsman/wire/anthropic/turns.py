@@ -25,8 +25,9 @@ from pointsman.core.chat import (
     ToolResult,
 )
 from pointsman.wire.anthropic import media
-from pointsman.wire.anthropic.calls import Ids, input_of
-from pointsman.wire.anthropic.fields import NAME, control_of, said
+from pointsman.wire.anthropic.fields import NAME, control_of
+from pointsman.wire.claude.calls import Ids, input_of
+from pointsman.wire.shapes import said
 
 Fields = dict[str, object]
 Block = Fields | Raw

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw
 
 from pointsman.core.chat import Finish, FinishReason, Own, Usage
-from pointsman.wire.anthropic.fields import encode, objects, said
+from pointsman.wire.shapes import encode, objects, said
 
 _MOST_TOKENS: Final = 10**12
 _REASONS: Final[dict[str, FinishReason]] = {

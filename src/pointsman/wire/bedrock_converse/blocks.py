@@ -12,8 +12,8 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from pointsman.core.chat import CacheMark, Media, Opaque, Part, Text, Thinking, ToolCall, ToolResult
-from pointsman.wire.anthropic.fields import Misread, Shape, fields_of
 from pointsman.wire.bedrock_converse.media import mime_for
+from pointsman.wire.shapes import Misread, Shape, fields_of
 
 
 class _Known(Struct, forbid_unknown_fields=True):

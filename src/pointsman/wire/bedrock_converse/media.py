@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from pointsman.core.chat import Media
-from pointsman.wire.anthropic.media import mime_of
+from pointsman.wire.mimes import mime_of
 
 IMAGES: Final = {"image/png": "png", "image/jpeg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
 DOCUMENTS: Final = {

@@ -9,7 +9,7 @@ docs.aws.amazon.com/nova/latest/userguide/complete-request-schema.html)
 from typing import Final
 
 from pointsman.core.chat import ChatRequest
-from pointsman.wire.anthropic import thinking
+from pointsman.wire.claude import thinking
 
 Fields = dict[str, object]
 

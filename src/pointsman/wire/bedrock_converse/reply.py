@@ -22,9 +22,10 @@ from pointsman.core.chat import (
     WholePart,
 )
 from pointsman.core.errors import WireError
-from pointsman.wire.anthropic.fields import Misread, Shape
 from pointsman.wire.bedrock_converse.blocks import parts_of
 from pointsman.wire.bedrock_converse.words import NAME, finish_of, used_of
+from pointsman.wire.fields import checked
+from pointsman.wire.shapes import Misread, Shape
 
 AT_END: Final[tuple[str, ...]] = ("trace", "performanceConfig")
 _MEASURED: Final = "metrics"
@@ -70,7 +71,7 @@ _string: Final = msgspec.json.Decoder(str)
 def decode(body: bytes) -> tuple[StreamEvent, ...]:
     """Return a whole reply as events, one delta to a part, ending with Finish and Used. Raises WireError."""
     try:
-        wire, own = _reply.read(body)
+        wire, own = _reply.read(checked(body, "the reply"))
         output, beside = _output.read(wire.output)
         message, within = _message.read(output.message)
         tier, more = _tier.read(wire.serviceTier)

@@ -13,14 +13,15 @@ from msgspec import Raw, Struct
 
 from pointsman.core.chat import ChatRequest, Media, Message, Opaque, Output, ToolCall, ToolResult
 from pointsman.core.errors import WireError
-from pointsman.wire.anthropic import schemas
-from pointsman.wire.anthropic.fields import Misread, Shape, objects, said
-from pointsman.wire.anthropic.fields import encode as as_json
 from pointsman.wire.bedrock_converse import media, models, tools
 from pointsman.wire.bedrock_converse.blocks import parts_of
 from pointsman.wire.bedrock_converse.turns import Turns
 from pointsman.wire.bedrock_converse.words import NAME
+from pointsman.wire.claude import schemas
 from pointsman.wire.dialect import Address, Encoded
+from pointsman.wire.fields import checked
+from pointsman.wire.shapes import Misread, Shape, objects, said
+from pointsman.wire.shapes import encode as as_json
 
 Fields = dict[str, object]
 
@@ -264,7 +265,7 @@ def _unsaid(request: ChatRequest) -> Iterator[str]:
 def decode(body: bytes, address: Address = Address()) -> ChatRequest:  # noqa: B008 - it is frozen
     """Return what a request asks for. Raises WireError, with the field at fault as ``param`` where it is known."""
     try:
-        return _decoded(body, address)
+        return _decoded(checked(body), address)
     except Misread as error:
         raise error.public() from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from pointsman.core.chat import (
     CitationDelta,
@@ -20,12 +21,13 @@ from pointsman.core.chat import (
     ToolCallDelta,
     WholePart,
 )
-from pointsman.wire.anthropic.fields import encode
 from pointsman.wire.bedrock_converse.errors import failed
 from pointsman.wire.bedrock_converse.reply import AT_END
 from pointsman.wire.bedrock_converse.words import NAME, finish_of, object_of, used_of
 from pointsman.wire.event_stream import Message, Splitter
+from pointsman.wire.fields import is_text
 from pointsman.wire.names import Names
+from pointsman.wire.shapes import encode
 
 _PADDING: Final = "p"
 
@@ -118,6 +120,8 @@ class Decoder:
     def _read(self, message: Message) -> list[StreamEvent]:
         if message.kind != "event":
             return [failed(message)]
+        if not is_text(message.payload):
+            message = replace(message, payload=b"")
         try:
             return self._event(message)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

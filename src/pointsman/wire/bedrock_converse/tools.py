@@ -10,10 +10,10 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from pointsman.core.chat import ChatRequest, Opaque, Own, Tool, ToolChoice
-from pointsman.wire.anthropic.fields import Misread, Shape, said
 from pointsman.wire.bedrock_converse import models
 from pointsman.wire.bedrock_converse.blocks import mark_of, single
 from pointsman.wire.bedrock_converse.words import NAME
+from pointsman.wire.shapes import Misread, Shape, said
 
 Fields = dict[str, object]
 

@@ -23,10 +23,10 @@ from pointsman.core.chat import (
     ToolCall,
     ToolResult,
 )
-from pointsman.wire.anthropic.calls import Ids, input_of
-from pointsman.wire.anthropic.fields import said
 from pointsman.wire.bedrock_converse import media, models
 from pointsman.wire.bedrock_converse.words import NAME
+from pointsman.wire.claude.calls import Ids, input_of
+from pointsman.wire.shapes import said
 
 Fields = dict[str, object]
 Block = Fields | Raw

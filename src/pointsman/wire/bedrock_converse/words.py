@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw
 
 from pointsman.core.chat import Finish, FinishReason, Own, Usage, Used
-from pointsman.wire.anthropic.fields import objects
+from pointsman.wire.shapes import objects
 
 NAME: Final = "bedrock_converse"
 """This dialect."""

@@ -27,6 +27,7 @@ from pointsman.core.chat import (
     WholePart,
 )
 from pointsman.core.errors import WireError
+from pointsman.wire.fields import checked
 from pointsman.wire.gemini import media
 from pointsman.wire.gemini.errors import failed
 from pointsman.wire.gemini.fields import NAME, NULL, Fields, read
@@ -127,6 +128,7 @@ class Candidates:
 
     def read(self, payload: bytes) -> list[StreamEvent]:
         """Return the events of one object. Raises WireError."""
+        checked(payload)
         return self._more(payload) or self._read(payload)
 
     def _more(self, payload: bytes) -> list[StreamEvent]:

@@ -12,17 +12,10 @@ from msgspec import Raw
 
 from pointsman.core.chat import Media, Own
 from pointsman.wire.gemini.fields import Fields
+from pointsman.wire.mimes import sniffed
 
 _STORED = re.compile(r"gs://|https://(?:[a-z0-9-]+\.)?generativelanguage\.googleapis\.com/")
 _KINDS = frozenset(("image", "audio", "video"))
-_BEGINNINGS = (  # of base64
-    ("iVBORw0KGgo", "image/png"),
-    ("/9j/", "image/jpeg"),
-    ("R0lGOD", "image/gif"),
-    ("UklGR", "image/webp"),
-    ("JVBERi", "application/pdf"),
-    ("SUQz", "audio/mp3"),
-)
 _ENDINGS = {
     "png": "image/png",
     "jpg": "image/jpeg",
@@ -81,7 +74,4 @@ def written(media: Media, *, named: bool) -> dict[str, object]:
 
 def _guessed(media: Media) -> str:
     """The API refuses data without a type."""
-    for beginning, mime in _BEGINNINGS:
-        if media.data.startswith(beginning):
-            return mime
-    return _USUAL.get(media.kind, "application/octet-stream")
+    return sniffed(media) or _USUAL.get(media.kind, "application/octet-stream")

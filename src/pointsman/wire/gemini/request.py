@@ -17,6 +17,7 @@ from msgspec import Raw
 from pointsman.core.chat import ChatRequest, Media, Message, Opaque, Own, Part, ToolResult
 from pointsman.core.errors import WireError
 from pointsman.wire.dialect import Address, Encoded
+from pointsman.wire.fields import checked
 from pointsman.wire.gemini import config, tools
 from pointsman.wire.gemini.contents import Contents
 from pointsman.wire.gemini.fields import NAME, Fields, restore
@@ -35,12 +36,7 @@ _encode = msgspec.json.Encoder().encode
 
 def decode(body: bytes, address: Address = _NOWHERE) -> ChatRequest:
     """Return what a request asks for. Raises WireError, with the field at fault as ``param`` where it is known."""
-    if not body.isascii():
-        try:
-            body.decode()
-        except UnicodeDecodeError as error:
-            raise WireError("the body is not UTF-8") from error
-    return _request(Fields(body), address)
+    return _request(Fields(checked(body)), address)
 
 
 def decode_count(body: bytes, address: Address = _NOWHERE) -> ChatRequest:

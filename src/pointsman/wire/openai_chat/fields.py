@@ -8,7 +8,6 @@ Laws: null is the same as absent; a name in ``own`` whose value is null only mar
 nothing that could be lost); no error but WireError escapes.
 """
 
-import re
 from collections.abc import Callable, Iterable
 from types import NoneType
 from typing import Any, ClassVar, Final, Generic, TypeVar
@@ -18,6 +17,8 @@ from msgspec import Raw, Struct
 
 from pointsman.core.chat import Own
 from pointsman.core.errors import WireError
+from pointsman.wire.fields import mended
+from pointsman.wire.shapes import misread
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Struct)
@@ -36,11 +37,6 @@ objects: Final = msgspec.json.Decoder(dict[str, Raw])
 lists: Final = msgspec.json.Decoder(list[Raw])
 anything: Final = msgspec.json.Decoder()
 
-_LONE_SURROGATE: Final = re.compile(
-    rb"(?i)\\ud[89ab][0-9a-f]{2}(?!\\ud[c-f][0-9a-f]{2})|(?<!\\ud[89ab][0-9a-f]{2})\\ud[c-f][0-9a-f]{2}"
-)
-_PLACE: Final = re.compile(r" - at `\$\.?(.*)`$")
-_MISSING: Final = re.compile(r"missing required field `(\w+)`")
 _TEXT: Final = (str,)
 _NUMBER: Final = (int, float)
 _PROPER: Final[dict[str, tuple[type, ...]]] = {
@@ -86,7 +82,7 @@ def read(step: Callable[[bytes], T], body: bytes) -> T:
     try:
         return step(body)
     except msgspec.ValidationError as error:
-        raise _wrong(str(error)) from error
+        raise misread(error).public() from error
     except RecursionError as error:
         raise WireError("the body is nested too deeply") from error
     except UnicodeDecodeError as error:
@@ -96,24 +92,6 @@ def read(step: Callable[[bytes], T], body: bytes) -> T:
         if whole != body:
             return read(step, whole)
         raise WireError(f"the body is not valid JSON: {error}") from error
-
-
-def mended(body: bytes) -> bytes:
-    """Return a body without half surrogate pairs, as some write a cut emoji: JSON that only Unicode forbids."""
-    return _LONE_SURROGATE.sub(rb"\\ufffd", body) if b"\\u" in body else body
-
-
-def _wrong(message: str) -> WireError:
-    """Name the field at fault as OpenAI does: ``messages[0].role``."""
-    missing, place = _MISSING.search(message), _PLACE.search(message)
-    where = place.group(1) if place else ""
-    if missing:
-        where = f"{where}.{missing.group(1)}" if where else missing.group(1)
-        return WireError(f"'{where}' is missing", param=where, code="missing_required_parameter")
-    reason = message[: place.start()] if place else message
-    if not where:
-        return WireError(f"the body: {reason}")
-    return WireError(f"'{where}' is of the wrong type: {reason}", param=where, code="invalid_type")
 
 
 class Shape(Generic[S]):

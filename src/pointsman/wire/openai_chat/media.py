@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from pointsman.core.chat import Media, Own
+from pointsman.wire.mimes import sniffed
 from pointsman.wire.openai_chat.fields import BROKEN, NULL, Shape, Wire, given, put, raw_of
 
 KINDS: Final = {"image_url": "image", "input_audio": "audio", "file": "file", "video_url": "video"}
@@ -17,13 +18,6 @@ KINDS: Final = {"image_url": "image", "input_audio": "audio", "file": "file", "v
 _DATA_URL: Final = re.compile(r"data:([^,]*);base64,(.+)\Z", re.DOTALL)
 _ADDRESS: Final = re.compile(r"https?://")
 _USUAL: Final = {"image": "image/png", "audio": "audio/wav", "video": "video/mp4", "file": "application/pdf"}
-_BEGINNINGS: Final = (  # of base64
-    ("iVBORw0KGgo", "image/png"),
-    ("/9j/", "image/jpeg"),
-    ("R0lGOD", "image/gif"),
-    ("UklGR", "image/webp"),
-    ("JVBERi", "application/pdf"),
-)
 _FORMATS: Final = {"mpeg": "mp3", "x-mp3": "mp3", "x-wav": "wav", "wave": "wav", "vnd.wave": "wav"}
 
 
@@ -138,7 +132,7 @@ def address(media: Media, *, ours: bool) -> str:
 
 def guess(media: Media) -> str:
     """Return the type of media that did not say theirs, from their first bytes."""
-    return next((mime for start, mime in _BEGINNINGS if media.data.startswith(start)), _USUAL[media.kind])
+    return sniffed(media) or _USUAL[media.kind]
 
 
 def _format(media: Media, *, ours: bool) -> dict[str, str]:

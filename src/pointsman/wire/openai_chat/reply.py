@@ -28,6 +28,7 @@ from pointsman.core.chat import (
 )
 from pointsman.core.errors import WireError
 from pointsman.wire.dialect import Encoded, Stamp
+from pointsman.wire.fields import checked, mended
 from pointsman.wire.openai_chat import media, thinking
 from pointsman.wire.openai_chat.ends import finish_of, odds_of, used_of
 from pointsman.wire.openai_chat.fields import (
@@ -38,7 +39,6 @@ from pointsman.wire.openai_chat.fields import (
     Shape,
     fill,
     given,
-    mended,
     objects,
     raw_of,
     words,
@@ -99,9 +99,7 @@ _EMPTY: Final = frozenset((b"", b"null", b'""', b"[]", b"{}"))
 def decode(body: bytes) -> tuple[StreamEvent, ...]:
     """Return a whole reply as events, one delta to a part, ending with Finish and Used. Raises WireError."""
     try:
-        if not body.isascii():
-            body.decode()  # what is kept as it came is not looked at again
-        return tuple(_events(mended(body)))
+        return tuple(_events(mended(checked(body, "the reply"))))
     except BROKEN as error:
         raise _not_a_reply(str(error)) from error
 

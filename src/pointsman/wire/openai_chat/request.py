@@ -20,9 +20,10 @@ from pointsman.core.chat import ChatRequest, Media, Opaque, Output, Own, ToolRes
 from pointsman.core.errors import WireError
 from pointsman.wire import edits
 from pointsman.wire.dialect import Address, Encoded
+from pointsman.wire.fields import checked, mended
 from pointsman.wire.openai_chat import media, sampling, tools
 from pointsman.wire.openai_chat.compose import Turns
-from pointsman.wire.openai_chat.fields import ABSENT, NAME, NULL, Wire, fill, mended, objects, put, raw_of, read, said
+from pointsman.wire.openai_chat.fields import ABSENT, NAME, NULL, Wire, fill, objects, put, raw_of, read, said
 from pointsman.wire.openai_chat.fields import encode as written
 from pointsman.wire.openai_chat.messages import messages
 from pointsman.wire.openai_chat.shapes import Body
@@ -52,9 +53,7 @@ def _seen(body: bytes) -> ChatRequest:
 
 def _whole(body: bytes) -> ChatRequest:
     wire = _body.decode(body)
-    if not body.isascii():
-        body.decode()  # what is kept as it came is not looked at again
-    fill(wire, body)
+    fill(wire, checked(body))
     return _request(wire)
 
 

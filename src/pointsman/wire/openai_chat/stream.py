@@ -18,6 +18,7 @@ from msgspec import Raw, Struct
 from pointsman.core.chat import ChatRequest, End, Failed, Own, StreamEvent, Used
 from pointsman.wire import sse
 from pointsman.wire.dialect import Stamp
+from pointsman.wire.fields import is_text
 from pointsman.wire.names import Names
 from pointsman.wire.openai_chat import chunks
 from pointsman.wire.openai_chat.ends import finish_of, odds_of, used_of
@@ -94,7 +95,7 @@ class Decoder:
         if data.strip() == b"[DONE]":
             return self._done()
         chunk, strange = chunks.read(data)
-        if chunk is None or not _is_text(data):
+        if chunk is None or not is_text(data):
             self.unread.add(NOT_A_CHUNK)
             return []
         try:
@@ -180,17 +181,6 @@ class Decoder:
 
 def _of_choice(name: str) -> bool:
     return name.startswith("choices.") and name.count(".") == 1
-
-
-def _is_text(data: bytes) -> bool:
-    """Whether bytes are UTF-8: what is kept as it came is not looked at again."""
-    if data.isascii():
-        return True
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def failed(raw: Raw) -> Failed:

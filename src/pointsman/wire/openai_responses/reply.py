@@ -12,6 +12,7 @@ import msgspec
 
 from pointsman.core.chat import ChatRequest, StreamEvent
 from pointsman.wire.dialect import Encoded, Stamp
+from pointsman.wire.fields import checked
 from pointsman.wire.openai_responses import response
 from pointsman.wire.openai_responses.reading import Items
 from pointsman.wire.openai_responses.writing import Writer
@@ -21,7 +22,7 @@ _encode = msgspec.json.Encoder().encode
 
 def decode(body: bytes) -> tuple[StreamEvent, ...]:
     """Return a whole reply as events, one delta to a part, ending with Finish (or Failed) and Used. Raises WireError."""
-    fields = response.check(body)
+    fields = response.check(checked(body, "the reply"))
     output = Items()
     start = response.begun(body)
     events: list[StreamEvent] = [start]

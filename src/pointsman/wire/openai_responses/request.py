@@ -14,6 +14,7 @@ from pointsman.core.chat import ChatRequest, Media, Message, Opaque, Output, Own
 from pointsman.core.errors import WireError
 from pointsman.wire import edits
 from pointsman.wire.dialect import Address, Encoded
+from pointsman.wire.fields import checked
 from pointsman.wire.openai_responses import items, tools, turns
 from pointsman.wire.openai_responses.content import audio_format, kind_of
 from pointsman.wire.openai_responses.fields import NAME, Fields, raw, read
@@ -28,7 +29,7 @@ _encode = msgspec.json.Encoder().encode
 
 def decode(body: bytes, address: Address = Address()) -> ChatRequest:  # noqa: ARG001, B008
     """Return what a request asks for. Raises WireError, with the field at fault as ``param`` where it is known."""
-    fields = Fields(body)
+    fields = Fields(checked(body))
     model = fields.maybe("model")
     if model is None:
         raise WireError("'model' is missing", param="model", code="missing_required_parameter")

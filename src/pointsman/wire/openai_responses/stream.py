@@ -17,6 +17,7 @@ from pointsman.core.chat import ChatRequest, End, Start, StreamEvent, TextDelta
 from pointsman.core.errors import WireError
 from pointsman.wire import sse
 from pointsman.wire.dialect import Stamp
+from pointsman.wire.fields import checked
 from pointsman.wire.openai_responses import errors, response
 from pointsman.wire.openai_responses.fields import listed
 from pointsman.wire.openai_responses.reading import Items
@@ -95,7 +96,7 @@ class Decoder:
                 part = self._items.more(wire.output_index, wire.content_index)
                 if part is not None:  # nearly every frame there is
                     return [TextDelta(part, wire.delta)] if wire.delta else []
-            return list(self._read(wire, data))
+            return list(self._read(wire, checked(data)))
         except (WireError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self.unread.add(NOT_JSON)
             return []

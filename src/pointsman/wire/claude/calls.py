@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw
 
 from pointsman.core.chat import ToolCall, ToolResult
-from pointsman.wire.anthropic.fields import encode, objects
+from pointsman.wire.shapes import encode, objects
 
 _NOT_IN_IDS: Final = re.compile(r"[^a-zA-Z0-9_-]")
 

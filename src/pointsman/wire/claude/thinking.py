@@ -12,8 +12,7 @@ from typing import Final
 from msgspec import Raw, Struct
 
 from pointsman.core.chat import ChatRequest, Own, Reasoning, ToolResult
-from pointsman.wire.anthropic.blocks import kind_of
-from pointsman.wire.anthropic.fields import Misread, Shape
+from pointsman.wire.shapes import Misread, Shape, kind_of
 
 LEAST_BUDGET: Final = 1024
 

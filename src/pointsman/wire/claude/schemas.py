@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from pointsman.wire.anthropic.fields import encode
+from pointsman.wire.shapes import encode
 
 _FORMATS: Final = frozenset(("date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"))
 _LIMITS: Final = frozenset({
