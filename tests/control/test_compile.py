@@ -11,7 +11,7 @@ from pointsman.control.compile import Compiled, compile_snapshot
 from pointsman.control.config import Config, parse
 from pointsman.control.publish import faults
 from pointsman.core import snapshot as snapshots
-from pointsman.core.routing import Plan, Trial
+from pointsman.core.routing import Plan, Pool, Trial
 from pointsman.core.snapshot import Snapshot
 
 TODAY = date(2026, 11, 24)
@@ -265,3 +265,42 @@ def test_features_known_only_from_past_acts_disappear_when_nothing_is_left_of_th
     after, notes = compiled(config(), before)
     assert "once" not in after.routes["auto"].plans
     assert notes == ()
+
+
+def test_a_pool_is_in_tiers_by_what_is_paid_for_and_the_prices_of_the_day() -> None:
+    text = """
+[providers.house]
+base_url = "http://127.0.0.1:8000/v1"
+[deployments."house/a"]
+model_key = "m"
+price = {input = 2, output = 2}
+[deployments."house/b"]
+model_key = "m"
+price = {input = 1, output = 1}
+[deployments."house/c"]
+model_key = "m"
+price = {input = 1.04, output = 1.04}
+[deployments."house/ours"]
+model_key = "m"
+[[prices]]
+deployment = "house/a"
+since = 2026-12-01
+input = 0.5
+output = 0.5
+[pools.m]
+deployments = ["house/a", "house/b", "house/c", "house/ours"]
+committed = ["house/ours"]
+keep_free = 20
+"""
+    before, after = compiled(config(text)).snapshot, compiled(config(text), today=date(2026, 12, 1)).snapshot
+    assert before.pools == (Pool((("house/ours",), ("house/b", "house/c"), ("house/a",)), 0.2),)
+    assert after.pools == (Pool((("house/ours",), ("house/a",), ("house/b", "house/c")), 0.2),)
+    assert snapshots.decode(snapshots.encode(after)) == after
+    assert after.siblings("house/b") == after.pools[0].deployments
+    assert after.siblings("house/x") == ("house/x",)
+
+
+def test_a_pool_may_name_what_only_the_price_list_knows() -> None:
+    text = FILE + '[deployments."house/g"]\nmodel_key = "gpt-5"\n[pools.g]\ndeployments = ["openai/gpt-5", "house/g"]\n'
+    (pool,) = compiled(config(text)).snapshot.pools
+    assert pool == Pool((("openai/gpt-5",), ("house/g",)), 0.1)

@@ -11,7 +11,7 @@ from pointsman.control.publish import faults, publish
 from pointsman.core import snapshot as snapshots
 from pointsman.core.errors import SnapshotError, StoreError
 from pointsman.core.price import Price, Rates
-from pointsman.core.routing import Deployment, Objective, Plan, Provider, Route, Trial
+from pointsman.core.routing import Deployment, Objective, Plan, Pool, Provider, Route, Trial
 from pointsman.core.snapshot import Limits, Snapshot
 from pointsman.store.interfaces import Store
 from pointsman.store.sqlite import open_store
@@ -45,6 +45,8 @@ def with_route(**changes: object) -> Snapshot:
 
 
 BAD = {
+    "a pool names house/nobody, which is not a deployment": replace(GOOD, pools=(Pool((("house/small", "house/nobody"),)),)),
+    "house/small is in two pools": replace(GOOD, pools=(Pool((("house/small",),)), Pool((("house/small",),)))),
     "is not a deployment": with_route(reference="house/none"),
     "names house/no, which is not a deployment": with_route(candidates=("house/no",)),
     "the control share 1.5 is not in [0, 1]": with_route(control_share=1.5),

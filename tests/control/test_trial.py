@@ -21,7 +21,7 @@ from pointsman.control.verdict import Evidence, gather, tolerances, verdicts
 from pointsman.core.chat import Usage
 from pointsman.core.price import Price, Rates
 from pointsman.core.record import Judgement, Sample
-from pointsman.core.routing import Deployment, Grader, Objective, Plan, Provider, Route, Trial
+from pointsman.core.routing import Deployment, Grader, Objective, Plan, Pool, Provider, Route, Trial
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy.cost import amount
 from pointsman.store.interfaces import Filter, Store
@@ -265,6 +265,14 @@ async def test_samples_that_are_not_the_references_are_no_pairs(bench: Bench) ->
     await bench.run(bench.samples(3, feature="another"))
     await bench.run(bench.samples(3, route="gone"))
     assert list(bench.store.journal.judgements(Filter())) == []
+
+
+@pytest.mark.parametrize("route", ["auto", ""], ids=["by route", "by name"])
+async def test_what_shares_the_references_requests_answers_for_it(bench: Bench, route: str) -> None:
+    bench.start(SMALL)
+    bench.snapshot = replace(bench.snapshot, pools=(Pool(((BIG,), (TINY,))),))
+    await bench.run(bench.samples(3, deployment=TINY, route=route))
+    assert [row.deployment for row in bench.judged("reference")] == [BIG] * 3
 
 
 async def test_a_client_that_names_the_reference_itself_is_sampled_as_well(bench: Bench) -> None:

@@ -6,8 +6,10 @@ the gateway as ``serve`` would compose it, in this event loop, with its own stor
 
 import asyncio
 import contextlib
+import itertools
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -112,6 +114,23 @@ class Upstream:
 
 
 @dataclass
+class World:
+    """The time and the chance of a test: both are its own to change. ``still``: time passes only when the test says so."""
+
+    ahead_s: float = 0.0
+    still: float | None = None
+    chances: Iterator[float] = field(default_factory=lambda: itertools.repeat(0.5))
+
+    def clock(self) -> float:
+        """Monotonic seconds."""
+        return (time.monotonic() if self.still is None else self.still) + self.ahead_s
+
+    def draw(self) -> float:
+        """A number in [0, 1)."""
+        return next(self.chances)
+
+
+@dataclass
 class Rig:
     """A running gateway. ``script`` may be changed between requests."""
 
@@ -122,6 +141,7 @@ class Rig:
     equipment: Equipment
     samples: list[Sample]
     server: Server
+    world: World
     clients: list[openai.AsyncOpenAI] = field(default_factory=list)
 
     def client(self, *, key: str = "any", timeout: float = PATIENCE_S, retries: int = 0) -> openai.AsyncOpenAI:
@@ -285,12 +305,13 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
         return True
 
     journal = JournalWriter(store.journal, flush_s=0.01)
-    equipment = Equipment(transport, journal, offer, Breakers(), Ids(), Conversations(), draw=lambda: 0.5)
+    world = World()
+    equipment = Equipment(transport, journal, offer, Breakers(), Ids(), Conversations(), clock=world.clock, draw=world.draw)
     gateway = Gateway(live, equipment)
     listener = socket.create_server(("127.0.0.1", 0))
     server = Server(gateway, gateway.limits)
     await server.start(listener)
-    rig = Rig(listener.getsockname()[1], store, live, gateway, equipment, samples, server)
+    rig = Rig(listener.getsockname()[1], store, live, gateway, equipment, samples, server, world)
     yield rig
     for client in rig.clients:
         await client.close()

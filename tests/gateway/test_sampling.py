@@ -33,10 +33,10 @@ TRIALS = standing(SNAPSHOT)
 
 def test_every_running_trial_is_found_with_its_reference_and_share() -> None:
     assert list(TRIALS) == [
-        Standing("auto", "*", "p/big", frozenset({"support", "quiet"}), 0.5),
-        Standing("auto", "support", "p/own", frozenset({"support", "quiet"}), 0.2),
-        Standing("other", "support", "p/big", frozenset({"support"}), 0.1),
-        Standing("bare", "*", "", frozenset(), 0.3),
+        Standing("auto", "*", frozenset({"p/big"}), frozenset({"support", "quiet"}), 0.5),
+        Standing("auto", "support", frozenset({"p/own"}), frozenset({"support", "quiet"}), 0.2),
+        Standing("other", "support", frozenset({"p/big"}), frozenset({"support"}), 0.1),
+        Standing("bare", "*", frozenset({""}), frozenset(), 0.3),
     ]
     assert standing(Snapshot()) == ()
 

@@ -20,12 +20,14 @@ from pointsman.core.routing import (
     Needs,
     Objective,
     Plan,
+    Pool,
     Prediction,
     Provider,
     Route,
 )
 from pointsman.core.snapshot import Limits, Snapshot, decode, encode
 from pointsman.policy import model
+from pointsman.policy.balance import Load
 from pointsman.policy.decide import State, Target, decide, deployment, needs_of, plan_for, resolve, unfit
 
 PRICE = Price(Rates(Decimal(1), Decimal(2)))
@@ -227,6 +229,87 @@ def test_when_the_reference_is_down_its_control_share_is_not_pretended() -> None
     assert (one.chosen, one.arm) == ("a/small", "forced"), "it would bias what the control is compared with"
     assert dict(zip(one.eligible, one.probabilities, strict=True)) == {"a/small": 1.0}
     assert set(one.excluded) == down
+
+
+BIG = Pool((("a/big",), ("b/big",), ("c/big",)))
+EVEN = Pool((("a/big", "b/big"),))
+
+
+class TestPools:
+    """Deployments of one model share its requests; what they do is recorded, and nothing else changes."""
+
+    @staticmethod
+    def at(snapshot: Snapshot, u: float, loads: dict[str, Load], *, asked: str = "auto", holder: str = "") -> Decision:
+        state = State(frozenset(), "hash", loads, holder)
+        return decide(snapshot, resolve(snapshot, asked), None, Context("f", NOTHING), state, u)
+
+    @given(plans(), st.frozensets(st.sampled_from(NAMES)), st.lists(st.floats(0, 1, exclude_max=True), min_size=1))
+    def test_probabilities_are_those_of_the_draw(self, plan: Plan, cooling: frozenset[str], us: list[float]) -> None:
+        small = Pool((("a/small", "b/small"),))
+        snapshot = replace(a_snapshot(plan), pools=(EVEN, small))
+        first = decided_if_any(snapshot, u=us[0], cooling=cooling)
+        if first is None:
+            return
+        chances = dict(zip(first.eligible, first.probabilities, strict=True))
+        assert sum(chances.values()) == pytest.approx(1.0)
+        assert not cooling & chances.keys()
+        for u in us:
+            one = decided(snapshot, u=u, cooling=cooling)
+            assert dict(zip(one.eligible, one.probabilities, strict=True)) == chances
+            assert chances[one.chosen] > 0
+            assert one.chosen not in one.fallbacks
+            assert {one.chosen, *one.fallbacks} <= chances.keys()
+
+    def test_frequencies_are_the_stated_ones_on_both_arms(self) -> None:
+        plan = Plan("*", "auto", HOME, accepted=("a/small",), acting_share=0.8, one_model="a/small")
+        snapshot = replace(a_snapshot(plan), pools=(EVEN, Pool((("a/small", "b/small"),))))
+        count = 2000
+        found = [decided(snapshot, u=(step + 0.5) / count) for step in range(count)]
+        assert Counter((one.arm, one.chosen) for one in found) == {
+            ("policy", "a/small"): 800,
+            ("policy", "b/small"): 800,
+            ("control", "a/big"): 200,
+            ("control", "b/big"): 200,
+        }
+        chances = dict(zip(found[0].eligible, found[0].probabilities, strict=True))
+        assert [chances[name] for name in ("a/small", "b/small", "a/big", "b/big", "c/big")] == pytest.approx(
+            [0.4, 0.4, 0.1, 0.1, 0.0]
+        )
+
+    def test_a_full_deployment_leaves_its_requests_to_the_next_tier(self) -> None:
+        snapshot = replace(a_snapshot(Plan("*", reference=HOME)), pools=(BIG,))
+        assert self.at(snapshot, 0.5, {}).chosen == HOME
+        full = self.at(snapshot, 0.5, {HOME: Load(quota=0.0)})
+        assert (full.chosen, full.arm, full.fallbacks) == ("b/big", "reference", ("a/big", "c/big"))
+        assert full.why == "shares the requests of a/big"
+        cold = decided(snapshot, cooling=frozenset({HOME}))
+        assert (cold.chosen, cold.why) == ("b/big", "the same model as a/big, which is cooling down after failures")
+
+    def test_a_conversation_stays(self) -> None:
+        snapshot = replace(a_snapshot(Plan("*", reference=HOME)), pools=(BIG,))
+        assert self.at(snapshot, 0.5, {}, holder="c/big").chosen == "c/big"
+
+    def test_a_model_is_chosen_while_any_of_its_deployments_can_serve(self) -> None:
+        plan = Plan("*", "auto", HOME, accepted=("a/small",), acting_share=1.0, one_model="a/small")
+        snapshot = replace(a_snapshot(plan), pools=(Pool((("a/small",), ("b/small",))),))
+        one = decided(snapshot, cooling=frozenset({"a/small"}))
+        assert (one.chosen, one.arm) == ("b/small", "policy")
+        assert decided(snapshot, cooling=frozenset({"a/small", "b/small"})).chosen == HOME
+
+    def test_its_quality_is_asked_for_under_the_name_that_was_accepted(self, says: dict[str, Prediction]) -> None:
+        plan = Plan("*", "auto", HOME, accepted=("a/small",), acting_share=1.0, value_nano=None)
+        says.update({"a/small": Prediction("a/small", 0.9, 0.1, 1), HOME: Prediction(HOME, 0.5, 0.1, 9)})
+        snapshot = replace(a_snapshot(plan), pools=(Pool((("a/small",), ("b/small",))),))
+        assert by_policy(snapshot, cooling=frozenset({"a/small"})).chosen == "b/small"
+
+    def test_a_vendors_name_is_shared_and_a_pinned_one_is_not(self) -> None:
+        snapshot = replace(a_snapshot(Plan("*", reference=HOME)), pools=(EVEN,))
+        assert [self.at(snapshot, u, {}, asked="big").chosen for u in (0.2, 0.7)] == ["a/big", "b/big"]
+        one = self.at(snapshot, 0.2, {}, asked="big")
+        assert dict(zip(one.eligible, one.probabilities, strict=True)) == {"a/big": 0.5, "b/big": 0.5, "c/big": 0.0}
+        assert self.at(snapshot, 0.7, {}, asked="a/big").chosen == "a/big"
+        other = replace(snapshot, pools=(Pool((("b/big", "a/tiny"),)),))
+        assert self.at(other, 0.9, {}, asked="big").chosen == "a/big"
 
 
 class TestNothingCanServe:

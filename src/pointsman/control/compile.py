@@ -16,11 +16,12 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from pointsman.control import prices
-from pointsman.control.config import EVERY_FEATURE, Config, FeatureRules, RouteRules
+from pointsman.control.config import EVERY_FEATURE, Config, FeatureRules, PoolRules, RouteRules
 from pointsman.control.plans import trial_id
 from pointsman.control.prices import Own
-from pointsman.core.routing import Deployment, Grader, Plan, Provider, Route, Trial
+from pointsman.core.routing import Deployment, Grader, Plan, Pool, Provider, Route, Trial
 from pointsman.core.snapshot import Snapshot
+from pointsman.policy.balance import tiers
 
 _ACTING: Final = ("canary", "auto")
 
@@ -57,6 +58,7 @@ def compile_snapshot(config: Config, previous: Snapshot | None, *, today: date, 
         store_prompts=config.store_prompts,
         store_vectors=config.store_vectors,
         made_by=made_by,
+        pools=tuple(_pool(rules, deployments) for rules in config.pools),
     )
     return Compiled(snapshot, tuple(notes))
 
@@ -104,7 +106,13 @@ def _named(config: Config) -> Iterator[str]:
             if rules.grader is not None and rules.grader.kind == "judge":
                 yield rules.grader.spec
     yield from (own.deployment for own in config.own_prices)
+    yield from (name for pool in config.pools for name in pool.deployments)
     yield from config.models.values()
+
+
+def _pool(rules: PoolRules, deployments: Mapping[str, Deployment]) -> Pool:
+    prices = {name: deployments[name].price for name in rules.deployments}
+    return Pool(tiers(prices, rules.committed, rules.price_within), rules.keep_free)
 
 
 def _set(names: Iterable[str | None]) -> Iterator[str]:

@@ -49,6 +49,9 @@ def faults(snapshot: Snapshot) -> Iterator[str]:
         yield from _unknown(snapshot, f"route {route.name}", (route.reference, *route.candidates))
         for plan in route.plans.values():
             yield from _plan_faults(snapshot, route, plan)
+    pooled = [name for pool in snapshot.pools for name in pool.deployments]
+    yield from _unknown(snapshot, "a pool", pooled)
+    yield from (f"{name} is in two pools" for name in dict.fromkeys(pooled) if pooled.count(name) > 1)
     for name, policy in snapshot.policies.items():
         try:
             model.decode(policy)

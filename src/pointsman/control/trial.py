@@ -52,6 +52,11 @@ class _Job:
     purse: Purse
 
     @property
+    def by_reference(self) -> bool:
+        """Whether the reference answered, or a deployment that shares its requests: it is the same model."""
+        return self.sample.deployment in self.snapshot.siblings(self.reference)
+
+    @property
     def relative(self) -> bool:
         """Whether a grade needs the reference's answer to the same request."""
         return self.grader.kind == "judge" or (self.grader.against == "reference" and self.grader.kind in EXPECTING)
@@ -96,7 +101,7 @@ class Trials:
             job = self._job(sample)
             if job is None:
                 return
-            if sample.arm != "policy" and sample.deployment == job.reference:
+            if sample.arm != "policy" and job.by_reference:
                 with suppress(CapReachedError):  # what is served is still measured, on both arms alike
                     await self._compare(job)
             if job.plan.mode in ACTING and sample.arm in ("policy", "control"):
@@ -146,7 +151,7 @@ class Trials:
             graded = self._absolute(job, sample.answer, sample.expected)
         elif job.purse.capped:  # a candidate's answer cannot be compared any more, so no reference's either
             return
-        elif sample.arm == "control" or sample.deployment == job.reference:
+        elif sample.arm == "control" or job.by_reference:
             graded = self._grade_reference(job)
         else:
             again = await self._calls.ask(job.snapshot, job.reference, job.copied, job.purse)
@@ -227,6 +232,6 @@ def find_plan(snapshot: Snapshot, sample: Sample) -> Plan | None:
         if route not in snapshot.routes:
             continue
         plan = plan_of(snapshot, route, sample.feature)
-        if sample.route or (plan.trial is not None and plan.reference == sample.deployment):
+        if sample.route or (plan.trial is not None and sample.deployment in snapshot.siblings(plan.reference or "")):
             return plan
     return None

@@ -60,6 +60,21 @@ class Deployment(Struct, frozen=True):
     variant: Variant | None = None
 
 
+class Pool(Struct, frozen=True):
+    """Deployments of one model that share its requests: the tiers in order, each as far as it has room.
+
+    ``keep_free`` is the part of its quota, in [0, 1], below which a deployment is left more and more alone.
+    """
+
+    tiers: tuple[tuple[str, ...], ...]
+    keep_free: float = 0.1
+
+    @property
+    def deployments(self) -> tuple[str, ...]:
+        """Every deployment of the pool, in the order of the tiers."""
+        return tuple([name for tier in self.tiers for name in tier])
+
+
 class Objective(Struct, frozen=True):
     """The owner's trade between quality and money.
 

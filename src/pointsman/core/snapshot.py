@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from pointsman.core.errors import SnapshotError
-from pointsman.core.routing import Deployment, Provider, Route
+from pointsman.core.routing import Deployment, Pool, Provider, Route
 
 MAGIC = b"PMSNAP1\n"
 _DIGEST = 32
@@ -41,8 +41,8 @@ class Snapshot(Struct, frozen=True):
     """What was configured and learned.
 
     ``providers`` and ``deployments`` are keyed by name, ``routes`` by the model name that clients send. ``policies`` are
-    the learned ones, by the name of a route or ``route/feature``, as bytes that ``policy.model`` reads. ``made_by`` says in
-    a few words which act made this snapshot.
+    the learned ones, by the name of a route or ``route/feature``, as bytes that ``policy.model`` reads. No deployment is in
+    two ``pools``. ``made_by`` says in a few words which act made this snapshot.
     """
 
     providers: dict[str, Provider] = {}
@@ -54,6 +54,19 @@ class Snapshot(Struct, frozen=True):
     store_prompts: bool = False
     store_vectors: bool = True
     made_by: str = ""
+    pools: tuple[Pool, ...] = ()
+
+    def pool(self, deployment: str) -> Pool | None:
+        """Return the pool that a deployment is in, None where it is in none."""
+        for pool in self.pools:
+            if any(deployment in tier for tier in pool.tiers):
+                return pool
+        return None
+
+    def siblings(self, deployment: str) -> tuple[str, ...]:
+        """Return the deployments that share one's requests, itself among them: what one answers, any of them might have."""
+        pool = self.pool(deployment)
+        return pool.deployments if pool is not None else (deployment,)
 
 
 _encoder = msgspec.msgpack.Encoder()  # dictionaries keep their order: see the laws

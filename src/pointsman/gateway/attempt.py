@@ -60,20 +60,29 @@ class Failure(Struct, frozen=True):
         return bool(self.kind) or self.status in _ELSEWHERE or self.status >= 500
 
     def retry_after_s(self, now_s: float) -> float | None:
-        """Return the seconds that the provider asked to wait (RFC 9110, section 10.2.3), None where it did not ask."""
-        if self.status not in (429, 503):
-            return None
-        value = next((value for name, value in self.headers if name == b"retry-after"), b"").decode("latin-1").strip()
-        try:
-            return float(value)
-        except ValueError:
-            return _until(value, now_s)
+        """Return the seconds that the provider asked to wait, None where it did not ask."""
+        return retry_after_s(self.headers, now_s) if self.status in (429, 503) else None
 
     def error(self, deployment: str) -> GatewayError:
         """Return what a client is told where the provider itself said nothing."""
         return GatewayError(
             _STATUS.get(self.kind, 502), _CODE.get(self.kind, "upstream_error"), f"{deployment}: {self.reason}"
         )
+
+
+def retry_after_s(headers: tuple[tuple[bytes, bytes], ...], now_s: float) -> float | None:
+    """Return the seconds that a reply asks to wait, None where it does not; ``now_s`` is Unix time.
+
+    (RFC 9110, section 10.2.3; ``retry-after-ms`` is what OpenAI and Azure say more exactly.)
+    """
+    said = {name: value for name, value in headers if name in (b"retry-after", b"retry-after-ms")}
+    value = said.get(b"retry-after", b"").decode("latin-1").strip()
+    try:
+        if b"retry-after-ms" in said:
+            return float(said[b"retry-after-ms"]) / 1e3
+        return float(value)
+    except ValueError:
+        return _until(value, now_s)
 
 
 def _until(date: str, now_s: float) -> float | None:

@@ -14,7 +14,7 @@ Laws:
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import random
 from typing import Literal
 
@@ -34,6 +34,7 @@ from pointsman.gateway.health import Breakers
 from pointsman.gateway.ids import Ids
 from pointsman.gateway.journal import JournalWriter
 from pointsman.gateway.live import Current
+from pointsman.gateway.loads import Loads
 from pointsman.gateway.passage import Passage
 from pointsman.gateway.relay import Relay
 from pointsman.gateway.server.message import Client, Headers, Incoming
@@ -66,6 +67,7 @@ class Equipment:
     breakers: Breakers
     ids: Ids
     conversations: Conversations
+    loads: Loads = field(default_factory=Loads)
     clock: Callable[[], float] = time.monotonic
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
     draw: Callable[[], float] = random
@@ -134,8 +136,8 @@ class Exchange:
         if policy is not None:
             self._vector = features.vector(request)
         now = self._with.clock()
-        state = State(self._with.breakers.cooling(now), current.hash)
         self._conversation = self._memory.name(self._named, request, plain=current.plain)
+        state = self._state(now)
         context = Context(self._feature, self._needs(target.route), self._vector)
         try:
             decision = decide.decide(current.snapshot, target, policy, context, state, self._with.draw())
@@ -149,6 +151,14 @@ class Exchange:
             if trial is not None and self._with.draw() < trial.share:
                 self._trial = trial
         return decision
+
+    def _state(self, now: float) -> State:
+        """Return what is known now; how busy who is, only where deployments share requests."""
+        cooling = self._with.breakers.cooling(now)
+        if not self._current.pooled:
+            return State(cooling, self._current.hash)
+        holder = self._memory.holder(self._conversation) or ""
+        return State(cooling, self._current.hash, self._with.loads.now(now), holder)
 
     def _needs(self, route: Route | None) -> Needs:
         """Return what the request needs. What nobody remembers of a provider's is taken to be with the reference."""
@@ -193,6 +203,9 @@ class Exchange:
         passage = self._passage(call.deployment)
         reply: Reply | None = None
         failure: Failure | None
+        pooled = name in self._current.pooled
+        if pooled:
+            self._with.loads.began(name)
         try:
             reply = await self._call(call, passage)
             if reply.status != 200:
@@ -208,6 +221,8 @@ class Exchange:
         finally:
             call.ended = clock()
             call.lost = passage.lost
+            if pooled:
+                self._with.loads.ended(name)
             if reply is not None:
                 await reply.close()
         if failure is None and self._outcome == "cut":
@@ -245,6 +260,8 @@ class Exchange:
         reply = way.received(await self._with.transport.send(await way.credential.sign(request), timeouts))
         call.replied = self._with.clock()
         call.status = reply.status
+        if call.deployment.name in self._current.pooled:
+            self._with.loads.answered(call, reply.headers, self._with.now_ms() / 1e3)
         return reply
 
     # Answering.

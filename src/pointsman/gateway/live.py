@@ -78,6 +78,7 @@ class Current:
         self.dialects = frozenset(provider.dialect for provider in snapshot.providers.values())
         variants = any(one.variant is not None for one in snapshot.deployments.values())
         self.plain = self.dialects <= {"openai_chat"} and not variants
+        self.pooled = frozenset(name for pool in snapshot.pools for name in pool.deployments)
         self.timeouts = Timeouts(
             snapshot.limits.connect_s, snapshot.limits.first_byte_s, snapshot.limits.idle_s, snapshot.limits.total_s
         )

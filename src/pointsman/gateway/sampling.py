@@ -14,11 +14,11 @@ ANSWER_LIMIT = 1024 * 1024
 
 
 class Standing(Struct, frozen=True):
-    """A plan with a running trial: its route, its feature (``*``: all without their own), its reference."""
+    """A plan with a running trial: its route, its feature (``*``: all without their own), who answers as its reference."""
 
     route: str
     feature: str
-    reference: str
+    references: frozenset[str]
     own: frozenset[str]
     share: float
 
@@ -26,7 +26,13 @@ class Standing(Struct, frozen=True):
 def standing(snapshot: Snapshot) -> tuple[Standing, ...]:
     """Return every running trial of a snapshot."""
     return tuple(
-        Standing(name, feature, plan.reference or route.reference or "", frozenset(route.plans) - {"*"}, plan.trial.share)
+        Standing(
+            name,
+            feature,
+            frozenset(snapshot.siblings(plan.reference or route.reference or "")),
+            frozenset(route.plans) - {"*"},
+            plan.trial.share,
+        )
         for name, route in snapshot.routes.items()
         for feature, plan in route.plans.items()
         if plan.trial is not None
@@ -37,11 +43,11 @@ def wanted(trials: tuple[Standing, ...], plan_route: str, feature: str, decision
     """Return the trial that this request may be a sample of, None where there is none.
 
     A request by a route belongs to its own route's trial; one that named a deployment, to the first trial of its feature
-    whose reference that deployment is.
+    whose reference that deployment is, or shares requests with.
     """
     for trial in trials:
         if trial.feature != feature and (trial.feature != "*" or feature in trial.own):
             continue
-        if trial.route == plan_route if plan_route else trial.reference == decision.chosen:
+        if trial.route == plan_route if plan_route else decision.chosen in trial.references:
             return trial
     return None

@@ -1,7 +1,8 @@
 """One decision: which deployment answers, which may stand in, and how likely each was.
 
-Strategy: resolve the model name, filter what cannot serve, predict, let the objective pick, draw. Everything that a
-decision reads is passed in, so that the same values always give the same decision, in the gateway and in a replay.
+Strategy: resolve the model name, filter what cannot serve, predict, let the objective pick a model, draw the deployment
+that serves it (``balance``). Everything that a decision reads is passed in, so that the same values always give the same
+decision, in the gateway and in a replay.
 
 Laws: filters come before the draw and fail closed; the eligible set and every probability are recorded; a fallback is not a
 draw; without evidence a route *is* its reference; who pins or names a model gets that model, whatever we think of it.
@@ -17,7 +18,8 @@ from pointsman.core.chat import ChatRequest
 from pointsman.core.errors import GatewayError
 from pointsman.core.routing import Context, Decision, Deployment, Needs, Plan, Prediction, Route
 from pointsman.core.snapshot import Snapshot
-from pointsman.policy import features, model, objective
+from pointsman.policy import balance, features, model, objective
+from pointsman.policy.balance import Load
 from pointsman.policy.model import Policy
 
 _COOLING = "is cooling down after failures"
@@ -26,10 +28,15 @@ _NAMES_SHOWN = 12
 
 
 class State(Struct, frozen=True):
-    """What the data plane knows right now: deployments that are cooling down, and the hash of the snapshot in use."""
+    """What the data plane knows right now: deployments that are cooling down, and the hash of the snapshot in use.
+
+    ``loads`` is what is known of deployments that share requests; ``holder`` the one that the conversation is with.
+    """
 
     cooling: frozenset[str] = frozenset()
     snapshot: str = ""
+    loads: dict[str, Load] = {}
+    holder: str = ""
 
 
 class Target(Struct, frozen=True):
@@ -107,7 +114,7 @@ def decide(snapshot: Snapshot, target: Target, policy: Policy | None, context: C
     can serve what the request itself needs, 503 ``no_deployment_available`` where what could is cooling down.
     """
     if target.route is None:
-        return _as_asked(snapshot, target, context, state)
+        return _as_asked(snapshot, target, context, state, u)
     plan = plan_for(target.route, context.feature)
     reference = plan.reference or target.route.reference
     if reference is None:
@@ -120,45 +127,62 @@ def decide(snapshot: Snapshot, target: Target, policy: Policy | None, context: C
             param="model",
         )
     field = _Field.of(snapshot, plan, reference, context.needs, state)
-    predictions = model.predict(policy, context, field.eligible) if policy is not None else ()
+    predictions = model.predict(policy, context, field.predictable(snapshot)) if policy is not None else ()
     return _drawn(snapshot, plan, field, predictions, state, u)
 
 
 @dataclass(frozen=True)
 class _Field:
-    """Who runs: the reference, deployments of the same model, those accepted; split by the filter into two."""
+    """Who runs: the reference, deployments of the same model, those accepted, and who shares their requests.
+
+    ``acting`` are the models that may be chosen, each by the deployment that was accepted: also one that cannot serve
+    itself, where another of its pool can. ``places`` says where the requests for each of them, and for ``home``, go.
+    """
 
     reference: str
+    home: str | None
     same: tuple[str, ...]
     acting: tuple[str, ...]
     eligible: tuple[Deployment, ...]
     excluded: dict[str, str]
+    places: dict[str, dict[str, float]]
 
     @staticmethod
     def of(snapshot: Snapshot, plan: Plan, reference: str, needs: Needs, state: State) -> "_Field":
         key = deployment(snapshot, reference).model_key
         same = [d.name for d in snapshot.deployments.values() if d.model_key == key and d.name != reference]
-        acting = plan.accepted if plan.mode in ("canary", "auto") else ()
-        names = dict.fromkeys((reference, *acting, *same))
+        accepted = plan.accepted if plan.mode in ("canary", "auto") else ()
+        names = dict.fromkeys((reference, *accepted, *same))
+        if snapshot.pools:
+            names |= dict.fromkeys(sibling for name in tuple(names) for sibling in snapshot.siblings(name))
         fit, excluded = _filtered((deployment(snapshot, name) for name in names), needs, state)
         if not fit and unfit(deployment(snapshot, reference), needs) == _too_long(deployment(snapshot, reference), needs):
             # How many tokens a text has is our guess; who knows is the provider, and a reply that it would have given is
             # never withheld for a guess.
             fit, cooling = _filtered((deployment(snapshot, reference),), Needs(), state)
             excluded = {name: reason for name, reason in excluded.items() if name != reference} | cooling
-        left = {d.name for d in fit}
-        return _Field(
-            reference,
-            tuple(name for name in same if name in left),
-            tuple(dict.fromkeys(name for name in (reference, *acting) if name in left)),
-            fit,
-            excluded,
-        )
+        left = [d.name for d in fit]
+        places = {name: _places(snapshot, name, left, state) for name in dict.fromkeys((reference, *accepted))}
+        acting = tuple(name for name, shares in places.items() if shares)
+        able = tuple(name for name in same if name in left)
+        # The reference, or the same model elsewhere where neither it nor its pool can serve; None where nobody can.
+        home = reference if places[reference] else next(iter(able), None)
+        if home is not None and home not in places:
+            places[home] = {home: 1.0}
+        return _Field(reference, home, able, acting, fit, excluded, places)
 
-    @property
-    def home(self) -> str | None:
-        """The reference, or the same model elsewhere where the reference cannot serve; None where neither can."""
-        return self.reference if self.reference not in self.excluded else next(iter(self.same), None)
+    def predictable(self, snapshot: Snapshot) -> tuple[Deployment, ...]:
+        """The deployments whose quality is asked for: those that can serve, and the models that others serve for them."""
+        known = {d.name for d in self.eligible}
+        return (*self.eligible, *(deployment(snapshot, name) for name in self.acting if name not in known))
+
+
+def _places(snapshot: Snapshot, name: str, able: list[str], state: State) -> dict[str, float]:
+    """Return where the requests for a model go, and in what parts; empty where nobody who serves it can."""
+    pool = snapshot.pool(name) if snapshot.pools else None
+    if pool is not None:
+        return balance.shares(pool, able, state.loads, state.holder)
+    return {name: 1.0} if name in able else {}
 
 
 def _drawn(
@@ -172,23 +196,25 @@ def _drawn(
     share = 0.0 if not acting else 1.0 if home is None else plan.acting_share
     pick = ranking[0] if ranking else home
     drawn = u < share
-    chosen = pick if drawn or home is None else home
-    if chosen is None:
+    asked = pick if drawn or home is None else home
+    if asked is None or pick is None:
         raise _nothing_eligible(field.excluded)
+    # What is left of the chance once it has said which model: it is as uniform as before.
+    chosen = balance.drawn(field.places[asked], u / share if drawn else (u - share) / (1.0 - share))
     mass = dict.fromkeys((d.name for d in field.eligible), 0.0)
-    if pick is not None:
-        mass[pick] += share
-    if home is not None:
-        mass[home] += 1.0 - share
-    fallbacks = [name for name in (home, *ranking, *field.same) if name is not None and name != chosen]
+    for model_of, part in ((pick, share), (home, 1.0 - share)):
+        for name, within in field.places[model_of].items() if model_of is not None else ():
+            mass[name] += part * within
+    siblings = snapshot.siblings(asked) if snapshot.pools else ()
+    others = [name for name in (*siblings, home, *ranking, *field.same) if name in mass and name != chosen]
     return Decision(
         chosen=chosen,
-        fallbacks=tuple(dict.fromkeys(fallbacks))[: snapshot.limits.fallbacks],
+        fallbacks=tuple(dict.fromkeys(others))[: snapshot.limits.fallbacks],
         eligible=tuple(mass),
         probabilities=tuple(mass.values()),
         mode=plan.mode,
         arm="forced" if home is None else "policy" if drawn else "control" if acting else "reference",
-        why=_why(plan, field, chosen, drawn=drawn, acting=acting, predicted=bool(predictions)),
+        why=_why(plan, field, asked, chosen, drawn=drawn, acting=acting, predicted=bool(predictions)),
         predictions=predictions,
         excluded=field.excluded,
         snapshot=state.snapshot,
@@ -208,18 +234,24 @@ def _ranking(plan: Plan, field: _Field, predictions: tuple[Prediction, ...]) -> 
     return [first, *(name for name in order if name != first)]
 
 
-def _as_asked(snapshot: Snapshot, target: Target, context: Context, state: State) -> Decision:
-    """The client chose: its model answers, even where we believe that it cannot; the same model elsewhere stands in."""
-    asked = [deployment(snapshot, name) for name in target.deployments]
-    fit, excluded = _filtered(asked, context.needs, state)
-    names = tuple(d.name for d in fit) or target.deployments[:1]
-    chosen, *others = names
+def _as_asked(snapshot: Snapshot, target: Target, context: Context, state: State, u: float) -> Decision:
+    """The client chose: its model answers, even where we believe that it cannot; the same model elsewhere stands in.
+
+    A vendor's name may be served by any deployment of its pool; a pinned one is served by itself.
+    """
     arm = target.arm or "observed"
+    first = target.deployments[0]
+    pooled = bool(snapshot.pools) and arm == "observed"
+    asked = dict.fromkeys((*target.deployments, *snapshot.siblings(first))) if pooled else target.deployments
+    fit, excluded = _filtered((deployment(snapshot, name) for name in asked), context.needs, state)
+    names = tuple(d.name for d in fit) or target.deployments[:1]
+    parts = (pooled and _places(snapshot, first, list(names), state)) or {names[0]: 1.0}
+    chosen = balance.drawn(parts, u) if pooled else names[0]
     return Decision(
         chosen=chosen,
-        fallbacks=tuple(others[: snapshot.limits.fallbacks]),
+        fallbacks=tuple([name for name in names if name != chosen][: snapshot.limits.fallbacks]),
         eligible=names,
-        probabilities=(1.0, *(0.0 for _ in others)),
+        probabilities=tuple([parts.get(name, 0.0) for name in names]),
         mode="observe",
         arm=arm,
         why="pinned by the client" if arm == "pinned" else "named by the client",
@@ -277,15 +309,17 @@ def _nothing_eligible(excluded: dict[str, str]) -> GatewayError:
     return GatewayError(400, "unsupported_request", f"no deployment of this route can serve this request ({reasons})")
 
 
-def _why(plan: Plan, field: _Field, chosen: str, *, drawn: bool, acting: bool, predicted: bool) -> str:
-    """Say in one short sentence why this deployment was chosen."""
-    if chosen in field.same and chosen not in field.acting:
-        return f"the same model as {field.reference}, which {field.excluded[field.reference]}"
+def _why(plan: Plan, field: _Field, asked: str, chosen: str, *, drawn: bool, acting: bool, predicted: bool) -> str:
+    """Say in one short sentence why this deployment was chosen. ``asked`` is the one whose model was."""
+    of = asked if asked in field.acting else field.reference
+    if chosen != of:
+        reason = field.excluded.get(of)
+        return f"the same model as {of}, which {reason}" if reason else f"shares the requests of {of}"
     if not acting:
         return "the reference: nothing is accepted to stand in for it yet"
     if not drawn:
         return "held on the reference, to measure against"
-    if chosen == plan.one_model:
+    if asked == plan.one_model:
         return "one model suffices here"
     if not predicted:
         return "nothing learned to choose by"

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.control.compile import compile_snapshot
-from pointsman.control.config import Config, discovered, is_loopback, load, parse, with_reference
+from pointsman.control.config import Config, PoolRules, discovered, is_loopback, load, parse, with_reference
 from pointsman.control.publish import faults
 from pointsman.core.errors import ConfigError
 from pointsman.core.price import Price, Rates
@@ -24,17 +24,21 @@ EXAMPLE = re.search(r"```toml\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL
 
 
 def test_the_documented_platforms_are_what_they_are_said_to_be() -> None:
-    found: dict[str, Provider] = {}
-    for block in re.findall(r"```toml\n(.*?)```", PLATFORMS.read_text("utf-8"), re.DOTALL):
-        found |= parse(block.encode(), "example").providers
-    assert {name: (one.credential, one.dialect, one.quirks) for name, one in found.items()} == {
-        "bedrock": ("aws", "bedrock_converse", ()),
-        "bedrockclaude": ("aws", "anthropic", ("bedrock_invoke",)),
-        "vertex": ("adc", "gemini", ("vertex",)),
-        "vertexclaude": ("adc", "anthropic", ("vertex",)),
-        "azure": ("entra", "openai_chat", ("api_key_header",)),
-        "ours": ("aws", "bedrock_converse", ()),
-    }
+    blocks = re.findall(r"```toml\n(.*?)```", PLATFORMS.read_text("utf-8"), re.DOTALL)
+    found = [parse(block.encode(), "example") for block in blocks]
+    assert [(p.name, p.credential, p.dialect, p.quirks) for one in found for p in one.providers.values()] == [
+        ("bedrock", "aws", "bedrock_converse", ()),
+        ("bedrockclaude", "aws", "anthropic", ("bedrock_invoke",)),
+        ("vertex", "adc", "gemini", ("vertex",)),
+        ("vertexclaude", "adc", "anthropic", ("vertex",)),
+        ("azure", "entra", "openai_chat", ("api_key_header",)),
+        ("ours", "aws", "bedrock_converse", ()),
+        ("openai", "env:OPENAI_API_KEY", "openai_chat", ()),
+        ("azure", "env:AZURE_OPENAI_API_KEY", "openai_chat", ("api_key_header",)),
+    ]
+    assert [one.pools for one in found if one.pools] == [
+        (PoolRules(("openai/gpt-5", "azure/our-gpt", "azure/our-ptu"), ("azure/our-ptu",)),)
+    ]
 
 
 @pytest.mark.parametrize(

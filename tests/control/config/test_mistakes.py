@@ -119,6 +119,49 @@ credential = "none"
 base_url = "https://bedrock-runtime.us-east-1.amazonaws.com"
 credential = "aws:"  #!
 
+== a pool of nobody: does not say whose requests are shared
+[pools.big]  #!
+keep_free = 5
+
+== a pool of one: names one deployment only
+[pools.big]
+deployments = ["house/small"]  #!
+
+== a pool of strangers: 'house/smal' is not a deployment
+[pools.big]
+deployments = ["house/small", "house/smal"]  #!
+
+== a pool of two models: and 'house/small' is 'small'; where they are the same, write model_key = "small" under
+[deployments."house/n"]
+[pools.big]
+deployments = ["house/small", "house/n"]  #!
+
+== a deployment in two pools: 'house/small' is in the pool big already; remove it from one of the two
+[deployments."house/n"]
+model_key = "small"
+[deployments."house/o"]
+model_key = "small"
+[pools.big]
+deployments = ["house/small", "house/n"]
+[pools.other]
+deployments = ["house/o", "house/small"]  #!
+
+== committed elsewhere: 'house/n' is not one of the pool's deployments; add it to deployments, or remove it here
+[deployments."house/n"]
+model_key = "small"
+[deployments."house/o"]
+model_key = "small"
+[pools.big]
+deployments = ["house/small", "house/o"]
+committed = ["house/n"]  #!
+
+== a part beyond the whole: pools.big.keep_free is out of range; write a number from 0 to 100
+[deployments."house/n"]
+model_key = "small"
+[pools.big]
+deployments = ["house/small", "house/n"]
+keep_free = 101  #!
+
 == not a web address: is not a web address
 [providers.x]
 base_url = "localhost:80"  #!

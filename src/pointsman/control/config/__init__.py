@@ -5,6 +5,7 @@ lines      where each key of a TOML document stands
 reading    tables read key by key, with a memory for mistakes
 callables  providers, deployments, prices
 rules      routes, features, checks, standing trials
+pools      deployments that share the requests for one model
 found      the configuration of someone who wrote none
 advice     what is no mistake and yet worth a word
 
@@ -24,6 +25,7 @@ from msgspec.structs import replace
 from pointsman.control.config.callables import read_callables
 from pointsman.control.config.found import discovered, with_reference
 from pointsman.control.config.lines import key_lines
+from pointsman.control.config.pools import read_pools
 from pointsman.control.config.reading import Mistake, Report, Table
 from pointsman.control.config.rules import read_routes
 from pointsman.control.config.values import (
@@ -31,6 +33,7 @@ from pointsman.control.config.values import (
     EVERY_FEATURE,
     Config,
     FeatureRules,
+    PoolRules,
     RouteRules,
     StandingTrial,
 )
@@ -42,6 +45,7 @@ __all__ = [
     "EVERY_FEATURE",
     "Config",
     "FeatureRules",
+    "PoolRules",
     "RouteRules",
     "StandingTrial",
     "discovered",
@@ -126,6 +130,7 @@ def _document(data: bytes, report: Report) -> Config | None:
 def _config(document: Table) -> Config:
     callables = read_callables(document)
     routes = read_routes(document, callables)
+    pools = read_pools(document, callables)
     models = {
         name: deployment
         for name, deployment in document.pairs("models")
@@ -146,6 +151,7 @@ def _config(document: Table) -> Config:
         deployments=callables.deployments,
         own_prices=callables.own_prices,
         routes=routes,
+        pools=pools,
         models=models,
         keys=keys,
         limits=limits,

@@ -55,7 +55,7 @@ def advice(config: Config, deployments: Mapping[str, Deployment], environment: M
 
 def named(config: Config) -> list[str]:
     """Return the deployments that a configuration declares or names as reference or candidate, in its order."""
-    names = dict.fromkeys(config.deployments)
+    names = dict.fromkeys((*config.deployments, *(name for pool in config.pools for name in pool.deployments)))
     for route in config.routes.values():
         for rules in (route.reference, *route.candidates):
             if rules is not None:

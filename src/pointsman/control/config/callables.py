@@ -54,6 +54,11 @@ class Callables(Struct, frozen=True):
         provider, model = (declared.provider, declared.model) if declared else deployment.split("/", 1)
         return self._listed(provider, model)
 
+    def model_key(self, deployment: str) -> str:
+        """Return which model a known deployment is."""
+        declared = self.deployments.get(deployment)
+        return declared.model_key if declared is not None else deployment.partition("/")[2]
+
     def check(self, report: Report, path: tuple[str | int, ...], deployment: str) -> bool:
         """Whether a deployment is known; if not, note the mistake at a path."""
         if self.known(deployment):

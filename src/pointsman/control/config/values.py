@@ -41,6 +41,19 @@ class RouteRules(Struct, frozen=True):
     features: dict[str, FeatureRules] = {}
 
 
+class PoolRules(Struct, frozen=True):
+    """Deployments of one model that share its requests, in the owner's order; ``committed`` are those paid for in any case.
+
+    ``price_within`` (0.05: five percent) is by how much prices may differ to count as equal; ``keep_free`` the part of a
+    quota below which a deployment is left more and more alone.
+    """
+
+    deployments: tuple[str, ...]
+    committed: tuple[str, ...] = ()
+    price_within: float = 0.05
+    keep_free: float = 0.1
+
+
 class Config(Struct, frozen=True):
     """A whole configuration, free of mistakes.
 
@@ -58,6 +71,7 @@ class Config(Struct, frozen=True):
     deployments: dict[str, Deployment] = {}
     own_prices: tuple[Own, ...] = ()
     routes: dict[str, RouteRules] = field(default_factory=lambda: {DEFAULT_ROUTE: RouteRules()})
+    pools: tuple[PoolRules, ...] = ()
     models: dict[str, str] = {}
     keys: tuple[ClientKey, ...] = ()
     limits: Limits = Limits()
