@@ -69,6 +69,15 @@ def test_a_good_file_is_shown_as_it_would_be_served(tmp_path: Path) -> None:
     assert SECRET not in done.stdout + done.stderr
 
 
+def test_who_shares_requests_is_shown_in_the_order_in_which_they_are_asked(tmp_path: Path) -> None:
+    added = '[deployments."house/gpt"]\nmodel_key = "gpt-5"\n[deployments."house/ours"]\nmodel_key = "gpt-5"\n'
+    pool = '[pools.g]\ndeployments = ["house/gpt", "openai/gpt-5", "house/ours"]\ncommitted = ["house/ours"]\n'
+    (tmp_path / "pointsman.toml").write_text(FILE + added + pool)
+    lines = [line.split() for line in check(tmp_path).stdout.splitlines()]
+    first = lines.index(["gpt-5", "house/ours", "10", "%"])
+    assert lines[first + 1 : first + 3] == [["openai/gpt-5"], ["house/gpt"]]
+
+
 def test_an_unset_variable_and_an_empty_file_are_pointed_out(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(FILE)
     (tmp_path / "azure.key").write_text(" \n")

@@ -7,7 +7,7 @@ import pytest
 
 from pointsman.core.routing import Provider
 from pointsman.upstream.credentials import credential_for
-from pointsman.upstream.providers import API_KEY_HEADER, LOOPBACK, ROWS, Row, quirks, row
+from pointsman.upstream.providers import API_KEY_HEADER, LOOPBACK, ROWS, Row, offers, quirks, row
 from pointsman.upstream.transport.head import target_of
 
 NAMED = {
@@ -105,6 +105,29 @@ def test_the_addresses_at_which_a_credential_is_sent_unasked(name: str, base_url
     found = row(name)
     assert found is not None
     assert found.owns(base_url) == own
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "offered"),
+    [
+        ("vertex", "gemini-2.5-pro", True),
+        ("vertex", "claude-sonnet-4-5", False),
+        ("vertexclaude", "claude-sonnet-4-5", True),
+        ("vertexclaude", "gemini-2.5-pro", False),
+        ("gemini", "claude-sonnet-4-5", False),
+        ("bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", True),
+        ("bedrock", "amazon.nova-pro-v1:0", True),
+        ("bedrockclaude", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", True),
+        ("bedrockclaude", "amazon.nova-pro-v1:0", False),
+        ("azure", "o1", False),
+        ("anthropic", "claude-sonnet-4-5", True),
+        ("openrouter", "anthropic/claude-sonnet-4-5", True),
+    ],
+)
+def test_a_model_of_a_price_list_is_there_where_it_can_be_reached(name: str, model: str, offered: bool) -> None:
+    one = row(name)
+    assert one is not None
+    assert offers(one.provider("X", "https://mine.openai.azure.com" if name == "azure" else "a-region"), model) == offered
 
 
 def test_servers_on_loopback_need_no_key() -> None:

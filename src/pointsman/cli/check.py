@@ -1,6 +1,7 @@
 """``pointsman check``: every mistake in a configuration, or what it would serve."""
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -8,14 +9,14 @@ from typing import Final
 import click
 from rich.table import Table
 
-from pointsman.cli.figures import paper, table
+from pointsman.cli.figures import paper, percent, table
 from pointsman.cli.fit import fitted
-from pointsman.control.compile import all_deployments
+from pointsman.control.compile import all_deployments, pool_of
 from pointsman.control.config import Config, load
 from pointsman.control.config.advice import advice, named, presence
 from pointsman.core.errors import ConfigError
 from pointsman.core.price import NANO_PER_USD, Price, Rates
-from pointsman.core.routing import Grader, Objective
+from pointsman.core.routing import Deployment, Grader, Objective
 from pointsman.serve.workspace import find_config
 
 _OF_DEPLOYMENT: Final = ("in", "out", "cached", "written", "request", "since", "price from")
@@ -46,7 +47,7 @@ def _show(path: Path, config: Config) -> None:
             console.print(made)
     if others := len(deployments) - len(chosen):
         console.print(f"The price list knows {others} more of these providers.")
-    for made in (_routes(config), _features(config)):
+    for made in (_pools(config, deployments), _routes(config), _features(config)):
         if made.row_count:
             console.print(made)
     for sentence in advice(config, deployments, os.environ):
@@ -86,6 +87,16 @@ def _routes(config: Config) -> Table:
         candidates = "\n".join(one.candidates) or "none"
         control = f"{one.control_share * 100:g} %"
         made.add_row(name, one.reference or "none named", candidates, _objective(one.objective), control)
+    return made
+
+
+def _pools(config: Config, deployments: Mapping[str, Deployment]) -> Table:
+    made = table("shares requests", "in this order", "kept free")
+    for rules in config.pools:
+        pool = pool_of(rules, deployments)
+        made.add_row(
+            deployments[rules.deployments[0]].model_key, "\n".join(map(", ".join, pool.tiers)), percent(pool.keep_free)
+        )
     return made
 
 

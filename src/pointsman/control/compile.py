@@ -22,6 +22,7 @@ from pointsman.control.prices import Own
 from pointsman.core.routing import Deployment, Grader, Plan, Pool, Provider, Route, Trial
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy.balance import tiers
+from pointsman.upstream.providers import offers
 
 _ACTING: Final = ("canary", "auto")
 
@@ -58,7 +59,7 @@ def compile_snapshot(config: Config, previous: Snapshot | None, *, today: date, 
         store_prompts=config.store_prompts,
         store_vectors=config.store_vectors,
         made_by=made_by,
-        pools=tuple(_pool(rules, deployments) for rules in config.pools),
+        pools=tuple(pool_of(rules, deployments) for rules in config.pools),
     )
     return Compiled(snapshot, tuple(notes))
 
@@ -67,7 +68,7 @@ def all_deployments(config: Config, today: date) -> dict[str, Deployment]:
     """Return every deployment of a configuration by name, with its price of the day.
 
     First those declared, in the file's order; then those that the configuration only names; then all that the price list
-    knows of the configured providers.
+    knows of the configured providers and that can be taken to be there.
     """
     found = {name: _priced(config, deployment, today) for name, deployment in config.deployments.items()}
     for name in _named(config):
@@ -78,7 +79,7 @@ def all_deployments(config: Config, today: date) -> dict[str, Deployment]:
     for provider, vendor in config.price_lists.items():
         for entry in prices.catalogue(vendor, today):
             name = f"{provider}/{entry.model}"
-            if name not in found:
+            if name not in found and offers(config.providers[provider], entry.model):
                 dialect = config.providers[provider].dialect
                 plain = Deployment(
                     name, provider, entry.model, entry.model, entry.price, entry.context_tokens, dialect=dialect
@@ -110,7 +111,8 @@ def _named(config: Config) -> Iterator[str]:
     yield from config.models.values()
 
 
-def _pool(rules: PoolRules, deployments: Mapping[str, Deployment]) -> Pool:
+def pool_of(rules: PoolRules, deployments: Mapping[str, Deployment]) -> Pool:
+    """Return a pool with its tiers, by the prices of ``deployments``."""
     prices = {name: deployments[name].price for name in rules.deployments}
     return Pool(tiers(prices, rules.committed, rules.price_within), rules.keep_free)
 

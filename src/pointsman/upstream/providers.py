@@ -247,3 +247,18 @@ LOOPBACK: tuple[LoopbackServer, ...] = (
 def row(name: str) -> Row | None:
     """Return the row of that name, None where there is none."""
     return next((row for row in ROWS if row.name == name), None)
+
+
+def offers(provider: Provider, model: str) -> bool:
+    """Say whether a model on a vendor's price list can be taken to answer at a provider without being declared.
+
+    One list holds what several rows reach: Gemini and Claude on Vertex, Claude and others on Bedrock. At Azure names are the
+    customer's own, so that none is known beforehand.
+    """
+    azure = row("azure")
+    if AZURE_DEPLOYMENTS in provider.quirks or (azure is not None and azure.owns(provider.base_url)):
+        return False
+    claude = "claude" in model
+    if provider.dialect == "anthropic" and not {BEDROCK, VERTEX}.isdisjoint(provider.quirks):
+        return claude
+    return not claude or provider.dialect != "gemini"

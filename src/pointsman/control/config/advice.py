@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pointsman.control.config import Config, is_loopback
 from pointsman.core.routing import Deployment
 
-Presence = Literal["set", "not set", "not needed"]
+Presence = Literal["set", "not set", "looked for at the first call", "not needed"]
 
 
 def presence(credential: str, environment: Mapping[str, str]) -> Presence:
@@ -24,7 +24,7 @@ def presence(credential: str, environment: Mapping[str, str]) -> Presence:
             return "set" if Path(place).expanduser().read_bytes().strip() else "not set"
         except OSError:
             return "not set"
-    return "not needed"
+    return "not needed" if credential == "none" else "looked for at the first call"
 
 
 def advice(config: Config, deployments: Mapping[str, Deployment], environment: Mapping[str, str]) -> Iterator[str]:
