@@ -8,6 +8,7 @@ Anthropic's by https://platform.claude.com/docs/en/api/errors, Google's by https
 https://ai.google.dev/gemini-api/docs/troubleshooting.
 """
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -76,7 +77,8 @@ _ANTHROPIC: Final = MappingProxyType({
 })  # fmt: skip
 _GOOGLE: Final = MappingProxyType({
     400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 405: "UNIMPLEMENTED",
-    413: "INVALID_ARGUMENT", 429: "RESOURCE_EXHAUSTED", 431: "INVALID_ARGUMENT", 500: "INTERNAL", 502: "INTERNAL",
+    413: "INVALID_ARGUMENT", 415: "INVALID_ARGUMENT", 429: "RESOURCE_EXHAUSTED", 431: "INVALID_ARGUMENT",
+    500: "INTERNAL", 502: "INTERNAL",
     503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED", 529: "UNAVAILABLE",
 })  # fmt: skip
 
@@ -159,6 +161,11 @@ def with_key(key: str, header: str = "") -> Callable[[str], Sent]:
     return lambda dialect: hello(dialect, headers=f"{header or KEY_HEADERS[dialect]}{key}\r\n")
 
 
+def packed(dialect: str) -> Sent:
+    asked = hello(dialect)
+    return Sent(asked.path, gzip.compress(asked.body), "content-encoding: gzip\r\n")
+
+
 def half_a_pair(dialect: str) -> Sent:
     asked = hello(dialect)
     return Sent(asked.path, asked.body.replace(b'"hi"', rb'"h\ud83d"'), asked.headers)
@@ -174,6 +181,7 @@ MISTAKES: Final = (
         raw(b'{"model": "auto", "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
         refused(400),
     ),
+    Row("a compressed body", packed, refused(415, "unsupported_content_encoding", "UNSUPPORTED_CONTENT_ENCODING")),
     Row("half a surrogate pair in a text: read as U+FFFD", half_a_pair, SERVED),
     Row(
         "no model",

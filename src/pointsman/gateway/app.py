@@ -51,11 +51,7 @@ class Gateway:
         except GatewayError as error:
             refuse(client, error, errors_at(incoming.path, incoming.headers))
         except WireError as error:
-            refuse(
-                client,
-                GatewayError(400, error.code, str(error), param=error.param),
-                errors_at(incoming.path, incoming.headers),
-            )
+            refuse(client, _unreadable(error, incoming), errors_at(incoming.path, incoming.headers))
 
     async def _serve(self, incoming: Incoming, entry: Entry, client: Client) -> None:
         current = self._current()
@@ -117,6 +113,14 @@ class Gateway:
                 503, "not_ready", f"no snapshot is in use yet. {self._live.problem}".strip(), retry_after=_OVERLOAD_RETRY_S
             )
         return current
+
+
+def _unreadable(error: WireError, incoming: Incoming) -> GatewayError:
+    """Return what a client is told whose request cannot be read."""
+    if incoming.headers.get(b"content-encoding", b"identity") != b"identity":  # RFC 9110, section 15.5.16
+        words = "a compressed request cannot be read here: send it without content-encoding"
+        return GatewayError(415, "unsupported_content_encoding", words)
+    return GatewayError(400, error.code, str(error), param=error.param)
 
 
 def _models(current: Current, path: str) -> bytes:

@@ -59,8 +59,9 @@ def read(decoder: "msgspec.json.Decoder[T]", raw: Raw | bytes, where: str) -> T:
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
-        named = f"'{where}' is of the wrong type" if where else "the body is of the wrong type"
-        raise WireError(f"{named}: {error}", param=where or None) from error
+        if not where:
+            raise WireError(f"the body is of the wrong type: {error}") from error
+        raise WireError(f"'{where}' is of the wrong type: {error}", param=where, code="invalid_type") from error
     except RecursionError as error:
         raise WireError("the body is nested too deeply", param=where or None) from error
     except UnicodeDecodeError as error:

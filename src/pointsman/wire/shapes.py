@@ -26,22 +26,27 @@ _MISSING = re.compile(r"missing required field `(\w+)`")
 
 
 class Misread(Exception):  # noqa: N818 - it never leaves the dialect: callers get WireError
-    """A value that does not follow the dialect: ``where`` is its place, which every level above completes."""
+    """A value that does not follow the dialect: ``where`` is its place, which every level above completes.
 
-    def __init__(self, reason: str, where: str = "") -> None:
+    ``code`` is OpenAI's for it.
+    """
+
+    def __init__(self, reason: str, where: str = "", code: str = "invalid_request") -> None:
         super().__init__(reason)
         self.reason = reason
         self.where = where
+        self.code = code
 
     def under(self, place: str) -> "Misread":
         """Return the same at a place further out: ``content[0]`` under ``messages[1]``."""
         joint = "." if self.where and not self.where.startswith("[") else ""
-        return Misread(self.reason, f"{place}{joint}{self.where}")
+        return Misread(self.reason, f"{place}{joint}{self.where}", self.code)
 
     def public(self) -> WireError:
         """Return it as the error that callers get, with the field as ``param``."""
-        words = f"'{self.where}' {self.reason}" if self.where else f"the body: {self.reason}"
-        return WireError(words, param=self.where or None)
+        if not self.where:
+            return WireError(f"the body: {self.reason}")
+        return WireError(f"'{self.where}' {self.reason}", param=self.where, code=self.code)
 
 
 def misread(error: msgspec.ValidationError) -> Misread:
@@ -50,8 +55,9 @@ def misread(error: msgspec.ValidationError) -> Misread:
     missing, place = _MISSING.search(message), _PLACE.search(message)
     where = place.group(1) if place else ""
     if missing:
-        return Misread("is missing", f"{where}.{missing.group(1)}" if where else missing.group(1))
-    return Misread(f"is of the wrong type: {message[: place.start()] if place else message}", where)
+        name = f"{where}.{missing.group(1)}" if where else missing.group(1)
+        return Misread("is missing", name, "missing_required_parameter")
+    return Misread(f"is of the wrong type: {message[: place.start()] if place else message}", where, "invalid_type")
 
 
 def kind_of(raw: Raw | bytes) -> str:

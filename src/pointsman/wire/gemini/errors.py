@@ -38,7 +38,10 @@ _REASONS = {
     "missing_api_key": "CREDENTIALS_MISSING",
     "rate_limit_error": "RATE_LIMIT_EXCEEDED",
 }
-_UNSPECIFIC = frozenset(("", "invalid_request", "invalid_request_error", "api_error", "server_error"))
+_UNSPECIFIC = frozenset((
+    "", "invalid_request", "missing_required_parameter", "invalid_type",
+    "invalid_request_error", "api_error", "server_error",
+))  # fmt: skip
 _FIELD = "type.googleapis.com/google.rpc.BadRequest"
 _INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 _encode = msgspec.json.Encoder().encode
