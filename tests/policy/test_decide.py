@@ -77,7 +77,7 @@ def says(monkeypatch: pytest.MonkeyPatch) -> dict[str, Prediction]:
     """What a learned policy predicts, set by the test; only the names in it were learned."""
     predictions: dict[str, Prediction] = {}
 
-    def predict(_policy: object, _context: object, deployments: tuple[Deployment, ...]) -> tuple[Prediction, ...]:
+    def predict(_policy: object, _context: object, deployments: tuple[Deployment, ...], _: object) -> tuple[Prediction, ...]:
         return tuple(predictions.get(one.name, Prediction(one.name)) for one in deployments)
 
     monkeypatch.setattr(model, "predict", predict)

@@ -124,6 +124,15 @@ def test_what_was_not_learned_has_no_evidence(policy: Policy) -> None:
     assert model.predict(policy, context(), ()) == ()
 
 
+def test_the_same_model_elsewhere_is_as_good_at_its_own_price(policy: Policy) -> None:
+    known = DEPLOYMENTS[0]
+    dearer = Price(Rates(PRICE.rates.input * 3, PRICE.rates.output * 3))
+    elsewhere = replace(known, name="q/big", price=dearer)
+    one, other = model.predict(policy, context(), (known, elsewhere), {"q/big": known.name, known.name: "p/sums"})
+    assert (other.deployment, other.quality, other.quality_sd) == ("q/big", one.quality, one.quality_sd)
+    assert other.cost_nano == (None if one.cost_nano is None else pytest.approx(3 * one.cost_nano, abs=3))
+
+
 def test_neither_order_nor_company_of_deployments_matters(policy: Policy) -> None:
     whole = {one.deployment: one for one in model.predict(policy, context(), DEPLOYMENTS)}
     for part in (DEPLOYMENTS[::-1], DEPLOYMENTS[1:3], DEPLOYMENTS[2:]):

@@ -127,7 +127,10 @@ def decide(snapshot: Snapshot, target: Target, policy: Policy | None, context: C
             param="model",
         )
     field = _Field.of(snapshot, plan, reference, context.needs, state)
-    predictions = model.predict(policy, context, field.predictable(snapshot)) if policy is not None else ()
+    predictions: tuple[Prediction, ...] = ()
+    if policy is not None:
+        same = {other: name for name in field.acting for other in snapshot.siblings(name)} if snapshot.pools else {}
+        predictions = model.predict(policy, context, field.predictable(snapshot), same)
     return _drawn(snapshot, plan, field, predictions, state, u)
 
 

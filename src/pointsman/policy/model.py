@@ -9,7 +9,8 @@ can be made again from the journal; one request alone is predicted as in a batch
 prediction; damaged bytes are an error.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -26,6 +27,7 @@ Matrix = NDArray[np.float32]
 _FORMAT: Final = 3
 _FLAG_LIMIT: Final = 0.6
 _CLOSEST: Final = 0.002
+_NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
 _LARGEST_LOG: Final = np.float32(80)  # beyond any amount, and short of what a float32 holds
 
 
@@ -151,8 +153,13 @@ def expected_cost(
     return cost.expected(input_tokens, estimates.tokens[:, column].astype(np.float64), one.price)
 
 
-def predict(policy: Policy, context: Context, deployments: Sequence[Deployment]) -> tuple[Prediction, ...]:
-    """Return one prediction per deployment, in order; quality and cost are None for what was not learned."""
+def predict(
+    policy: Policy, context: Context, deployments: Sequence[Deployment], same: Mapping[str, str] = _NOBODY
+) -> tuple[Prediction, ...]:
+    """Return one prediction per deployment, in order; quality and cost are None for what was not learned.
+
+    ``same`` names, for a deployment that nothing was learned of, one of the same model of which something was.
+    """
     vectors = np.frombuffer(context.vector, dtype=np.uint8)[None, :] if features.readable(context.vector) else None
     found = estimate(policy, vectors, (context.feature,))
     quality, spread = found.quality[0].tolist(), found.quality_sd[0].tolist()
@@ -160,7 +167,7 @@ def predict(policy: Policy, context: Context, deployments: Sequence[Deployment])
     columns = {name: column for column, name in enumerate(policy.deployments)}
     predictions = []
     for one in deployments:
-        column = columns.get(one.name)
+        column = columns.get(one.name, columns.get(same.get(one.name, "")))
         if column is None:
             predictions.append(Prediction(one.name))
             continue
