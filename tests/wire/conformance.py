@@ -12,7 +12,7 @@ from tests.wire.cases import BASE, REPLIES, REQUESTS, Asked, Said
 
 from pointsman.core.chat import StreamEvent
 from pointsman.wire.dialect import Address, Stamp
-from pointsman.wire.dialects import DIALECTS, Dialect
+from pointsman.wire.dialects import DIALECTS, Dialect, ProviderDialect
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "conformance.md"
 STAMP = Stamp("r1", 1_700_000_000, "model-1")
@@ -20,14 +20,14 @@ CARRIED, INELIGIBLE, UNSAID, SILENT = "✓", "ineligible", "–", "SILENT"
 Cell = tuple[str, str]
 
 
-def requested(case: Asked, ours: Dialect, theirs: Dialect) -> Cell:
+def requested(case: Asked, ours: Dialect, theirs: ProviderDialect) -> Cell:
     """Return what becomes of a request on its way to a provider: a verdict, and what was named."""
     address = Address("auto", stream=False)
     body = ours.request.encode(replace(case.request, dialect=ours.name)).body
     request = ours.request.decode(body, address)
     if case.probe(request) != case.probe(case.request):
         return UNSAID, ""
-    if ours is theirs:
+    if theirs is ours:
         edited = ours.request.decode(ours.request.edit(body, model="m"), address)
         return (CARRIED if case.probe(edited) == case.probe(request) else SILENT, "")
     reason = theirs.request.unfit(request)

@@ -1,6 +1,7 @@
 """``toolConfig``, both ways (API_runtime_ToolConfiguration).
 
-Laws: without a tool there is no ``toolConfig``; there is no word for "call none", so that means that no tool is shown.
+Laws: without a tool there is no ``toolConfig``; there is no word for "call none", so that means that no tool is shown, and
+that is named.
 """
 
 from typing import Final
@@ -90,7 +91,10 @@ def written(request: ChatRequest, lost: set[str]) -> Fields:
         lost.update(tool.kind for tool in tools if isinstance(tool, Opaque))
         several = choice.names if choice is not None and len(choice.names) > 1 else ()
         tools = tuple([tool for tool in tools if isinstance(tool, Tool) and (not several or tool.name in several)])
-    if not tools or (choice is not None and choice.mode == "none"):
+    if not tools:
+        return {}
+    if choice is not None and choice.mode == "none":
+        lost.add("tools")
         return {}
     items: list[object] = []
     for tool in tools:
