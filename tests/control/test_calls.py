@@ -39,13 +39,29 @@ def completion(text: str = "4", finish: str = "stop", usage: dict[str, Any] | No
     return msgspec.json.encode({"choices": [choice], **({} if usage is None else {"usage": usage})})
 
 
+class Answered:
+    """A reply of a scripted transport, which counts how often one is closed."""
+
+    def __init__(self, script: "Scripted") -> None:
+        self.status, self.headers, self._script = script.status, script.headers, script
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        yield self._script.data
+
+    async def read(self, limit: int) -> bytes:  # noqa: ARG002 - a Reply
+        return self._script.data
+
+    def close(self) -> None:
+        self._script.closed += 1
+
+
 class Scripted:
-    """A transport and a reply of it: what it was sent, and what it answers or raises."""
+    """A transport, and a credential: what it was sent, and what it answers or raises."""
 
     def __init__(self, status: int = 200, data: bytes = b"", error: BaseException | None = None) -> None:
         self.status = status
         self.headers: tuple[tuple[bytes, bytes], ...] = ((b"content-type", b"application/json"),)
-        self._data, self._error = data, error
+        self.data, self._error = data, error
         self.sent: list[Request] = []
         self.closed = 0
 
@@ -53,16 +69,9 @@ class Scripted:
         self.sent.append(request)
         if self._error is not None:
             raise self._error
-        return self
+        return Answered(self)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        yield self._data
-
-    async def read(self, limit: int) -> bytes:  # noqa: ARG002 - a Reply
-        return self._data
-
-    async def close(self) -> None:
-        self.closed += 1
+    async def close(self) -> None: ...
 
     async def sign(self, request: Request) -> Request:
         if isinstance(self._error, UpstreamError) and self._error.kind == "credential":

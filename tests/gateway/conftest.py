@@ -25,7 +25,7 @@ from pointsman.core.routing import Deployment, Objective, Plan, Provider, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.gateway.app import Gateway
 from pointsman.gateway.conversations import Conversations
-from pointsman.gateway.exchange import Equipment
+from pointsman.gateway.equipment import Equipment
 from pointsman.gateway.health import Breakers
 from pointsman.gateway.ids import Ids
 from pointsman.gateway.journal import JournalWriter

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pointsman.core.errors import GatewayError
 from pointsman.gateway.answer import refuse
-from pointsman.gateway.server.message import Headers
+from pointsman.gateway.server.message import Headers, line
 from pointsman.wire.openai_chat import errors
 
 
@@ -38,8 +38,9 @@ def told(error: GatewayError, headers: Headers | None = None) -> tuple[int, dict
     client = Listener()
     refuse(client, error, errors, headers)
     [(status, fields, body)] = client.told
-    assert len({name for name, _ in fields}) == len(fields)
-    return status, dict(fields), json.loads(body)["error"]
+    read = [(one.partition(b": ")[0], one.partition(b": ")[2].removesuffix(b"\r\n")) for one in fields]
+    assert len({name for name, _ in read}) == len(read)
+    return status, dict(read), json.loads(body)["error"]
 
 
 @given(st.integers(400, 599).filter(lambda status: status != 429), st.text(max_size=80), st.none() | st.text(max_size=10))
@@ -66,5 +67,5 @@ def test_a_429_of_ours_always_says_how_long_to_wait() -> None:
 
 
 def test_further_headers_come_with_it() -> None:
-    _, headers, _ = told(GatewayError(400, "c", "m"), [(b"x-pointsman-exchange", b"id")])
+    _, headers, _ = told(GatewayError(400, "c", "m"), [line(b"x-pointsman-exchange", b"id")])
     assert headers[b"x-pointsman-exchange"] == b"id"

@@ -10,6 +10,7 @@ from pointsman.core.chat import ChatRequest
 from pointsman.core.routing import Decision, Prediction
 from pointsman.core.snapshot import ClientKey
 from pointsman.gateway import heads
+from pointsman.gateway.server.message import Headers, line
 
 SECRETS = {
     b"authorization": b"Bearer sk", b"cookie": b"c", b"x-api-key": b"k", b"proxy-authorization": b"p", b"host": b"h",
@@ -23,6 +24,13 @@ PREDICTIONS = (Prediction("p/a", 0.91234, 0.1, 1_234_567), Prediction("p/b", Non
 DECISION = Decision(
     "p/a", ("p/b",), ("p/a", "p/b"), (0.9, 0.1), "auto", "policy", "why", PREDICTIONS, snapshot="0123456789ab"
 )
+
+
+def fields(lines: Headers) -> dict[bytes, bytes]:
+    """The headers in lines of a head, each of which must be whole."""
+    whole = b"".join(lines)
+    assert whole.endswith(b"\r\n")
+    return dict(each.split(b": ", 1) for each in whole[:-2].split(b"\r\n"))
 
 
 def request(**metadata: str) -> ChatRequest:
@@ -56,16 +64,16 @@ def test_a_providers_connection_and_cookies_do_not_reach_the_client() -> None:
                (b"retry-after", b"3"), (b"x-request-id", b"r"), (b"content-encoding", b"gzip")]  # fmt: skip
     staying = [(b"set-cookie", b"s"), (b"connection", b"close"), (b"transfer-encoding", b"chunked"), (b"server", b"x"),
                (b"content-length", b"9"), (b"date", b"d"), (b"x-pointsman-mode", b"auto"), (b"alt-svc", b"h3")]  # fmt: skip
-    assert heads.to_client((*staying, *passing)) == passing
+    assert heads.to_client((*staying, *passing)) == [line(name, value) for name, value in passing]
 
 
 def test_a_body_written_here_has_one_content_type_and_no_encoding() -> None:
     theirs = ((b"content-type", b"text/html"), (b"content-encoding", b"br"), (b"retry-after", b"3"))
-    assert heads.written_here(theirs, b"application/json") == [heads.JSON, (b"retry-after", b"3")]
+    assert heads.written_here(theirs, b"application/json") == [heads.JSON, line(b"retry-after", b"3")]
 
 
 def test_our_headers_say_what_was_decided_of_what_served() -> None:
-    said = dict(heads.ours("id1", "support", DECISION, "p/a"))
+    said = fields(heads.ours("id1", "support", DECISION, "p/a"))
     assert said == {
         b"x-pointsman-exchange": b"id1",
         b"x-pointsman-mode": b"auto",
@@ -79,17 +87,18 @@ def test_our_headers_say_what_was_decided_of_what_served() -> None:
 
 
 def test_a_fallback_is_told_with_its_own_prediction_and_what_is_unknown_is_left_out() -> None:
-    said = dict(heads.ours("id1", "f", DECISION, "p/b"))
+    said = fields(heads.ours("id1", "f", DECISION, "p/b"))
     assert said[b"x-pointsman-deployment"] == b"p/b"
     assert said[b"x-pointsman-cost"] == b"0.000000007"
     assert b"x-pointsman-quality" not in said
-    assert {b"x-pointsman-quality", b"x-pointsman-cost"}.isdisjoint(dict(heads.ours("id1", "f", DECISION, "p/c")))
+    assert {b"x-pointsman-quality", b"x-pointsman-cost"}.isdisjoint(fields(heads.ours("id1", "f", DECISION, "p/c")))
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_no_value_of_ours_can_end_its_header(feature: str, served: str) -> None:
-    for _, value in heads.ours("id", feature, DECISION, served):
-        assert all(0x20 <= byte <= 0x7E for byte in value)
+    said = fields(heads.ours("id", feature, DECISION, served))
+    assert len(said) >= 6, "no value makes a line more or less"
+    assert all(0x20 <= byte <= 0x7E for value in said.values() for byte in value)
 
 
 @given(st.text(max_size=60))
@@ -146,4 +155,4 @@ def test_an_empty_expected_answer_is_one_and_a_missing_one_is_none() -> None:
 def test_a_feature_may_be_named_in_any_script(value: bytes) -> None:
     assert heads.feature_of({b"x-pointsman-feature": value}, request(), None) == "抽取"
     assert heads.conversation_of({b"x-pointsman-conversation": value}, request()) == "抽取"
-    assert dict(heads.ours("id", "抽取", DECISION, "p/a"))[b"x-pointsman-feature"] == b"%E6%8A%BD%E5%8F%96"
+    assert fields(heads.ours("id", "抽取", DECISION, "p/a"))[b"x-pointsman-feature"] == b"%E6%8A%BD%E5%8F%96"

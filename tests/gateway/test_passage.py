@@ -8,7 +8,7 @@ from pointsman.core.chat import ChatRequest, Message, Text
 from pointsman.core.routing import Deployment
 from pointsman.gateway.entries import Entry
 from pointsman.gateway.passage import Passage
-from pointsman.wire.dialect import Address, Stamp
+from pointsman.wire.dialect import Address
 from pointsman.wire.gemini import request as gemini
 from pointsman.wire.gemini.signatures import SKIP_VALIDATION
 
@@ -17,7 +17,7 @@ REQUEST = ChatRequest("auto", (Message("user", (Text("hello"),)),))
 
 def passage(ours: str = "openai_chat", theirs: str = "openai_chat") -> Passage:
     to = Deployment("p/m", "p", "m", "m", dialect=theirs)
-    return Passage(Entry(ours), REQUEST, b"{}", to, Stamp("x", 1, "m"), asks_usage=True, unseal=False)
+    return Passage(Entry(ours), REQUEST, b"{}", to, "x", 1, asks_usage=True, unseal=False)
 
 
 def test_a_providers_envelope_passes_as_it_is() -> None:
@@ -65,7 +65,7 @@ def test_a_history_that_the_model_would_refuse_unsigned_is_encoded_and_not_passe
     request = gemini.decode(body, Address("gemini-3-flash"))
     for model, passes in (("gemini-2.5-flash", True), ("gemini-3-flash", False)):
         to = Deployment("p/m", "p", model, model, dialect="gemini")
-        way = Passage(Entry("gemini"), request, body, to, Stamp("x", 1, "m"), asks_usage=False, unseal=False)
+        way = Passage(Entry("gemini"), request, body, to, "x", 1, asks_usage=False, unseal=False)
         assert way.direct is passes
         sent = json.loads(way.outbound())
         assert sent["contents"][1]["parts"][0] == part | ({} if passes else {"thoughtSignature": SKIP_VALIDATION})

@@ -152,3 +152,16 @@ def test_texts_are_one_group_when_they_differ_in_case_and_blanks_only(text: str)
 def test_case_and_lone_surrogates_do_not_stop_a_group() -> None:
     assert features.text_group("Hello  World") == features.text_group(" hello world ")
     assert features.text_group("\ud800") == features.text_group("\ud800 ")
+
+
+@given(st.lists(st.tuples(ANY_TEXT | LATIN, ANY_TEXT), max_size=40))
+def test_many_vectors_at_once_are_the_vectors_of_each(texts: list[tuple[str, str]]) -> None:
+    requests = [asked(user, system, max_output_tokens=len(user)) for user, system in texts]
+    assert features.vectors(requests) == [features.vector(request) for request in requests]
+
+
+def test_many_long_vectors_at_once_are_the_vectors_of_each() -> None:
+    """Counts beyond what an entry holds, texts that are cut, and none at all, side by side."""
+    texts = ["word " * 3000, "", "7 " * 200 + "你好 " * 200, "a", "?!" * 6000, "one two three four"]
+    requests = [asked(text, other) for text in texts for other in texts]
+    assert features.vectors(requests) == [features.vector(request) for request in requests]

@@ -119,7 +119,7 @@ class Calls:
         try:
             return await _read(received, copied, price, provider.dialect)
         finally:
-            await received.close()
+            received.close()
 
 
 def copy(body: bytes, usage: Usage | None = None, dialect: str = "openai_chat") -> Copied:

@@ -11,7 +11,7 @@ from msgspec import Struct
 NANO_PER_USD = 1_000_000_000
 
 
-class Rates(Struct, frozen=True):
+class Rates(Struct, frozen=True, cache_hash=True):
     """US dollars per million tokens, by kind. A missing cache rate means that such tokens cost the plain input rate."""
 
     input: Decimal
@@ -20,7 +20,7 @@ class Rates(Struct, frozen=True):
     cache_written: Decimal | None = None
 
 
-class Price(Struct, frozen=True):
+class Price(Struct, frozen=True, cache_hash=True):
     """The price of a deployment.
 
     ``since`` is the ISO date from which it holds (empty: always). ``source`` says who states it: ``config`` (the owner, a

@@ -9,7 +9,7 @@ import math
 from pointsman.core.errors import GatewayError
 from pointsman.gateway import entries
 from pointsman.gateway.heads import JSON
-from pointsman.gateway.server.message import Client, Headers
+from pointsman.gateway.server.message import Client, Headers, line
 from pointsman.wire.dialect import Errors
 from pointsman.wire.dialects import DIALECTS
 
@@ -24,8 +24,8 @@ def errors_at(path: str, headers: dict[bytes, bytes] | None = None) -> Errors:
 
 def refuse(client: Client, error: GatewayError, errors: Errors, headers: Headers | None = None) -> None:
     """Send an error as a whole reply."""
-    fields = [JSON, *(headers or ())]
+    lines = [JSON, *(headers or ())]
     wait = error.retry_after if error.retry_after is not None or error.status != TOO_MANY else 1.0
     if wait is not None:
-        fields.append((b"retry-after", b"%d" % max(math.ceil(wait), 1)))
-    client.answer(error.status, fields, errors.envelope(error))
+        lines.append(line(b"retry-after", b"%d" % max(math.ceil(wait), 1)))
+    client.answer(error.status, lines, errors.envelope(error))

@@ -17,10 +17,11 @@ from pointsman.gateway.admission import admit
 from pointsman.gateway.answer import errors_at, refuse
 from pointsman.gateway.counting import count_tokens
 from pointsman.gateway.entries import Entry
-from pointsman.gateway.exchange import Equipment, Exchange
+from pointsman.gateway.equipment import Equipment
+from pointsman.gateway.exchange import Exchange
 from pointsman.gateway.heads import JSON
 from pointsman.gateway.live import Current, Live
-from pointsman.gateway.server.message import Client, Incoming
+from pointsman.gateway.server.message import Client, Incoming, line
 
 _MODELS = "/v1/models"
 _LOOKED_AT = (_MODELS, "/healthz", "/readyz")
@@ -44,30 +45,32 @@ class Gateway:
         """Answer one request."""
         entry = entries.entry(incoming.path, incoming.query)
         try:
-            if entry is not None and incoming.method == "POST":
-                await self._serve(incoming, entry, client)
-            else:
+            if entry is None or incoming.method != "POST":
                 self._look(incoming, entry, client)
+                return
+            current = self._admitting()
+            self.under_way += 1
+            try:
+                key = admit(current.keys, incoming)
+                if entry.operation == "chat":
+                    await Exchange(self._equipment, current, incoming, entry, key).serve(client)
+                else:
+                    await count_tokens(self._equipment, current, incoming, entry, client)
+            finally:
+                self.under_way -= 1
         except GatewayError as error:
             refuse(client, error, errors_at(incoming.path, incoming.headers))
         except WireError as error:
             refuse(client, _unreadable(error, incoming), errors_at(incoming.path, incoming.headers))
 
-    async def _serve(self, incoming: Incoming, entry: Entry, client: Client) -> None:
+    def _admitting(self) -> Current:
+        """Return the snapshot in use where one more exchange may begin. Raises GatewayError 503."""
         current = self._current()
         concurrent = current.snapshot.limits.concurrent
         if self.under_way >= concurrent:
             reason = f"this gateway is serving {concurrent} requests already"
             raise GatewayError(503, "overloaded", reason, retry_after=_OVERLOAD_RETRY_S)
-        self.under_way += 1
-        try:
-            key = admit(current.keys, incoming)
-            if entry.operation == "chat":
-                await Exchange(self._equipment, current, incoming, entry, key).serve(client)
-            else:
-                await count_tokens(self._equipment, current, incoming, entry, client)
-        finally:
-            self.under_way -= 1
+        return current
 
     def _look(self, incoming: Incoming, entry: Entry | None, client: Client) -> None:
         """Answer everything that is not posted to a dialect."""
@@ -83,7 +86,7 @@ class Gateway:
                 client,
                 GatewayError(405, "method_not_allowed", f"{path} takes {known}, not {method}"),
                 errors_at(incoming.path, incoming.headers),
-                [(b"allow", known.encode())],
+                [line(b"allow", known.encode())],
             )
         elif path == "/healthz":
             client.answer(200, [JSON], b'{"status":"alive"}')

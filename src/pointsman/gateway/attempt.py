@@ -115,8 +115,10 @@ async def error_body(reply: Reply) -> bytes:
 
 def is_stream(reply: Reply, *, asked: bool) -> bool:
     """Say whether a reply is a stream: where one was asked for, everything that does not say that it is JSON."""
-    kind = next((value for name, value in reply.headers if name == b"content-type"), b"")
-    return not kind.startswith(b"application/json") if asked else kind.startswith(_STREAMS)
+    for name, value in reply.headers:
+        if name == b"content-type":
+            return not value.startswith(b"application/json") if asked else value.startswith(_STREAMS)
+    return asked
 
 
 class Call:

@@ -21,9 +21,9 @@ from pointsman.core.routing import Context, Deployment
 from pointsman.gateway import heads
 from pointsman.gateway.attempt import error_body, failed
 from pointsman.gateway.entries import Entry
-from pointsman.gateway.exchange import Equipment
+from pointsman.gateway.equipment import Equipment
 from pointsman.gateway.live import Current
-from pointsman.gateway.server.message import Client, Incoming
+from pointsman.gateway.server.message import Client, Incoming, line
 from pointsman.policy import decide, features
 from pointsman.policy.decide import State
 from pointsman.upstream import addresses
@@ -72,12 +72,14 @@ async def count_tokens(equipment: Equipment, current: Current, incoming: Incomin
     if count is None or not addresses.counts(provider):
         raise GatewayError(404, "not_found", f"{one.name} would serve this request, and its provider does not count tokens")
     number = await _asked(equipment, current, incoming, entry, request, one, count)
-    client.answer(200, [heads.JSON, (b"x-pointsman-deployment", heads.printable(one.name))], _REPLIES[entry.dialect](number))
+    client.answer(
+        200, [heads.JSON, line(b"x-pointsman-deployment", heads.printable(one.name))], _REPLIES[entry.dialect](number)
+    )
 
 
 def _serving(equipment: Equipment, current: Current, incoming: Incoming, request: ChatRequest) -> Deployment:
     """Return the deployment that would serve a request: who the conversation is with, else who would be chosen."""
-    target, memory = current.target(request.model), equipment.conversations
+    (target, _), memory = current.target(request.model), equipment.conversations
     named = heads.conversation_of(incoming.headers, request)
     holder = memory.holder(memory.name(named, request, plain=current.plain))
     if target.route is not None and holder in current.snapshot.deployments:
@@ -113,7 +115,7 @@ async def _asked(
                 return count.read(await reply.read(current.snapshot.limits.body_bytes))
             said = await error_body(reply)
         finally:
-            await reply.close()
+            reply.close()
     except UpstreamError as error:
         raise failed(error).error(one.name) from error
     except WireError as error:

@@ -12,10 +12,6 @@ Laws:
 """
 
 import asyncio
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from random import random
 from typing import Literal
 
 from msgspec import structs
@@ -28,22 +24,17 @@ from pointsman.core.snapshot import ClientKey
 from pointsman.gateway import heads, sampling
 from pointsman.gateway.answer import refuse
 from pointsman.gateway.attempt import Call, Failure, error_body, failed, is_stream, refused
-from pointsman.gateway.conversations import Conversations
 from pointsman.gateway.entries import Entry
-from pointsman.gateway.health import Breakers
-from pointsman.gateway.ids import Ids
-from pointsman.gateway.journal import JournalWriter
-from pointsman.gateway.live import Current
-from pointsman.gateway.loads import Loads
+from pointsman.gateway.equipment import Equipment
+from pointsman.gateway.live import Current, Way
 from pointsman.gateway.passage import Passage
 from pointsman.gateway.relay import Relay
-from pointsman.gateway.server.message import Client, Headers, Incoming
+from pointsman.gateway.server.message import Client, Headers, Incoming, line
 from pointsman.gateway.translation import Translation
 from pointsman.policy import decide, features
-from pointsman.policy.decide import State
-from pointsman.upstream.interfaces import Reply, Transport
+from pointsman.policy.decide import State, Target
+from pointsman.upstream.interfaces import Reply, Request, Timeouts
 from pointsman.wire.answer import Answer
-from pointsman.wire.dialect import Stamp
 from pointsman.wire.dialects import DIALECTS, unspeakable
 from pointsman.wire.openai_chat.request import glance
 from pointsman.wire.seals import bond, reply_name, sealed
@@ -51,26 +42,6 @@ from pointsman.wire.seals import bond, reply_name, sealed
 Outcome = Literal["ok", "error", "client_gone", "cut"]
 _STREAM_OVERHEAD = 40  # bytes of a stream for each character of text in it, about: where its text was not read
 CLIENT_GONE = 499  # nginx's status for it; no client ever sees it
-
-
-@dataclass(frozen=True)
-class Equipment:
-    """What every exchange of one worker works with.
-
-    ``offer`` takes a sample for a running trial and returns at once. ``clock`` gives monotonic seconds, ``now_ms`` Unix
-    milliseconds, ``draw`` a uniform number in [0, 1).
-    """
-
-    transport: Transport
-    journal: JournalWriter
-    offer: Callable[[Sample], bool]
-    breakers: Breakers
-    ids: Ids
-    conversations: Conversations
-    loads: Loads = field(default_factory=Loads)
-    clock: Callable[[], float] = time.monotonic
-    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
-    draw: Callable[[], float] = random
 
 
 class Exchange:
@@ -109,7 +80,9 @@ class Exchange:
     async def serve(self, client: Client) -> None:
         """Answer the client, then keep the record. Raises nothing that the client caused but its own cancellation."""
         try:
-            await self._converse(self._decide(), client)
+            failure = await self._ask(self._decide(), client)
+            if failure is not None:
+                self._pass_on(failure, client)
         except asyncio.CancelledError:
             began = self._first_content is not None
             if client.gone:
@@ -120,7 +93,7 @@ class Exchange:
             raise
         except GatewayError as error:
             self._status = error.status
-            refuse(client, error, self._dialect.errors, [(b"x-pointsman-exchange", self._id.encode())])
+            refuse(client, error, self._dialect.errors, [line(b"x-pointsman-exchange", self._id.encode())])
         finally:
             self._keep()
 
@@ -128,7 +101,18 @@ class Exchange:
 
     def _decide(self) -> Decision:
         current, request = self._current, self._request
-        target = current.target(request.model)
+        self._conversation = self._memory.name(self._named, request, plain=current.plain)
+        target, decision = current.target(request.model)
+        self._decision = decision or self._choose(target)
+        if current.trials:
+            trial = sampling.wanted(current.trials, self._route, self._feature, self._decision)
+            if trial is not None and self._with.draw() < trial.share:
+                self._trial = trial
+        return self._decision
+
+    def _choose(self, target: Target) -> Decision:
+        """Decide between deployments."""
+        current, request = self._current, self._request
         policy = None
         if target.route is not None:
             self._route = target.route.name
@@ -136,21 +120,14 @@ class Exchange:
         if policy is not None:
             self._vector = features.vector(request)
         now = self._with.clock()
-        self._conversation = self._memory.name(self._named, request, plain=current.plain)
         state = self._state(now)
         context = Context(self._feature, self._needs(target.route), self._vector)
         try:
-            decision = decide.decide(current.snapshot, target, policy, context, state, self._with.draw())
+            return decide.decide(current.snapshot, target, policy, context, state, self._with.draw())
         except GatewayError as error:
             if error.retry_after is not None:
                 error.retry_after = max(error.retry_after, self._with.breakers.wait_s(now))
             raise
-        self._decision = decision
-        if current.trials:
-            trial = sampling.wanted(current.trials, self._route, self._feature, decision)
-            if trial is not None and self._with.draw() < trial.share:
-                self._trial = trial
-        return decision
 
     def _state(self, now: float) -> State:
         """Return what is known now; how busy who is, only where deployments share requests."""
@@ -174,10 +151,8 @@ class Exchange:
 
     # Calling.
 
-    async def _converse(self, decision: Decision, client: Client) -> None:
-        failure = await self._ask(decision, client)
-        if failure is None:
-            return
+    def _pass_on(self, failure: Failure, client: Client) -> None:
+        """Answer with what the last call brought. Raises GatewayError where its provider said nothing."""
         call = self._calls[-1]
         if not failure.body:
             raise failure.error(call.deployment.name)
@@ -197,7 +172,7 @@ class Exchange:
 
     async def _attempt(self, name: str, cause: Cause, client: Client) -> Failure | None:
         """Make one call and, where it brings an answer, answer the client with it."""
-        clock, breakers = self._with.clock, self._with.breakers
+        clock = self._with.clock
         call = Call(self._current.deployment(name), cause, clock(), self._with.now_ms())
         self._calls.append(call)
         passage = self._passage(call.deployment)
@@ -207,13 +182,19 @@ class Exchange:
         if pooled:
             self._with.loads.began(name)
         try:
-            reply = await self._call(call, passage)
+            way = self._current.ways[call.deployment.provider]
+            request = await way.credential.sign(self._outbound(call, way, passage))
+            reply = way.received(await self._with.transport.send(request, self._patience()))
+            call.replied, call.status = clock(), reply.status
+            if pooled:
+                self._with.loads.answered(call, reply.headers, self._with.now_ms() / 1e3)
             if reply.status != 200:
                 failure = refused(reply.status, passage.refusal(reply.status, await error_body(reply)), reply.headers)
             elif self._request.stream and is_stream(reply, asked=True):
                 failure = await self._relay(call, passage, reply, client)
             else:
-                failure = await self._whole(call, passage, reply, client)
+                body = await reply.read(self._current.snapshot.limits.body_bytes)
+                failure = self._whole(call, passage, reply, body, client)
         except UpstreamError as error:
             failure = failed(error)
         except WireError as error:
@@ -224,7 +205,13 @@ class Exchange:
             if pooled:
                 self._with.loads.ended(name)
             if reply is not None:
-                await reply.close()
+                reply.close()
+        self._judge(call, failure)
+        return failure
+
+    def _judge(self, call: Call, failure: Failure | None) -> None:
+        """Note how a call went with what is known of its deployment."""
+        name, breakers = call.deployment.name, self._with.breakers
         if failure is None and self._outcome == "cut":
             breakers.failed(name, call.ended)
         elif failure is None or not failure.elsewhere:
@@ -232,7 +219,6 @@ class Exchange:
         elif name in self._current.snapshot.deployments:  # names that clients make up are not remembered
             breakers.failed(name, call.ended, failure.retry_after_s(self._at_ms / 1e3))
         call.error = failure.reason if failure is not None else call.error
-        return failure
 
     def _passage(self, to: Deployment) -> Passage:
         """Return the way to a deployment and back; what somebody else sealed in this conversation stays behind."""
@@ -243,32 +229,27 @@ class Exchange:
             self._request,
             self._body,
             to,
-            Stamp(self._id, self._at_ms // 1000, to.model),
+            self._id,
+            self._at_ms // 1000,
             asks_usage=self._current.ways[to.provider].asks_usage,
             unseal=unseal,
         )
 
-    async def _call(self, call: Call, passage: Passage) -> Reply:
-        """Send the request, in the provider's dialect, to where the deployment is."""
-        way = self._current.ways[call.deployment.provider]
+    def _outbound(self, call: Call, way: Way, passage: Passage) -> Request:
+        """Return the request in the provider's dialect, to where the deployment is; not signed yet."""
         theirs = heads.to_provider(self._headers, self._entry.dialect, call.deployment.dialect)
         stream = self._request.stream
-        request = way.request(passage.path(), call.deployment.model, theirs, passage.outbound(), stream=stream)
+        return way.request(passage.path(), call.deployment.model, theirs, passage.outbound(), stream=stream)
+
+    def _patience(self) -> Timeouts:
+        """Return how long a call may take: what the calls before it left of the whole."""
         timeouts = self._current.timeouts
-        if len(self._calls) > 1:
-            timeouts = structs.replace(timeouts, total_s=max(self._time_left(), 0.001))
-        reply = way.received(await self._with.transport.send(await way.credential.sign(request), timeouts))
-        call.replied = self._with.clock()
-        call.status = reply.status
-        if call.deployment.name in self._current.pooled:
-            self._with.loads.answered(call, reply.headers, self._with.now_ms() / 1e3)
-        return reply
+        return timeouts if len(self._calls) == 1 else structs.replace(timeouts, total_s=max(self._time_left(), 0.001))
 
     # Answering.
 
-    async def _whole(self, call: Call, passage: Passage, reply: Reply, client: Client) -> Failure | None:
-        """Answer with a reply that is read to its end, and comes in the form that the client asked for."""
-        body = await reply.read(self._current.snapshot.limits.body_bytes)
+    def _whole(self, call: Call, passage: Passage, reply: Reply, body: bytes, client: Client) -> Failure | None:
+        """Answer with a reply that was read to its end, in the form that the client asked for."""
         streamed = is_stream(reply, asked=False)
         try:
             sent, said = passage.whole(body, streamed=streamed, graded=self._trial is not None)

@@ -4,15 +4,16 @@ Laws: lists of what is allowed, so that a client's key, cookies and our own head
 provider's connection reaches a client; a header value of ours never holds a character that could end it.
 """
 
+import functools
 from urllib.parse import quote, unquote_to_bytes
 
 from pointsman.core.chat import ChatRequest
 from pointsman.core.routing import Decision
 from pointsman.core.snapshot import ClientKey
 from pointsman.gateway.conversations import stated
-from pointsman.gateway.server.message import Headers
+from pointsman.gateway.server.message import Headers, line
 
-JSON = (b"content-type", b"application/json")
+JSON = line(b"content-type", b"application/json")
 _TO_PROVIDER = {
     "openai_chat": (b"openai-beta", b"idempotency-key"),
     "openai_responses": (b"openai-beta", b"idempotency-key"),
@@ -36,6 +37,7 @@ _TO_CLIENT = frozenset(
 _TO_CLIENT_PREFIXES = (b"x-ratelimit-", b"openai-", b"anthropic-ratelimit-")
 _NAME_LENGTH = 128
 _LOST_LENGTH = 2048
+_KEPT = 1024
 
 
 def to_provider(headers: dict[bytes, bytes], ours: str, theirs: str) -> tuple[tuple[bytes, bytes], ...]:
@@ -49,15 +51,13 @@ def to_provider(headers: dict[bytes, bytes], ours: str, theirs: str) -> tuple[tu
 
 def to_client(headers: tuple[tuple[bytes, bytes], ...]) -> Headers:
     """Return the provider's headers that a client may see."""
-    return [field for field in headers if field[0] in _TO_CLIENT or field[0].startswith(_TO_CLIENT_PREFIXES)]
+    return [line(name, value) for name, value in headers if name in _TO_CLIENT or name.startswith(_TO_CLIENT_PREFIXES)]
 
 
 def written_here(headers: tuple[tuple[bytes, bytes], ...], content_type: bytes) -> Headers:
     """Return the provider's headers that may come with a body that was written here."""
-    return [
-        (b"content-type", content_type),
-        *(field for field in to_client(headers) if not field[0].startswith(b"content-")),
-    ]
+    theirs = to_client(tuple([field for field in headers if not field[0].startswith(b"content-")]))
+    return [line(b"content-type", content_type), *theirs]
 
 
 def of_refusal(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> Headers:
@@ -65,10 +65,10 @@ def of_refusal(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> Headers
 
     A 429 that says no time to wait gets one: agents take its absence for leave to ask again at once, for ever.
     """
-    fields = written_here(headers, JSON[1])
-    if status == 429 and not any(name.startswith(b"retry-after") for name, _ in fields):
-        fields.append((b"retry-after", b"1"))
-    return fields
+    lines = written_here(headers, b"application/json")
+    if status == 429 and not any(name.startswith(b"retry-after") for name, _ in headers):
+        lines.append(line(b"retry-after", b"1"))
+    return lines
 
 
 def ours(exchange: str, feature: str, decision: Decision, served: str, lost: tuple[str, ...] = ()) -> Headers:
@@ -76,22 +76,23 @@ def ours(exchange: str, feature: str, decision: Decision, served: str, lost: tup
 
     ``lost`` names what its dialect has no word for.
     """
-    fields = [
-        (b"x-pointsman-exchange", exchange.encode()),
-        (b"x-pointsman-mode", decision.mode.encode()),
-        (b"x-pointsman-arm", decision.arm.encode()),
-        (b"x-pointsman-deployment", printable(served)),
-        (b"x-pointsman-feature", printable(feature)),
-        (b"x-pointsman-snapshot", decision.snapshot.encode()),
-    ]
+    lines = [line(b"x-pointsman-exchange", exchange.encode())]
+    lines.append(_standing(decision.mode, decision.arm, served, feature, decision.snapshot))
     if lost:
-        fields.append((b"x-pointsman-lossy", printable(", ".join(lost))[:_LOST_LENGTH]))
+        lines.append(line(b"x-pointsman-lossy", printable(", ".join(lost))[:_LOST_LENGTH]))
     predicted = decision.predicted(served) if decision.predictions else None
     if predicted is not None and predicted.quality is not None:
-        fields.append((b"x-pointsman-quality", b"%.3f" % predicted.quality))
+        lines.append(b"x-pointsman-quality: %.3f\r\n" % predicted.quality)
     if predicted is not None and predicted.cost_nano is not None:
-        fields.append((b"x-pointsman-cost", b"%.9f" % (predicted.cost_nano / 1e9)))
-    return fields
+        lines.append(b"x-pointsman-cost: %.9f\r\n" % (predicted.cost_nano / 1e9))
+    return lines
+
+
+@functools.lru_cache(_KEPT)
+def _standing(mode: str, arm: str, served: str, feature: str, snapshot: str) -> bytes:
+    """Return the lines that are the same for many requests."""
+    fields = {"mode": mode, "arm": arm, "deployment": served, "feature": feature, "snapshot": snapshot}
+    return b"".join([line(b"x-pointsman-" + name.encode(), printable(value)) for name, value in fields.items()])
 
 
 def feature_of(headers: dict[bytes, bytes], request: ChatRequest, key: ClientKey | None) -> str:

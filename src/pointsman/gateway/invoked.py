@@ -47,6 +47,6 @@ class _Invoked:
         self._stream.end()
         return events
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Give the connection up."""
-        await self._reply.close()
+        self._reply.close()

@@ -164,7 +164,8 @@ class JournalWriter:
 
 def _complete(batch: Sequence[_Waiting]) -> list[ExchangeRecord]:
     """Return the records with the vectors that are still to be computed."""
+    later = [request for _, request, _ in batch if request is not None]
+    found = iter(features.vectors(later))
     return [
-        record if request is None else msgspec.structs.replace(record, vector=features.vector(request))
-        for record, request, _ in batch
+        record if request is None else msgspec.structs.replace(record, vector=next(found)) for record, request, _ in batch
     ]

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 import msgspec
 
 from pointsman.core import snapshot as snapshots
-from pointsman.core.routing import Deployment, Provider
+from pointsman.core.routing import Decision, Deployment, Provider
 from pointsman.core.snapshot import ClientKey, Snapshot
 from pointsman.gateway import sampling
 from pointsman.gateway.invoked import invoked
 from pointsman.gateway.unpacked import unpacked
 from pointsman.policy import decide, model
-from pointsman.policy.decide import Target
+from pointsman.policy.decide import State, Target
 from pointsman.policy.model import Policy
 from pointsman.store.interfaces import Published, Snapshots
 from pointsman.upstream import addresses
@@ -82,16 +82,20 @@ class Current:
         self.timeouts = Timeouts(
             snapshot.limits.connect_s, snapshot.limits.first_byte_s, snapshot.limits.idle_s, snapshot.limits.total_s
         )
-        self._targets: dict[str, Target] = {}
+        self._targets: dict[str, tuple[Target, Decision | None]] = {}
 
-    def target(self, asked: str) -> Target:
-        """Return what a model name stands for; names that the snapshot knows are remembered. Raises GatewayError 404."""
-        target = self._targets.get(asked)
-        if target is None:
+    def target(self, asked: str) -> tuple[Target, Decision | None]:
+        """Return what a model name stands for, and what is decided where that leaves nothing to decide.
+
+        Names that the snapshot knows are remembered. Raises GatewayError 404.
+        """
+        found = self._targets.get(asked)
+        if found is None:
             target = decide.resolve(self.snapshot, asked)
+            found = (target, decide.foregone(self.snapshot, target, State(snapshot=self.hash)))
             if target.route is not None or target.deployments[0] in self.snapshot.deployments:
-                self._targets[asked] = target
-        return target
+                self._targets[asked] = found
+        return found
 
     def deployment(self, name: str) -> Deployment:
         """Return a deployment by name, also one that is pinned without being configured."""

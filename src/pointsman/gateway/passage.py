@@ -31,10 +31,11 @@ class Passage:
 
     __slots__ = (
         "_asks_usage",
+        "_at_s",
         "_body",
         "_entry",
+        "_exchange",
         "_request",
-        "_stamp",
         "_to",
         "_unseal",
         "direct",
@@ -50,7 +51,8 @@ class Passage:
         request: ChatRequest,
         body: bytes,
         to: Deployment,
-        stamp: Stamp,
+        exchange: str,
+        at_s: int,
         *,
         asks_usage: bool,
         unseal: bool,
@@ -59,7 +61,8 @@ class Passage:
         self._request = request
         self._body = body
         self._to = to
-        self._stamp = stamp
+        self._exchange = exchange
+        self._at_s = at_s
         self._asks_usage = asks_usage
         self._unseal = unseal
         self.ours = DIALECTS[entry.dialect]
@@ -123,7 +126,7 @@ class Passage:
             out = b"".join([*(encoder.feed(event) for event in events), encoder.end()])
             self._lose(tuple(encoder.lost))
             return out, said
-        encoded = self.ours.reply.encode(events, self._request, self._stamp)
+        encoded = self.ours.reply.encode(events, self._request, self._stamp())
         self._lose(encoded.lost)
         return encoded.body, said
 
@@ -167,8 +170,11 @@ class Passage:
 
     def _encoder(self) -> StreamEncoder:
         if self._entry.array:
-            return array_encoder(self._request, self._stamp)
-        return self.ours.stream.encoder(self._request, self._stamp)
+            return array_encoder(self._request, self._stamp())
+        return self.ours.stream.encoder(self._request, self._stamp())
+
+    def _stamp(self) -> Stamp:
+        return Stamp(self._exchange, self._at_s, self._to.model)
 
     def _lose(self, names: tuple[str, ...]) -> None:
         if names:

@@ -16,8 +16,10 @@ _PIECE = 256 * 1024
 
 def unpacked(reply: Reply) -> Reply:
     """Return the reply itself, or one that unpacks what it reads."""
-    packed = any(name == b"content-encoding" and value.lower() in _KINDS for name, value in reply.headers)
-    return _Unpacked(reply) if packed else reply
+    for name, value in reply.headers:
+        if name == b"content-encoding" and value.lower() in _KINDS:
+            return _Unpacked(reply)
+    return reply
 
 
 class _Unpacked:
@@ -50,9 +52,9 @@ class _Unpacked:
                 raise UpstreamError("protocol", f"the reply is longer than {limit} bytes", sent=True)
         return bytes(body)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Give the connection up."""
-        await self._reply.close()
+        self._reply.close()
 
     def _piece(self, data: bytes) -> bytes:
         try:

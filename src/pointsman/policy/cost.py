@@ -1,23 +1,36 @@
 """What a call cost, exactly, and what a call will cost, on average.
 
-Strategy: a recorded amount is Decimal arithmetic, rounded once; an expected amount is a float until it is shown, because it
-is an estimate anyway.
+Strategy: a recorded amount is arithmetic of whole numbers, rounded once: a price's decimals are scaled to integers when it
+is first used. An expected amount is a float until it is shown, because it is an estimate anyway.
 
-Laws: ``amount`` is exact and rounds half-even once per call, whatever the arithmetic of the thread is set to; tokens are
+Laws: ``amount`` is exact and rounds half-even once per call; tokens are
 never billed twice (cached and cache-written tokens are part of the input), and a count below zero bills nothing; a call
 above ``long_above`` input tokens is billed at the long rates as a whole.
 """
 
-from decimal import ROUND_HALF_EVEN, Context
+from functools import lru_cache
+from math import lcm
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from pointsman.core.chat import Usage
 from pointsman.core.price import NANO_PER_USD, Price, Rates
 
 _NANO_PER_RATE = NANO_PER_USD // 1_000_000  # one token at one dollar per million, in nano-dollars
-_EXACT = Context(prec=120, rounding=ROUND_HALF_EVEN)  # digits enough that nothing is rounded before the end
+_PRICES_KEPT = 4096
+
+
+class _Scaled(Struct, frozen=True):
+    """What one token of each kind costs, and a request beside, in whole parts of a nano-dollar: ``parts`` make one."""
+
+    parts: int
+    input: int
+    output: int
+    cached: int
+    written: int
+    fixed: int
 
 
 def amount(usage: Usage, price: Price) -> int:
@@ -25,16 +38,29 @@ def amount(usage: Usage, price: Price) -> int:
 
     Cached and cache-written tokens cost the plain input rate where the price has no rate of their own for them.
     """
-    rates = _rates(usage.input, price)
-    cached, written = max(usage.cached, 0), max(usage.cache_written, 0)
-    total = _EXACT.multiply(max(usage.input - cached - written, 0), rates.input)
-    total = _EXACT.fma(max(usage.output, 0), rates.output, total)
-    if cached:
-        total = _EXACT.fma(cached, rates.input if rates.cached is None else rates.cached, total)
-    if written:
-        total = _EXACT.fma(written, rates.input if rates.cache_written is None else rates.cache_written, total)
-    fixed = _EXACT.multiply(price.per_request, NANO_PER_USD)
-    return int(_EXACT.to_integral_value(_EXACT.fma(total, _NANO_PER_RATE, fixed)))
+    each = _scaled(price, price.long_above is not None and usage.input > price.long_above)
+    cached, written = usage.cached, usage.cache_written
+    total = each.fixed
+    if cached > 0 or written > 0:
+        cached, written = max(cached, 0), max(written, 0)
+        total += cached * each.cached + written * each.written + max(usage.input - cached - written, 0) * each.input
+    else:
+        total += max(usage.input, 0) * each.input
+    total += max(usage.output, 0) * each.output
+    whole, rest = divmod(total, each.parts)
+    twice = 2 * rest
+    return whole + (twice > each.parts or (twice == each.parts and whole & 1))
+
+
+@lru_cache(_PRICES_KEPT)
+def _scaled(price: Price, long: bool) -> _Scaled:
+    rates = price.long_rates if long and price.long_rates is not None else price.rates
+    cached = rates.input if rates.cached is None else rates.cached
+    written = rates.input if rates.cache_written is None else rates.cache_written
+    each = [(*rate.as_integer_ratio(), _NANO_PER_RATE) for rate in (rates.input, rates.output, cached, written)]
+    each.append((*price.per_request.as_integer_ratio(), NANO_PER_USD))
+    parts = lcm(*[divisor for _, divisor, _ in each])
+    return _Scaled(parts, *[above * (parts // divisor) * unit for above, divisor, unit in each])
 
 
 def expected(input_tokens: NDArray[np.float64], output_tokens: NDArray[np.float64], price: Price) -> NDArray[np.float64]:

@@ -107,6 +107,14 @@ def needs_of(request: ChatRequest) -> Needs:
     )
 
 
+def foregone(snapshot: Snapshot, target: Target, state: State) -> Decision | None:
+    """Return the decision where there is nothing to decide: the client named one deployment. None where there is."""
+    shared = bool(snapshot.pools) and target.arm != "pinned"
+    if target.route is not None or len(target.deployments) != 1 or shared:
+        return None
+    return _as_asked(snapshot, target, Context("", Needs()), state, 0.0)
+
+
 def decide(snapshot: Snapshot, target: Target, policy: Policy | None, context: Context, state: State, u: float) -> Decision:
     """Return the decision for one request. ``u`` in [0, 1) is the only chance in it.
 

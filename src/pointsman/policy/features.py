@@ -13,6 +13,8 @@ vector of another version is never read; length is constant; head and tail stand
 import hashlib
 import math
 import re
+from array import array
+from collections.abc import Sequence
 from typing import Final
 from zlib import crc32
 
@@ -37,6 +39,7 @@ _HIGH: Final = np.uint64(31)
 _LARGEST: Final = 7  # of a four-bit entry
 _NOTHING: Final = 8  # the entry of a place where no word falls
 _MOST: Final = 127  # what is counted in one place; a word counts two, a pair one
+_TOGETHER: Final = 16  # requests: more, and the arrays would be too large to be given out again at once
 _TOKENS_PER_MESSAGE: Final = 4
 _TOKENS_PER_TOOL: Final = 64
 _TOKENS_PER_MEDIA: Final = 512
@@ -48,10 +51,11 @@ _CLASSES: Final = (
 )  # fmt: skip
 _LINES: Final = 3  # which class is the end of a line
 _WIDE_CLASS: Final = len(_CLASSES) - 1
+_KINDS: Final = len(_CLASSES) + 1  # the last one is that of all the rest
 
 
 def _class_table() -> bytes:
-    table = bytearray([len(_CLASSES)]) * 256  # the last one is that of all the rest
+    table = bytearray([len(_CLASSES)]) * 256
     for place, characters in enumerate(_CLASSES):
         for character in characters:
             table[character] = place
@@ -91,12 +95,30 @@ def vector(request: ChatRequest) -> bytes:
     """Return the feature vector of a request: ``LENGTH`` bytes, the first one ``VERSION``."""
     user, system = request.user_text, request.system_text
     read = _clipped(user)
-    counts = _class_counts(read)
-    size = max(len(read), 1)
-    asked = _asked(request, len(user), len(system), int(counts[_LINES]), int(counts[_WIDE_CLASS]) / size)
-    shares: NDArray[np.float64] = np.sqrt(counts[: len(_CLASSES)] * (255.0 * 255.0 / size))
-    flags = bytes([round(255 * min(each, 1.0)) for each in asked]) + np.rint(shares, out=shares).astype(np.uint8).tobytes()
-    return _VERSION_BYTE + flags.ljust(FLAGS, b"\0") + _sketch(read, USER_DIMS) + _sketch(_clipped(system), SYSTEM_DIMS)
+    counts = np.bincount(np.frombuffer(_classes(read), dtype=np.uint8), minlength=_KINDS)
+    flags = _flags(request, (user, system), len(read), counts, _shares(counts, max(len(read), 1)))
+    return flags + _sketch(read, USER_DIMS) + _sketch(_clipped(system), SYSTEM_DIMS)
+
+
+def vectors(requests: Sequence[ChatRequest]) -> list[bytes]:
+    """Return the vectors of many requests: the same bytes, at half of the work, because array operations are shared."""
+    found: list[bytes] = []
+    for start in range(0, len(requests), _TOGETHER):
+        found += _together(requests[start : start + _TOGETHER])
+    return found
+
+
+def _together(requests: Sequence[ChatRequest]) -> list[bytes]:
+    texts = [(request.user_text, request.system_text) for request in requests]
+    read = [_clipped(user) for user, _ in texts]
+    classes = [_classes(text) for text in read]
+    rows = np.repeat(np.arange(0, _KINDS * len(read), _KINDS), [len(each) for each in classes])
+    rows += np.frombuffer(b"".join(classes), dtype=np.uint8)
+    counts = np.bincount(rows, minlength=_KINDS * len(read)).reshape(-1, _KINDS)
+    shares = _shares(counts, np.array([[max(len(text), 1)] for text in read]))
+    flags = [_flags(*each) for each in zip(requests, texts, map(len, read), counts, shares, strict=True)]
+    users, systems = _sketches(read, USER_DIMS), _sketches([_clipped(system) for _, system in texts], SYSTEM_DIMS)
+    return [b"".join(each) for each in zip(flags, users, systems, strict=True)]
 
 
 def readable(data: bytes) -> bool:
@@ -135,26 +157,35 @@ def _clipped(text: str) -> str:
     return text if len(text) <= _HEAD + _TAIL else text[:_HEAD] + "\n" + text[1 - _TAIL :]
 
 
-def _class_counts(text: str) -> NDArray[np.intp]:
-    """Return how many characters of each class a text has."""
-    classes = text.encode(errors="replace").translate(_CLASS_OF)
-    return np.bincount(np.frombuffer(classes, dtype=np.uint8), minlength=len(_CLASSES) + 1)
+def _classes(text: str) -> bytes:
+    """Return the class of each character."""
+    return text.encode(errors="replace").translate(_CLASS_OF)
+
+
+def _shares(counts: NDArray[np.intp], size: int | NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return the root of each class's share of a text, or of each of several texts (rows): 255 is all of it."""
+    shares: NDArray[np.float64] = np.sqrt(counts[..., : len(_CLASSES)] * (255.0 * 255.0 / size))
+    return np.rint(shares, out=shares).astype(np.uint8)
+
+
+def _flags(
+    request: ChatRequest, texts: tuple[str, str], size: int, counts: NDArray[np.intp], shares: NDArray[np.uint8]
+) -> bytes:
+    """Return the version and the flags of a request with its user's and its system's text, of which ``size`` were read."""
+    lines, wide = int(counts[_LINES]), int(counts[_WIDE_CLASS]) / max(size, 1)
+    asked = _asked(request, len(texts[0]), len(texts[1]), lines, wide)
+    return (_VERSION_BYTE + bytes([round(255 * min(each, 1.0)) for each in asked]) + shares.tobytes()).ljust(
+        1 + FLAGS, b"\0"
+    )
 
 
 def _sketch(text: str, width: int) -> bytes:
     """Return the signed sketch of a text's words and word pairs: ``width`` entries from 1 to 15, two in a byte."""
-    spaced = text.lower().encode(errors="replace").translate(_WORD_BYTES)
-    words = spaced.split() if spaced.isascii() else _WORD.findall(spaced)
+    words = _words(text)
     if not words:
         return _EMPTY * (width // 2)
-    hashes = np.array([crc32(word) for word in words], dtype=np.uint64)
-    pairs = hashes[:-1] * _NEXT ^ hashes[1:]
-    places = np.concatenate((hashes, hashes, pairs))  # a word counts two, a pair one
-    places *= _MIX
-    places >>= _LOW
-    places *= np.uint64(2 * width)
-    places >>= _HIGH
-    counts = np.bincount(places.view(np.int64), minlength=2 * width)
+    places = _places(np.array([crc32(word) for word in words], dtype=np.uint64), width)
+    counts = np.bincount(places, minlength=2 * width)
     signed = counts[:width] - counts[width:]
     top = min(int(np.maximum.reduce(np.abs(signed))), _MOST)
     signed += _MOST
@@ -162,6 +193,47 @@ def _sketch(text: str, width: int) -> bytes:
     upper: NDArray[np.uint8] = _UPPER[top].take(signed[:half], mode="clip")
     upper |= _LOWER[top].take(signed[half:], mode="clip")
     return upper.tobytes()
+
+
+def _sketches(texts: Sequence[str], width: int) -> list[bytes]:
+    """Return ``_sketch`` of each text: every array operation, dear on a short row, is one for all of them."""
+    hashes, lengths = array("Q"), []
+    for text in texts:
+        words = _words(text)
+        hashes.extend(map(crc32, words))
+        lengths.append(len(words))
+    if not hashes:
+        return [_EMPTY * (width // 2)] * len(texts)
+    places = _places(np.frombuffer(hashes, dtype=np.uint64), width)
+    rows = np.repeat(np.arange(0, 2 * width * len(texts), 2 * width), lengths)
+    outside = 2 * width * len(texts)  # what lies between two texts is no pair
+    places += np.concatenate((rows, rows, np.where(rows[:-1] == rows[1:], rows[1:], outside)))
+    counts = np.bincount(places, minlength=outside)[:outside].reshape(-1, 2, width)
+    signed = counts[:, 0] - counts[:, 1]
+    top: NDArray[np.int64] = np.minimum(np.maximum.reduce(np.abs(signed), axis=1), _MOST)
+    signed += _MOST
+    np.clip(signed, 0, 2 * _MOST, out=signed)
+    signed += (top * (2 * _MOST + 1))[:, None]  # the row of the table of entries
+    half = width // 2
+    packed: NDArray[np.uint8] = np.take(_UPPER, signed[:, :half])
+    packed |= np.take(_LOWER, signed[:, half:])
+    return [row.tobytes() for row in packed]
+
+
+def _words(text: str) -> list[bytes]:
+    spaced = text.lower().encode(errors="replace").translate(_WORD_BYTES)
+    return spaced.split() if spaced.isascii() else _WORD.findall(spaced)
+
+
+def _places(hashes: NDArray[np.uint64], width: int) -> NDArray[np.int64]:
+    """Return where words, the same words again, and word pairs fall in twice ``width``: a word counts two, a pair one."""
+    pairs = hashes[:-1] * _NEXT ^ hashes[1:]
+    places = np.concatenate((hashes, hashes, pairs))
+    places *= _MIX
+    places >>= _LOW
+    places *= np.uint64(2 * width)
+    places >>= _HIGH
+    return places.view(np.int64)
 
 
 def _asked(request: ChatRequest, user: int, system: int, lines: int, wide: float) -> tuple[float, ...]:

@@ -106,7 +106,7 @@ async def _probe(transport: Transport, server: LoopbackServer) -> FoundProvider 
         try:
             names = model_names(await reply.read(_LIST_LIMIT)) if reply.status == 200 else None
         finally:
-            await reply.close()
+            reply.close()
     except UpstreamError:
         return None
     if names is None:

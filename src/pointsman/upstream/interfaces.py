@@ -44,7 +44,7 @@ class Reply(Protocol):
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises UpstreamError (kind ``protocol``) when it is longer than ``limit`` bytes."""
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Give the connection up now if the body was not read to its end. Idempotent; safe after cancellation."""
 
 

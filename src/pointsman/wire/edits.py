@@ -25,8 +25,10 @@ def with_model(body: bytes, model: str, *, sure: bool = True) -> bytes:
     ``sure``: the object is known to have that field at its top level; otherwise it may be returned as it is.
     """
     plain = model_span(body) if sure else None
-    spans = [plain] if plain else top_spans(body, ("model",))["model"]
     name = _encode(model)
+    if plain is not None:
+        return body[: plain[0]] + name + body[plain[1] :]
+    spans = top_spans(body, ("model",))["model"]
     return replaced(body, [(start, end, name) for start, end in spans])
 
 
@@ -47,9 +49,10 @@ def model_span(body: bytes) -> tuple[int, int] | None:
     Both quotes of ``"model"`` are real quotes (inside a string each would follow a backslash), so it is a key or a value of
     that name. A key may also be spelled with escapes, then of one of its own letters, so it holds ``\\u00``.
     """
-    if body.count(b'"model"') != 1 or b"\\u00" in body:
+    at = body.find(b'"model"')
+    if at < 0 or body.find(b'"model"', at + 7) >= 0 or b"\\u00" in body:
         return None
-    found = _PLAIN_MODEL.search(body)
+    found = _PLAIN_MODEL.match(body, at)
     return found.span(1) if found else None
 
 

@@ -12,7 +12,7 @@ import pytest
 from pointsman.core.snapshot import Limits
 from pointsman.gateway.server import connection as module
 from pointsman.gateway.server.listener import Server
-from pointsman.gateway.server.message import Application, Client, Incoming
+from pointsman.gateway.server.message import Application, Client, Incoming, line
 
 PATIENCE_S = 5.0
 GET = b"GET /%d HTTP/1.1\r\nhost: a\r\n\r\n"
@@ -20,7 +20,7 @@ GET = b"GET /%d HTTP/1.1\r\nhost: a\r\n\r\n"
 
 async def echo(incoming: Incoming, client: Client) -> None:
     """Answer with the path and the body."""
-    client.answer(200, [(b"x-path", incoming.path.encode())], incoming.body)
+    client.answer(200, [line(b"x-path", incoming.path.encode())], incoming.body)
 
 
 class Caller:
@@ -166,7 +166,7 @@ async def test_a_bad_request_after_a_good_one_is_answered_in_its_turn_and_ends_t
 @pytest.mark.parametrize("version", [b"1.1", b"1.0"])
 async def test_a_stream_is_chunked_unless_the_client_cannot_read_that(host: Host, version: bytes) -> None:
     async def stream(_incoming: Incoming, client: Client) -> None:
-        client.start(200, [(b"content-type", b"text/event-stream")])
+        client.start(200, [line(b"content-type", b"text/event-stream")])
         await client.send(b"one")
         await client.send(b"")
         client.finish(b"two")

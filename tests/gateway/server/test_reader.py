@@ -239,3 +239,74 @@ def test_any_body_comes_out_as_it_went_in(body: bytes, size: int, cut: int) -> N
 
 def _pieces(body: bytes, size: int) -> list[bytes]:
     return [body[place : place + size] for place in range(0, len(body), size)]
+
+
+HEADS = [
+    b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer k\r\nContent-Length: %d\r\nX-Two: b\r\n\r\n",
+    b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n",
+    b"POST /v1/messages?x=content-length:%%201 HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\nx: content-length: 3\r\n\r\n",
+    b"\r\nPOST /b HTTP/1.1\r\nhost: a\r\nContent-Length:%d\r\n\r\n",
+    b"POST /c HTTP/1.1\r\nhost: a\r\nContent-Length: 0%d\r\n\r\n",
+    b"POST /d HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: %d\r\n\r\n",
+    b"POST /e HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c\r\ncontent-length: %d\r\n\r\n",
+    b"POST /f HTTP/1.1\r\nhost: a\r\nx-content-length: 7\r\ncontent-length: %d\r\n\r\n",
+    b"POST /g HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\ncontent-length: 1\r\n\r\n",
+    b"POST /h HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: %d\r\n\r\n",
+]
+SENT = st.tuples(st.sampled_from(HEADS), st.binary(max_size=120), st.integers(-2, 3))
+
+
+@given(st.lists(SENT, max_size=8), st.data())
+def test_a_head_that_is_known_is_read_as_the_parser_reads_it(
+    sent: list[tuple[bytes, bytes, int]], data: st.DataObject
+) -> None:
+    """Each request comes in one piece, which may be short or long of what its head says, or is followed by the next."""
+    pieces = [head % max(len(body) + wrong * (wrong < 0 or wrong == 3), 0) + body for head, body, wrong in sent]
+    if len(pieces) > 1 and data.draw(st.booleans()):
+        place = data.draw(st.integers(0, len(pieces) - 2))
+        pieces[place : place + 2] = [pieces[place] + pieces[place + 1]]
+    remembering, rooms = RequestReader(lambda: SMALL, Room(10**9)), Room(10**9)
+    parsing = RequestReader(lambda: SMALL, rooms)
+    for piece in pieces:
+        found = remembering.feed(piece)
+        apart = [received for part in (piece[:1], piece[1:]) for received in parsing.feed(part)]  # never a head in one piece
+        assert found == apart
+        assert (remembering.begun, remembering.in_body, remembering.expects) == (
+            parsing.begun,
+            parsing.in_body,
+            parsing.expects,
+        )
+        first, second = remembering.problem, parsing.problem
+        assert (first and (first.status, first.message)) == (second and (second.status, second.message))
+
+
+def test_a_head_is_parsed_once_for_requests_that_only_differ_in_their_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = RequestReader(lambda: SMALL, Room(10**9))
+    parsed: list[bytes] = []
+    parse = RequestReader._parse
+
+    def counted(self: RequestReader, piece: bytes) -> None:
+        parsed.append(piece)
+        parse(self, piece)
+
+    monkeypatch.setattr(RequestReader, "_parse", counted)
+    for body in (b"hello", b"", b"x" * 99, b"hello again"):
+        [received] = reader.feed(HEADS[0] % len(body) + body)
+        assert received.incoming.body == body
+        assert received.incoming.headers[b"content-length"] == b"%d" % len(body)
+    assert len(parsed) == 1
+    assert "Bearer" not in repr(reader._known)
+
+
+def test_a_known_head_does_not_lift_the_limits() -> None:
+    room = Room(120)
+    reader = RequestReader(lambda: SMALL, room)
+    assert reader.feed(HEADS[0] % 100 + b"x" * 100)
+    assert reader.feed(HEADS[0] % 30 + b"x" * 30) == []
+    assert reader.problem is not None
+    assert reader.problem.status == 503, "there is no room for it"
+    reader = RequestReader(lambda: SMALL, Room(10**9))
+    assert reader.feed(HEADS[0] % 1 + b"x")
+    assert reader.feed(HEADS[0] % 101 + b"x" * 101) == []
+    assert reader.problem is not None
+    assert reader.problem.status == 413

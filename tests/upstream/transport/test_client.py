@@ -94,7 +94,7 @@ async def test_a_reply_that_was_not_read_keeps_its_connection_once_it_is_whole(
     server = await serve(answers)
     first = await transport.send(server.post(), Timeouts())
     assert await fetch(transport, server.post()) == (200, b"ok")
-    await first.close()
+    first.close()
     assert await first.read(10) == b"ok"
     assert server.connections == 1
 
@@ -306,8 +306,8 @@ async def test_a_reply_closed_early_closes_its_connection(serve: Serve, transpor
 
     server = await serve(script)
     reply = await transport.send(server.post(), Timeouts())
-    await reply.close()
-    await reply.close()
+    reply.close()
+    reply.close()
     await server.until(lambda all_of: all_of.open == 0)
 
 

@@ -21,7 +21,6 @@ Laws:
 """
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -169,7 +168,7 @@ class Connection(asyncio.Protocol):
     def answer(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole reply in one write."""
         self._started = self._finished = True
-        headers.append((b"content-length", b"%d" % len(body)))
+        headers.append(b"content-length: %d\r\n" % len(body))
         self._write(self._head(status, headers) + (body if self._with_body else b""))
 
     def start(self, status: int, headers: Headers) -> None:
@@ -229,16 +228,17 @@ class Connection(asyncio.Protocol):
 
     async def _serve(self, incoming: Incoming) -> None:
         self._running = True
-        with contextlib.suppress(asyncio.CancelledError):  # the client is gone, or the process ends
-            try:
-                await self._application(incoming, self)
-            except Exception:
-                logger.exception("%r %r was not answered", incoming.method, incoming.path)
-                if not self._started:
-                    mistake = GatewayError(500, "internal_error", "the gateway made a mistake: its log says which")
-                    refuse(self, mistake, errors_at(incoming.path, incoming.headers))
-            if self._finished:
+        try:
+            await self._application(incoming, self)
+            if self._paused and self._finished:
                 await self._read_on()
+        except asyncio.CancelledError:  # the client is gone, or the process ends
+            pass
+        except Exception:
+            logger.exception("%r %r was not answered", incoming.method, incoming.path)
+            if not self._started:
+                mistake = GatewayError(500, "internal_error", "the gateway made a mistake: its log says which")
+                refuse(self, mistake, errors_at(incoming.path, incoming.headers))
         self._end_task()
         self._go_on()
 

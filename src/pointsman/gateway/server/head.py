@@ -8,8 +8,8 @@ from typing import Final
 from pointsman.gateway.server.message import Headers
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-CHUNKED: Final = (b"transfer-encoding", b"chunked")
-CLOSE: Final = (b"connection", b"close")
+CHUNKED: Final = b"transfer-encoding: chunked\r\n"
+CLOSE: Final = b"connection: close\r\n"
 LAST_CHUNK: Final = b"0\r\n\r\n"
 
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
@@ -33,8 +33,7 @@ class Clock:
 
 def rendered(status: int, headers: Headers, date: bytes) -> bytes:
     """Return status line and headers, up to and including the blank line."""
-    line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
-    return b"".join([line, date, *[b"%b: %b\r\n" % field for field in headers], b"\r\n"])
+    return b"".join([_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, date, *headers, b"\r\n"])
 
 
 def chunk(piece: bytes) -> bytes:

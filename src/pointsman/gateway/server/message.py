@@ -5,7 +5,13 @@ from typing import Protocol
 
 from msgspec import Struct
 
-Headers = list[tuple[bytes, bytes]]
+Headers = list[bytes]
+"""Lines of a head, each with its end; one entry may hold several. See ``line``."""
+
+
+def line(name: bytes, value: bytes) -> bytes:
+    """Return one header as a line. The value holds no line end: that is its maker's to see to."""
+    return b"%b: %b\r\n" % (name, value)
 
 
 class Incoming(Struct, frozen=True):
@@ -29,7 +35,7 @@ class Client(Protocol):
     """Who sent a request, for as long as it is answered.
 
     Who hangs up is ``gone``, and the task that answers is cancelled at that moment; it is cancelled without that where the
-    server itself has to cut the connection. Header values hold no line end.
+    server itself has to cut the connection.
     """
 
     @property

@@ -8,8 +8,11 @@ Laws:
 - Framing is strict: the parser refuses what could be read in two ways (two lengths, a length and chunks, stray line ends;
   RFC 9112, section 11.2); one ``host`` is asked for (section 3.2), and no second key is taken.
 - What cannot be read is a ``problem``, after which nothing more is read; requests that were whole before it stand.
+- A head that is, byte for byte but for the digits of its length, the one that the parser read last on this connection is
+  not parsed again: clients repeat themselves. Whatever else differs goes to the parser.
 """
 
+import re
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -29,6 +32,8 @@ HEADER_COUNT_LIMIT: Final = 256
 LET_GO: Final = 64 * 1024 * 1024
 """Bytes beyond the limit of a body that are still read, so that the client hears why it is refused."""
 
+_LENGTH: Final = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: (\d{1,15})\r\n")
+
 _ONCE: Final = frozenset((b"host", b"authorization", b"content-length", b"transfer-encoding", b"content-encoding"))
 
 
@@ -38,6 +43,18 @@ class Received(Struct, frozen=True):
     incoming: Incoming
     last: bool
     chunks: bool
+
+
+class _Known(Struct, frozen=True):
+    """A head that was read: its bytes before and after the digits of the body's length, and the request without a body."""
+
+    before: bytes
+    after: bytes
+    incoming: Incoming
+
+    def __repr__(self) -> str:
+        """Show no header: one holds a key."""
+        return f"_Known({self.incoming!r})"
 
 
 class Room:
@@ -72,6 +89,7 @@ class RequestReader:
         self._room = room
         self._parser = httptools.HttpRequestParser(self)
         self._done: list[Received] = []
+        self._known: _Known | None = None
         self._moved = False
         self._dry = 0
         self._over = False
@@ -92,6 +110,9 @@ class RequestReader:
         """Return the requests that these bytes complete, in order. Look at ``problem`` afterwards."""
         if self._over:
             return []
+        afresh = not self.begun
+        if afresh and self._known is not None and (again := self._repeated(self._known, data)) is not None:
+            return [again]
         done: list[Received] = []
         self._done = done
         self._moved = False
@@ -105,7 +126,42 @@ class RequestReader:
         if self._dry > HEAD_LIMIT and self.problem is None:
             self._over = True
             self.problem = _head_too_large()
+        if afresh and len(done) == 1 and not self._over and not self.begun:
+            self._remember(data, done[0].incoming)
         return done
+
+    def _repeated(self, known: _Known, data: bytes) -> Received | None:
+        """Return the one whole request that these bytes are, where its head is known; None where the parser must see it."""
+        before, after = known.before, known.after
+        if not data.startswith(before):
+            return None
+        start = len(before)
+        end = data.find(b"\r", start, start + 16)
+        digits = data[start:end]
+        if end < 0 or not digits.isdigit() or not data.startswith(after, end):
+            return None
+        length, begins = int(digits), end + len(after)
+        limits = self._limits_now()
+        if len(data) - begins != length or length > limits.body_bytes or not self._room.take(length):
+            return None
+        self.limits = limits
+        first = known.incoming
+        headers = {**first.headers, b"content-length": digits}
+        return Received(Incoming(first.method, first.path, headers, data[begins:], first.query), last=False, chunks=True)
+
+    def _remember(self, data: bytes, incoming: Incoming) -> None:
+        """Note the head of a request that was all of these bytes, if only its length may change in another one like it."""
+        headers = incoming.headers
+        if b"content-length" not in headers or b"transfer-encoding" in headers or b"expect" in headers:
+            return
+        head = len(data) - len(incoming.body)
+        length = _LENGTH.search(data, 0, head)
+        if length is not None and data.endswith(b"\r\n\r\n", 0, head):
+            self._known = _Known(
+                data[: length.start(1)],
+                data[length.end(1) : head],
+                Incoming(incoming.method, incoming.path, headers, b"", incoming.query),
+            )
 
     def _parse(self, data: bytes) -> None:
         while data:

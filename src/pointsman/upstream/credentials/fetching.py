@@ -38,7 +38,7 @@ def fetching(transport: Transport) -> Fetch:
         try:
             return reply.status, await reply.read(_LIMIT)
         finally:
-            await reply.close()
+            reply.close()
 
     return fetch
 

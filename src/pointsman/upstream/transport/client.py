@@ -20,7 +20,6 @@ import ssl
 
 from pointsman.core.errors import UpstreamError
 from pointsman.upstream.interfaces import Reply, Request, Timeouts
-from pointsman.upstream.transport.connection import Connection
 from pointsman.upstream.transport.head import Target, form_of
 from pointsman.upstream.transport.pool import Pool
 
@@ -44,6 +43,10 @@ class HttpTransport:
         self._pools: dict[str, Pool] = {}
         self._closed = False
 
+    @functools.cached_property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
     async def send(self, request: Request, timeouts: Timeouts) -> Reply:
         """Send and wait for the head of the reply. Raises UpstreamError."""
         if self._closed:
@@ -52,21 +55,30 @@ class HttpTransport:
         form = self._form_of(request.url, request.method, names, bool(request.body))
         data = form.filled(request)
         pool = self._pools.get(form.target.origin) or self._open_pool(form.target)
-        ends_at = asyncio.get_running_loop().time() + timeouts.total_s
-        within_s = min(timeouts.connect_s, timeouts.total_s)
-
-        connection = pool.kept() or await pool.connection(within_s)
+        ends_at = self._loop.time() + timeouts.total_s
+        connection = pool.kept() or await pool.connection(min(timeouts.connect_s, timeouts.total_s))
         try:
-            return await _exchange(connection, request, data, timeouts, ends_at)
+            return await connection.begin(data, request.method == "HEAD", timeouts, ends_at)
+        except asyncio.CancelledError:
+            connection.give_up("the request was cancelled")
+            raise
         except UpstreamError:
             if not connection.stale:
                 raise
         pool.drop_kept()  # the newest went stale, so the older ones are no better
+        return await self._again(pool, request, data, timeouts, ends_at)
+
+    async def _again(self, pool: Pool, request: Request, data: bytes, timeouts: Timeouts, ends_at: float) -> Reply:
+        """Send once more, over a connection that is not stale."""
         try:
-            connection = await pool.connection(within_s)
+            connection = await pool.connection(min(timeouts.connect_s, timeouts.total_s))
         except UpstreamError as error:
             raise UpstreamError(error.kind, str(error), sent=True) from error
-        return await _exchange(connection, request, data, timeouts, ends_at)
+        try:
+            return await connection.begin(data, request.method == "HEAD", timeouts, ends_at)
+        except asyncio.CancelledError:
+            connection.give_up("the request was cancelled")
+            raise
 
     async def close(self) -> None:
         """Close every connection. Exchanges under way fail with UpstreamError ``closed``."""
@@ -86,12 +98,3 @@ class HttpTransport:
 
     def _tls(self) -> ssl.SSLContext:
         return self._given_tls or self._default_tls
-
-
-async def _exchange(connection: Connection, request: Request, data: bytes, timeouts: Timeouts, ends_at: float) -> Reply:
-    answer = connection.begin(data, head_only=request.method == "HEAD", timeouts=timeouts, total_deadline=ends_at)
-    try:
-        return await answer
-    except asyncio.CancelledError:
-        connection.give_up("the request was cancelled")
-        raise

@@ -103,7 +103,7 @@ class Connection(asyncio.Protocol):
     # What the client and the pool call.
 
     def begin(
-        self, data: bytes, *, head_only: bool, timeouts: Timeouts, total_deadline: float
+        self, data: bytes, head_only: bool, timeouts: Timeouts, total_deadline: float
     ) -> "asyncio.Future[ReceivedReply]":
         """Write a request and return the future of its reply's head. ``total_deadline`` is in the loop's time.
 

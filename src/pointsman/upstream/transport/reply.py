@@ -98,14 +98,14 @@ class ReceivedReply:
         while True:
             size += self._buffered
             if size > limit:
-                await self.close()
+                self.close()
                 raise UpstreamError("protocol", f"the reply is longer than the {limit} bytes allowed", sent=True)
             pieces += self._take()
             if self._over():
                 return _joined(pieces)
             await self._arrival()
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Give the connection up now unless the last byte has arrived. Idempotent."""
         self._abandon("the reply was closed before its end")
 

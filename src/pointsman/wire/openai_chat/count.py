@@ -49,18 +49,23 @@ def usage_of(raw: Raw) -> Usage | None:
         wire = _usage.decode(raw) if bytes(raw) else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    return _counts(wire)
+
+
+def _counts(wire: _Usage | None) -> Usage | None:
     if wire is None:
         return None
-    inputs, outputs = wire.prompt_tokens_details or _InputDetails(), wire.completion_tokens_details or _OutputDetails()
-    counts = (
-        wire.prompt_tokens,
-        wire.completion_tokens,
-        inputs.cached_tokens or wire.prompt_cache_hit_tokens,
-        inputs.cache_write_tokens,
-        outputs.reasoning_tokens,
-    )
-    known = [max(count or 0, 0) for count in counts]
-    return Usage(*known) if max(known) <= _MOST_TOKENS else None
+    inputs, outputs = wire.prompt_tokens_details, wire.completion_tokens_details
+    cached = written = reasoning = 0
+    if inputs is not None:
+        cached, written = inputs.cached_tokens or 0, inputs.cache_write_tokens or 0
+    if outputs is not None:
+        reasoning = outputs.reasoning_tokens or 0
+    cached = cached or wire.prompt_cache_hit_tokens or 0
+    counts = (wire.prompt_tokens or 0, wire.completion_tokens or 0, cached, written, reasoning)
+    if min(counts) < 0:
+        counts = (max(counts[0], 0), max(counts[1], 0), max(cached, 0), max(written, 0), max(reasoning, 0))
+    return Usage(*counts) if max(counts) <= _MOST_TOKENS else None
 
 
 class WireFunction(Struct):
@@ -112,6 +117,12 @@ class _Whole(Struct):
     usage: Raw = Raw()
 
 
+class _Usual(Struct):
+    choices: list[_CountedChoice]
+    usage: _Usage | None = None
+
+
+_usual = msgspec.json.Decoder(_Usual, strict=False)
 _counted = msgspec.json.Decoder(_Counted)
 _whole = msgspec.json.Decoder(_Whole)
 
@@ -130,6 +141,16 @@ def words(content: WireContent) -> str:
 
 def count(body: bytes) -> Answer:
     """Return usage and finish of a reply, without its text. Raises WireError."""
+    try:
+        usual = _usual.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _counted_apart(body)
+    finish = finish_of(usual.choices[0].finish_reason) if usual.choices else None
+    return Answer(finish=finish, usage=_counts(usual.usage))
+
+
+def _counted_apart(body: bytes) -> Answer:
+    """Read finish and usage where usage is of an odd form: that costs nobody the reply."""
     try:
         wire = _counted.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -29,6 +29,8 @@ from pointsman.wire.openai_chat.fields import ABSENT, NULL, Shape, encode, given
 from pointsman.wire.openai_chat.shapes import FunctionCall, WireMessage, WirePart, WireToolCall
 
 NOTHING: Final[Own] = {}
+_PLAIN: Final = frozenset(("user", "system", "developer"))
+"""Roles whose content is most often one text and nothing else."""
 
 
 class _Mark(Struct, forbid_unknown_fields=True):
@@ -55,6 +57,8 @@ def messages(wires: Iterable[WireMessage]) -> tuple[Message, ...]:
 
 def _message(wire: WireMessage, custom: set[str]) -> Message:
     content = wire.content
+    if wire.role in _PLAIN and type(content) is str and not wire.tool_calls:
+        return Message(wire.role, (Text(content),), wire.name if isinstance(wire.name, str) else "", wire.own)
     if wire.role in ("tool", "function"):
         return _returned(wire, custom)
     if isinstance(content, str):

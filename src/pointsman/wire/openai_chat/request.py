@@ -1,8 +1,8 @@
 """A request: read, written, and edited in its own bytes.
 
-Strategy: one pass over the body reads everything that has a word in the canonical pair (``glance``: the hot path, where the
-bytes go on as they came). ``decode`` adds what has none, in a second pass. Neither is a validator, the provider is. ``edit``
-puts new values into the original bytes.
+Strategy: ``glance`` reads what choosing and accounting rest on (the hot path, where the bytes go on as they came).
+``decode`` reads everything that has a word in the canonical pair, and in a second pass what has none. Neither is a
+validator, the provider is. ``edit`` puts new values into the original bytes.
 
 Laws: ``decode(encode(x)) == x`` for a request that came in this dialect; what came in another is written in the words that
 every provider of this dialect knows, and what has none is named; an edit leaves all other bytes as they are.
@@ -23,13 +23,16 @@ from pointsman.wire.dialect import Address, Encoded
 from pointsman.wire.fields import checked, mended
 from pointsman.wire.openai_chat import media, sampling, tools
 from pointsman.wire.openai_chat.compose import Turns
-from pointsman.wire.openai_chat.fields import ABSENT, NAME, NULL, Wire, fill, objects, put, raw_of, read, said
+from pointsman.wire.openai_chat.fields import ABSENT, NAME, NULL, Wire, fill, objects, put, raw_of, read, said, words
 from pointsman.wire.openai_chat.fields import encode as written
 from pointsman.wire.openai_chat.messages import messages
-from pointsman.wire.openai_chat.shapes import Body
+from pointsman.wire.openai_chat.shapes import Body, Seen
 
 _NOWHERE: Final = Address()
+_SCHEMA: Final = Output("json_schema")
+_NO_METADATA: Final[dict[str, str]] = {}
 _body = msgspec.json.Decoder(Body)
+_seen = msgspec.json.Decoder(Seen)
 _rare = attrgetter(*sampling.RARE)
 _UNSAID: Final = _rare(Body("", []))
 
@@ -40,15 +43,35 @@ def decode(body: bytes, address: Address = _NOWHERE) -> ChatRequest:  # noqa: AR
 
 
 def glance(body: bytes, address: Address = _NOWHERE) -> ChatRequest:  # noqa: ARG001
-    """Return what a request asks for, without what has no word but in this dialect. Raises as ``decode`` does.
+    """Return what of a request choosing and accounting rest on: nothing of how it is sampled. Raises as ``decode`` does.
 
-    Enough to choose and to account by, at a third of the work; what is translated is read by ``decode``.
+    A quarter of the work; what is translated is read by ``decode``.
     """
-    return read(_seen, body)
+    return read(_glance, body)
 
 
-def _seen(body: bytes) -> ChatRequest:
-    return _request(_body.decode(body))
+def _glance(body: bytes) -> ChatRequest:
+    wire = _seen.decode(body)
+    if not wire.messages:
+        raise _no_messages()
+    options, form, limit = wire.stream_options, wire.response_format, wire.max_completion_tokens
+    return ChatRequest(
+        wire.model,
+        messages(wire.messages),
+        stream=bool(wire.stream),
+        include_usage=options is not None and bool(options.include_usage),
+        tools=tools.read(wire) if wire.tools is not ABSENT or wire.functions is not ABSENT else (),
+        output=_SCHEMA if form is not None and form.type == "json_schema" else None,
+        max_output_tokens=wire.max_tokens if limit is None else limit,
+        choices=max(wire.n or 1, 1),
+        user=wire.user,
+        metadata=sampling.metadata(wire, {}) if wire.metadata else _NO_METADATA,
+        cache_key=words(wire.prompt_cache_key),
+    )
+
+
+def _no_messages() -> WireError:
+    return WireError("'messages' is empty: send at least one message", param="messages", code="empty_array")
 
 
 def _whole(body: bytes) -> ChatRequest:
@@ -59,7 +82,7 @@ def _whole(body: bytes) -> ChatRequest:
 
 def _request(wire: Body) -> ChatRequest:
     if not wire.messages:
-        raise WireError("'messages' is empty: send at least one message", param="messages", code="empty_array")
+        raise _no_messages()
     own: Own = dict(wire.own)
     options, limit = wire.stream_options, wire.max_completion_tokens
     if options is not None and options.own:
@@ -158,8 +181,8 @@ def edit(body: bytes, *, model: str | None = None, include_usage: bool = False) 
 
     ``model`` None and ``include_usage`` False leave things as they are; where nothing changes, ``body`` itself is returned.
     """
-    if model is None and not include_usage:
-        return body
+    if not include_usage:
+        return body if model is None else edits.with_model(body, model)
     plain = edits.model_span(body) if b'"stream_options"' not in body else None
     spans = {"model": [plain], "stream_options": []} if plain else edits.top_spans(body, ("model", "stream_options"))
     changes: list[tuple[int, int, bytes]] = []

@@ -6,7 +6,7 @@ from msgspec import Raw, Struct
 
 from pointsman.core.chat import ChatRequest, Output, Own, Reasoning
 from pointsman.wire.openai_chat.fields import ABSENT, NAME, Shape, Wire, given, proper, put, raw_of, said, words
-from pointsman.wire.openai_chat.shapes import Body
+from pointsman.wire.openai_chat.shapes import Body, Seen
 
 _MOST_STOPS: Final = 4
 _EFFORTS: Final = frozenset(("none", "minimal", "low", "medium", "high", "xhigh", "max"))
@@ -88,7 +88,7 @@ def _logprobs(wire: Body, own: Own) -> int | None:
     return None
 
 
-def metadata(wire: Body, own: Own) -> dict[str, str]:
+def metadata(wire: Seen, own: Own) -> dict[str, str]:
     """Return the request's metadata; values that are no texts go into ``own``."""
     if not wire.metadata:
         return {}

@@ -78,8 +78,8 @@ class ResponseFormat(Known):
     json_schema: Raw = ABSENT
 
 
-class Body(Known):
-    """A whole request."""
+class Seen(Known):
+    """What of a request choosing and accounting rest on."""
 
     model: str
     messages: list[WireMessage]
@@ -87,12 +87,21 @@ class Body(Known):
     stream_options: StreamOptions | None = None
     tools: Raw = ABSENT
     functions: Raw = ABSENT
-    tool_choice: Raw = ABSENT
-    function_call: Raw = ABSENT
-    parallel_tool_calls: Any = None
     response_format: ResponseFormat | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
+    n: int | None = None
+    user: str | None = None
+    metadata: dict[str, Any] | None = None
+    prompt_cache_key: Any = None
+
+
+class Body(Seen):
+    """A whole request."""
+
+    tool_choice: Raw = ABSENT
+    function_call: Raw = ABSENT
+    parallel_tool_calls: Any = None
     temperature: Any = None
     top_p: Any = None
     top_k: Any = None
@@ -102,14 +111,10 @@ class Body(Known):
     stop: Any = None
     logprobs: Any = None
     top_logprobs: Any = None
-    n: int | None = None
     reasoning_effort: Any = None
     reasoning: Raw = ABSENT
     verbosity: Any = None
     service_tier: Any = None
-    user: str | None = None
-    metadata: dict[str, Any] | None = None
-    prompt_cache_key: Any = None
     store: Any = None
 
 

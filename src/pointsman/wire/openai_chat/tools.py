@@ -14,7 +14,7 @@ from pointsman.core.chat import CacheMark, ChatRequest, Opaque, Own, Tool, ToolC
 from pointsman.core.errors import WireError
 from pointsman.wire.openai_chat.fields import ABSENT, BROKEN, NAME, NULL, Shape, Wire, given, lists, put, raw_of, said
 from pointsman.wire.openai_chat.messages import mark_of
-from pointsman.wire.openai_chat.shapes import Body
+from pointsman.wire.openai_chat.shapes import Body, Seen
 
 
 class _Tool(Struct, forbid_unknown_fields=True):
@@ -67,7 +67,7 @@ Mode = Literal["auto", "any", "none"]
 _MODES: Final[dict[str, Mode]] = {"auto": "auto", "none": "none", "required": "any", "any": "any"}
 
 
-def read(wire: Body) -> tuple[Tool | Opaque, ...]:
+def read(wire: Seen) -> tuple[Tool | Opaque, ...]:
     """Return the tools of a request. Raises msgspec's error where they are no list."""
     tools = _usually(wire.tools) if given(wire.tools) else []
     if given(wire.functions):

@@ -1,0 +1,34 @@
+"""What every exchange of one worker works with."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import random
+
+from pointsman.core.record import Sample
+from pointsman.gateway.conversations import Conversations
+from pointsman.gateway.health import Breakers
+from pointsman.gateway.ids import Ids
+from pointsman.gateway.journal import JournalWriter
+from pointsman.gateway.loads import Loads
+from pointsman.upstream.interfaces import Transport
+
+
+@dataclass(frozen=True)
+class Equipment:
+    """The parts.
+
+    ``offer`` takes a sample for a running trial and returns at once. ``clock`` gives monotonic seconds, ``now_ms`` Unix
+    milliseconds, ``draw`` a uniform number in [0, 1).
+    """
+
+    transport: Transport
+    journal: JournalWriter
+    offer: Callable[[Sample], bool]
+    breakers: Breakers
+    ids: Ids
+    conversations: Conversations
+    loads: Loads = field(default_factory=Loads)
+    clock: Callable[[], float] = time.monotonic
+    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    draw: Callable[[], float] = random
