@@ -14,7 +14,7 @@ from typing import Any, Final
 import pytest
 
 from tests.client.scripted.server import Upstream
-from tests.client.scripted.turn import Call, Text, call, text, thinking, turn
+from tests.client.scripted.turn import Call, Text, call, fails, text, thinking, turn
 from tests.client.suites.conftest import Cell, Recorded
 
 ASKED: Final = "Put the new line in the place of the old one in notes.txt"
@@ -149,13 +149,23 @@ def of_codex(folder: Path) -> list[Call]:
     ]
 
 
+AGENTS: Final = {"claude": claude, "codex": codex}
+FAILURES: Final = {
+    "cut": turn(text("Bro", "ken"), cut_after=1),
+    "error": turn(text("Bro", "ken"), error_after=1),
+    "429": fails(429, retry_after=1),
+    "500": fails(500),
+    "529": fails(529),
+}
+
+
 def test_an_agent_at_work(
     agent: str, programs: dict[str, Path], cell: Cell, upstream: Upstream, folder: Path, recorded: Recorded
 ) -> None:
     first, *others = (of_claude if agent == "claude" else of_codex)(folder)
     turns = [turn(*thought(cell), first), *(turn(one) for one in others), turn(text("It is ", "done."))]
     upstream.play(*turns)
-    session, answer = (claude if agent == "claude" else codex)(programs[agent], cell, folder)
+    session, answer = AGENTS[agent](programs[agent], cell, folder)
     assert answer == "It is done."
     assert (folder / "notes.txt").read_text("utf-8") == "new line\n"
     assert "1 notes.txt" in json.dumps(upstream.seen[1].body), "what the command printed comes back"
@@ -163,3 +173,12 @@ def test_an_agent_at_work(
         assert "c2VhbGVk" in json.dumps(upstream.seen[1].body), "what the model thought comes back with its seal"
     if not cell.direct:
         assert {one["attempts"][-1]["deployment"] for one in recorded(session, len(turns))} == {cell.model}
+
+
+@pytest.mark.parametrize("wrong", FAILURES)
+def test_an_agent_asks_again(
+    agent: str, programs: dict[str, Path], cell: Cell, upstream: Upstream, folder: Path, wrong: str
+) -> None:
+    upstream.play(FAILURES[wrong], turn(text("It is ", "done.")))
+    _, answer = AGENTS[agent](programs[agent], cell, folder)
+    assert answer == "It is done."
