@@ -95,6 +95,10 @@ class Connection(asyncio.Protocol):
         self._whole = False
         self._surplus = False
         self._refusal = ""
+        self._arrived: list[bytes] = []
+        self._ours = 0
+        self.on_body: Callable[[bytes], None] = self._arrived.append
+        """A piece of the body, chunk framing removed: one read may bring hundreds, so nothing is done to each of them."""
         self._paused = False
         self._full = False
         self._answer: asyncio.Future[ReceivedReply] | None = None
@@ -150,14 +154,17 @@ class Connection(asyncio.Protocol):
             return
         self._heard = True
         self._dry += len(data)
+        broken: Exception | None = None
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            if not self._whole:
-                self._fail("protocol", f"the reply is not usable HTTP/1.1: {self._refusal or error}")
-                return
+            broken = error
             self._surplus = True
-        if self._whole:
+        if self._arrived:
+            self._hand_over()
+        if broken is not None and not self._whole:
+            self._fail("protocol", f"the reply is not usable HTTP/1.1: {self._refusal or broken}")
+        elif self._whole:
             self._end()
         elif self._dry > HEAD_LIMIT:
             self._fail("protocol", f"more than {HEAD_LIMIT} bytes of head, extensions or trailers arrived")
@@ -228,17 +235,14 @@ class Connection(asyncio.Protocol):
             self._answer.set_result(reply)
         self._answer = None
 
-    def on_body(self, body: bytes) -> None:
-        """A piece of the body, chunk framing removed."""
-        if self._reply is not None and not self._whole:
-            self._dry = 0
-            self._full = self._reply.deliver(body)
-
     def on_message_complete(self) -> None:
         """The last byte of the reply, or of an interim one."""
         if self._interim:
             self._interim = False
+            self._arrived.clear()
             return
+        if not self._whole:
+            self._ours = len(self._arrived)
         if self._parser is not None and not self._parser.should_keep_alive():
             self._surplus = True
         self._whole = True
@@ -248,6 +252,14 @@ class Connection(asyncio.Protocol):
         return httptools.HttpParserError(reason)
 
     # What changes the phase.
+
+    def _hand_over(self) -> None:
+        """Give the reply the pieces of its body that one read of the socket brought; what follows its end is not its own."""
+        if self._reply is not None:
+            pieces = self._arrived[: self._ours] if self._whole else self._arrived[:]
+            self._dry = 0
+            self._full = self._reply.deliver(pieces)
+        self._arrived.clear()
 
     def _progress(self) -> None:
         """Part of a reply has come: pause or move the deadline, and let the consumer run."""

@@ -51,10 +51,10 @@ class ReceivedReply:
 
     # The connection's side.
 
-    def deliver(self, piece: bytes) -> bool:
-        """Take a piece of the body; true when more waits than should."""
-        self._pieces.append(piece)
-        self._buffered += len(piece)
+    def deliver(self, pieces: list[bytes]) -> bool:
+        """Take pieces of the body; true when more waits than should."""
+        self._pieces += pieces
+        self._buffered += sum(map(len, pieces))
         return self._buffered > HIGH_WATER
 
     def wake(self) -> None:
