@@ -173,12 +173,12 @@ def replies(draw: Callable[[Any], Any]) -> list[StreamEvent]:
     for part in range(draw(st.integers(0, 4))):
         match draw(st.sampled_from(["text", "thinking", "sealed", "call", "whole"])):
             case "text":
-                made.append(TextDelta(part, draw(some)))
+                made.append(TextDelta(part, draw(some), own=draw(own)))
                 made += [CitationDelta(part, citation) for citation in draw(st.lists(objects, max_size=2))]
             case "thinking":
-                made.append(ThinkingDelta(part, draw(words), draw(some)))
+                made.append(ThinkingDelta(part, draw(words), draw(some), own=draw(own)))
             case "sealed":
-                made.append(ThinkingDelta(part, encrypted=draw(some)))
+                made.append(ThinkingDelta(part, encrypted=draw(some), own=draw(own)))
             case "call":
                 made.append(ToolCallDelta(part, draw(some), draw(words), draw(arguments), own=draw(own)))
             case _:

@@ -159,9 +159,11 @@ def candidates(draw: st.DrawFn, choice: int) -> list[StreamEvent]:
             if not sealed and (last == kind or not said):
                 continue
             last = "" if sealed else kind
-            events.append(
-                TextDelta(part, said, choice, sealed) if kind == "text" else ThinkingDelta(part, said, sealed, choice=choice)
-            )
+            own = draw(owns("partMetadata", "new"))
+            if kind == "text":
+                events.append(TextDelta(part, said, choice, sealed, own))
+            else:
+                events.append(ThinkingDelta(part, said, sealed, choice=choice, own=own))
             continue
         last = ""
         if kind == "call":

@@ -1,5 +1,6 @@
 """Streams: the hard cases as they come from the wire, each read at every cut, and what is written from events."""
 
+import itertools
 import json
 from typing import Any
 
@@ -543,6 +544,53 @@ def test_what_is_written_reads_the_same(events: list[StreamEvent]) -> None:
     whole = reply.encode(events, ASKED, STAMP)
     assert checked(whole.body) == found[-1]["response"]
     assert summed(list(reply.decode(whole.body))) == summed(events)
+
+
+new = st.dictionaries(st.sampled_from(["new", "newer"]), st.booleans() | words, max_size=1)
+annotations = st.lists(st.fixed_dictionaries({"type": st.just("url_citation"), "url": words}), max_size=1)
+said_texts = st.builds(
+    lambda text, cited, more: {"type": "output_text", "text": text, "annotations": cited, "logprobs": [], **more},
+    words, annotations, new,
+)  # fmt: skip
+refused = st.builds(lambda text, more: {"type": "refusal", "refusal": text, **more}, words, new)
+spoken_items = st.builds(
+    lambda contents, phase, more: {"type": "message", "role": "assistant", "content": contents, **phase, **more},
+    st.lists(said_texts | refused, min_size=1, max_size=3), st.sampled_from([{}, {"phase": "commentary"}]), new,
+)  # fmt: skip
+thought_items = st.builds(
+    lambda summary, texts, sealed, more: {"type": "reasoning", "summary": summary, **texts, **sealed, **more},
+    st.lists(st.builds(lambda text, more: {"type": "summary_text", "text": text, **more}, words, new), max_size=2),
+    st.sampled_from([{}, {"content": [{"type": "reasoning_text", "text": "hm"}]}]),
+    st.sampled_from([{}, {"encrypted_content": "E=="}]),
+    new,
+)
+called_items = st.builds(
+    lambda arguments, more: {"type": "function_call", "call_id": "c", "name": "f", "arguments": arguments, **more},
+    words,
+    new,
+)
+hosted_items = st.just({"type": "web_search_call", "action": {"type": "search"}, "status": "completed"})
+numbered = st.lists(spoken_items | thought_items | called_items | hosted_items, max_size=4).map(
+    lambda items: [{**item, "id": f"i_{place}", "status": "completed"} for place, item in enumerate(items)]
+)
+
+
+@given(numbered, new, st.lists(st.integers(0, 3000), max_size=4))
+def test_a_reply_of_this_dialect_comes_back(output: list[Any], more: dict[str, Any], cuts: list[int]) -> None:
+    body = {**RESPONSE, "status": "completed", "output": output, "usage": USAGE, "error": None, "instructions": "i", **more}
+    events = reply.decode(json.dumps(body).encode())
+    encoded = reply.encode(events, ASKED, STAMP)
+    assert encoded.lost == ()
+    back = reply.decode(encoded.body)
+    assert back[1:] == events[1:]
+    assert back[0].own == events[0].own  # type: ignore[union-attr]
+    encoder = stream.encoder(ASKED, STAMP)
+    out = b"".join([*map(encoder.feed, events), encoder.end()])
+    assert encoder.lost == set()
+    places = sorted({min(cut, len(out)) for cut in cuts} | {0, len(out)})
+    streamed, unread = read(*[out[start:end] for start, end in itertools.pairwise(places)])
+    assert unread == set()
+    assert json.loads(reply.encode(streamed, ASKED, STAMP).body) == json.loads(encoded.body)
 
 
 KINDS = st.sampled_from([

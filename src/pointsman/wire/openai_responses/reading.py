@@ -50,6 +50,12 @@ class _KnownToken(Struct, forbid_unknown_fields=True):
     top_logprobs: "list[_KnownToken] | None" = None
 
 
+_CONTENTS: Final = {
+    "output_text": ("text", ""),
+    "refusal": ("refusal", ""),
+    "reasoning_text": ("reasoning", "content."),
+    "summary_text": ("summary", "summary."),
+}
 _COMPLETED: Final = Raw(b'"completed"')
 _text = msgspec.json.Decoder(str)
 _tokens = msgspec.json.Decoder(list[_Token] | None)
@@ -60,12 +66,13 @@ _NOTHING: Final[Own] = {}
 class _Item:
     """An item under way: the parts of its contents, and what of it has been said (kind of text, and its place)."""
 
-    __slots__ = ("cited", "done", "frame", "given", "named", "own", "parts", "said", "whole")
+    __slots__ = ("cited", "done", "frame", "given", "inside", "named", "own", "parts", "said", "whole")
 
     def __init__(self) -> None:
         self.frame: Own = {}
         self.own: Own = {}  # what is to be said with the next delta
         self.given: Own = {}  # and what of that was said
+        self.inside: dict[tuple[str, int], Own] = {}  # the same, of each content
         self.parts: dict[int, int] = {}
         self.said: set[tuple[str, int]] = set()
         self.cited: dict[int, int] = {}
@@ -77,6 +84,12 @@ class _Item:
         """Take the fields around an item's content: those that are not said yet go with its next delta."""
         self.frame, own = _around(fields, under)
         self.own = {name: value for name, value in own.items() if self.given.get(name) != value}
+
+    def fresh(self, content: tuple[str, int], own: Own) -> Own:
+        """Return the fields of a content that were not given yet."""
+        before = self.inside.get(content, {})
+        self.inside[content] = {**before, **own}
+        return {name: value for name, value in own.items() if before.get(name) != value}
 
     def around(self, own: Own) -> tuple[Own, Own]:
         """Return what the next delta says of the item: its frame, and ``own`` with what was not said yet."""
@@ -143,6 +156,8 @@ class Items:
         """Where something in a text comes from."""
         item = self._items.setdefault(index, _Item())
         item.cited[at] = item.cited.get(at, 0) + 1
+        if ("text", at) not in item.said:
+            yield from self.text(index, at, "", "text")  # of a text of nothing: it stands before what is said of it
         yield CitationDelta(self._part(item, at), source)
 
     def more(self, index: int, at: int) -> int | None:
@@ -156,11 +171,20 @@ class Items:
         return item is not None and (kind, at) in item.said
 
     def content_done(self, index: int, at: int, source: Raw) -> Iterator[StreamEvent]:
-        """A content of a message is complete: its text, where no delta had said it. Raises WireError."""
+        """A content of an item is complete: its text and its fields, where nothing had said them. Raises WireError."""
         part = Fields(source, "part")
-        kind = {"output_text": "text", "refusal": "refusal"}.get(part.text("type"))
-        if kind is not None and not self.has_said(index, at, kind):
-            yield from self.text(index, at, part.text(kind), kind)
+        kind, under = _CONTENTS.get(part.text("type"), ("", ""))
+        if not kind:
+            return
+        said = part.text("refusal" if kind == "refusal" else "text")
+        for repeated in ("annotations", "logprobs"):
+            part.take(repeated)
+        left = {under + name: value for name, value in _present(part.left).items()}
+        own = self._items.setdefault(index, _Item()).fresh((kind, at), left)
+        if not self.has_said(index, at, kind):
+            yield from self.text(index, at, said, kind, own)
+        elif own:
+            yield from self.text(index, at, "", kind, own)
 
     def done(self, index: int, source: Raw, where: str = "item") -> Iterator[StreamEvent]:
         """An item is complete: what was not said yet. Raises WireError where something in it is of the wrong type."""
@@ -211,7 +235,7 @@ class Items:
             refuses = part.text("type") == "refusal"
             kind = "refusal" if refuses else "text"
             said, cited, tokens = part.text(kind), part.list("annotations"), part.take("logprobs")
-            own = _present(part.left)
+            own = item.fresh((kind, at), _present(part.left))
             if tokens is not None and not _plain_tokens(tokens):
                 own["logprobs"] = tokens
             if (kind, at) not in item.said:
@@ -236,7 +260,7 @@ class Items:
                 text = Fields(source, where)
                 text.take("type")
                 said = text.text("text")
-                own = {under + name: value for name, value in _present(text.left).items()}
+                own = item.fresh((kind, at), {under + name: value for name, value in _present(text.left).items()})
                 if (kind, at) not in item.said:
                     yield from self.text(index, at, said, kind, own)
                 elif own:

@@ -54,7 +54,7 @@ _ENDS: Final = ("response.completed", "response.incomplete", "response.failed", 
 # Events that say nothing that is not said elsewhere: lifecycle, and the progress of tools that the provider runs.
 _SILENT: Final = frozenset((
     "response.content_part.added", "response.reasoning_summary_part.added",
-    "response.reasoning_summary_part.done", "response.function_call_arguments.done", "response.custom_tool_call_input.done",
+    "response.function_call_arguments.done", "response.custom_tool_call_input.done",
     "keepalive",
 ))  # fmt: skip
 _PROGRESS: Final = (
@@ -112,8 +112,9 @@ class Decoder:
             yield from self._items.added(wire.output_index, wire.item)
         elif kind == "response.output_item.done":
             yield from self._items.done(wire.output_index, wire.item)
-        elif kind == "response.content_part.done":
-            yield from self._items.content_done(wire.output_index, wire.content_index, wire.part)
+        elif kind in ("response.content_part.done", "response.reasoning_summary_part.done"):
+            at = wire.summary_index if kind == "response.reasoning_summary_part.done" else wire.content_index
+            yield from self._items.content_done(wire.output_index, at, wire.part)
         elif kind == "response.output_text.annotation.added":
             yield from self._items.annotation(wire.output_index, wire.content_index, wire.annotation)
         elif kind in ("response.created", "response.queued", "response.in_progress"):
@@ -129,7 +130,7 @@ class Decoder:
         at = wire.summary_index if kind == "summary" else wire.content_index
         if done:
             said = wire.refusal if kind == "refusal" else wire.text
-            if said and not self._items.has_said(wire.output_index, at, kind):
+            if not self._items.has_said(wire.output_index, at, kind):
                 yield from self._items.text(wire.output_index, at, said, kind)
             return
         if wire.delta:

@@ -64,6 +64,7 @@ class Writer:
         self._calls: dict[int, Open] = {}
         self._part = -1
         self._open: Open | None = None
+        self._spoken: dict[tuple[int, int | None], Open] = {}
         self._foreign: list[Raw] = []
         self._finish: Finish | None = None
         self._failed: Failed | None = None
@@ -142,9 +143,14 @@ class Writer:
         own = self._mine(event.own)
         kind = "refusal" if refuses else "text"
         current = self._open
+        before = self._spoken.get((event.part, None))
+        if before is not None and before is not current and not event.text:
+            before.keep(own)  # what is known of a text only after another one has begun
+            return
         if current is None or event.part != self._part or current.kind != kind or frame:
             current = self._content(kind, frame, own)
             self._part = event.part
+            self._spoken[event.part, None] = current
         current.keep(own)
         current.said.append(event.text)
         if own and not event.text:
@@ -181,6 +187,10 @@ class Writer:
         if not (event.text or event.encrypted or event.id or own) and event.section is None:
             return
         current = self._open
+        before = self._spoken.get((event.part, event.section))
+        if before is not None and before is not current and own and not (event.text or event.encrypted):
+            before.keep(own)
+            return
         if current is None or event.part != self._part or current.kind not in ("thought", "reasoning", "summary"):
             frame = event.frame if isinstance(event, ItemThinking) else {}
             known = {"id": event.id} if event.id else {}
@@ -193,7 +203,8 @@ class Writer:
             self._reasoned(current, event.text)
         if event.encrypted and self._open is not None:
             self._open.item["encrypted_content"] = event.encrypted
-        if own and self._open is not None:
+        if self._open is not None:
+            self._spoken[event.part, event.section] = self._open
             self._open.keep(own)
 
     def _reasoned(self, current: Open, text: str) -> None:
