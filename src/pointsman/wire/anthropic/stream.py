@@ -98,7 +98,6 @@ _indexed: Final = msgspec.json.Decoder(_Indexed)
 _string: Final = msgspec.json.Decoder(str)
 _BROKEN: Final = (Misread, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _NULL: Final = Raw(b"null")
-_PLAIN: Final = b"event: content_block_delta\ndata: "
 _KNOWN: Final = {
     "message_start": {"type", "message"},
     "content_block_start": {"type", "index", "content_block"},
@@ -130,8 +129,7 @@ class Decoder:
 
     def read(self, frame: bytes) -> list[StreamEvent]:
         """Return the events of one frame. Raises WireError when a block is beyond all bounds."""
-        plain = frame.startswith(_PLAIN) and frame.find(b"\n", len(_PLAIN)) == len(frame) - 2 and b"\r" not in frame
-        data = frame[len(_PLAIN) :] if plain else sse.data(frame)
+        data = sse.data(frame)
         if data is None or data.strip() == b"[DONE]":
             return []
         try:
