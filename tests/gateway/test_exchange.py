@@ -247,3 +247,34 @@ async def test_what_is_not_drawn_is_not_sampled(rig: Rig, upstream_at: Start) ->
         await rig.client().chat.completions.create(model="auto", messages=HELLO, metadata={"feature": feature})
     await rig.records(2)
     assert rig.samples == []
+
+
+async def test_what_is_unsealed_keeps_all_that_only_a_glance_passed_over(rig: Rig, upstream_at: Start) -> None:
+    """Where only Chat Completions is spoken, a request is written anew on a switch inside a conversation."""
+    first, second = await upstream_at(answer_whole), await upstream_at(answer_whole)
+    rig.publish(a_snapshot(first.port, second.port))
+    thought = {"type": "reasoning.text", "text": "hm", "signature": "c2ln"}
+    asked = {
+        "messages": [
+            {"role": "user", "content": "2 + 2?"},
+            {"role": "assistant", "content": "4", "reasoning_details": [thought]},
+            {"role": "user", "content": "sure?"},
+        ],
+        "temperature": 0.25,
+        "seed": 7,
+        "stop": ["END"],
+        "vendor_field": {"a": 1},
+    }
+    for model in ("p1/model-1", "p2/model-2"):
+        status, headers, _ = await rig.post(msgspec.json.encode({"model": model, **asked}), x_pointsman_conversation="c")
+        assert status == 200
+    assert headers["x-pointsman-lossy"] == "thinking.signature"
+    sent = json.loads(second.requests[0].body)
+    assert {name: sent[name] for name in ("temperature", "seed", "vendor_field")} == {
+        "temperature": 0.25,
+        "seed": 7,
+        "vendor_field": {"a": 1},
+    }
+    assert sent["stop"] == "END" or sent["stop"] == ["END"]
+    assert b"c2ln" in first.requests[0].body
+    assert b"c2ln" not in second.requests[0].body

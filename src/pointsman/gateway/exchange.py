@@ -18,7 +18,7 @@ from msgspec import structs
 
 from pointsman.core.chat import ChatRequest, Usage
 from pointsman.core.errors import GatewayError, UpstreamError, WireError
-from pointsman.core.record import Cause, ExchangeRecord, Sample
+from pointsman.core.record import Cause, ExchangeRecord
 from pointsman.core.routing import Context, Decision, Deployment, Needs, Route
 from pointsman.core.snapshot import ClientKey
 from pointsman.gateway import heads, sampling
@@ -60,8 +60,8 @@ class Exchange:
         self._id = equipment.ids.next(self._at_ms)
         self._entry = entry
         self._dialect = DIALECTS[entry.dialect]
-        # Where nothing can be translated, what only the client's own dialect has a word for need not be read.
-        read = glance if current.plain and entry.dialect == "openai_chat" else self._dialect.request.decode
+        self._glanced = entry.dialect == "openai_chat"  # where the bytes go on as they came, a glance is enough
+        read = glance if self._glanced else self._dialect.request.decode
         self._request = read(incoming.body, entry.address)
         self._feature = heads.feature_of(headers, self._request, key)
         self._route = ""
@@ -90,6 +90,9 @@ class Exchange:
                 self._status = self._status if began else CLIENT_GONE
             elif began:
                 self._outcome = "cut"  # by us: the process ends, or the client had stopped reading
+            raise
+        except WireError:
+            self._status = 400
             raise
         except GatewayError as error:
             self._status = error.status
@@ -139,15 +142,21 @@ class Exchange:
 
     def _needs(self, route: Route | None) -> Needs:
         """Return what the request needs. What nobody remembers of a provider's is taken to be with the reference."""
-        found = decide.needs_of(self._request)
         if self._current.plain:
-            return found
-        held = bond(self._request)
+            return decide.needs_of(self._request)
+        request = self._read_whole()
+        held = bond(request)
         holder = self._memory.holder(held)
         if held and holder is None and route is not None:
             holder = decide.plan_for(route, self._feature).reference or route.reference
-        reasons = unspeakable(self._request, self._current.dialects)
-        return structs.replace(found, unspeakable=reasons, held_by=holder or "")
+        reasons = unspeakable(request, self._current.dialects)
+        return structs.replace(decide.needs_of(request), unspeakable=reasons, held_by=holder or "")
+
+    def _read_whole(self) -> ChatRequest:
+        """Return the whole request where only a glance was taken of it. Raises WireError."""
+        if self._glanced:
+            self._request, self._glanced = self._dialect.request.decode(self._body, self._entry.address), False
+        return self._request
 
     # Calling.
 
@@ -224,9 +233,10 @@ class Exchange:
         """Return the way to a deployment and back; what somebody else sealed in this conversation stays behind."""
         before = self._memory.holder(self._conversation)
         unseal = before not in (None, to.name) and sealed(self._request)
+        direct = to.dialect == self._entry.dialect and to.variant is None and not unseal
         return Passage(
             self._entry,
-            self._request,
+            self._request if direct else self._read_whole(),
             self._body,
             to,
             self._id,
@@ -369,28 +379,11 @@ class Exchange:
             self._memory.remember(reply_name(self._answer.id), served)
 
     def _sample(self, trial: sampling.Standing, record: ExchangeRecord) -> None:
-        decision, said, served = record.decision, self._answer, record.attempts[-1]
-        if decision is None or said is None or served.deployment != decision.chosen:
-            return
-        text = said.graded
-        if len(text) > sampling.ANSWER_LIMIT:
-            return
-        self._with.offer(
-            Sample(
-                exchange=self._id,
-                feature=self._feature,
-                route=trial.route,
-                deployment=served.deployment,
-                arm=decision.arm if decision.arm in ("policy", "control") else "reference",
-                body=self._body,
-                answer=text,
-                usage=served.usage,
-                cost_nano=served.cost_nano,
-                expected=heads.expected_of(self._headers),
-                vector=self._vector or features.vector(self._request),
-                dialect=self._entry.dialect,
-            )
-        )
+        said, vector = self._answer, self._vector or features.vector(self._request)
+        expected = heads.expected_of(self._headers)
+        found = said and sampling.sample(trial, record, said, self._body, expected, vector, self._entry.dialect)
+        if found:
+            self._with.offer(found)
 
 
 def _prompt(request: ChatRequest) -> str:

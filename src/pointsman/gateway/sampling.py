@@ -6,8 +6,10 @@ nothing about the deployment that was chosen.
 
 from msgspec import Struct
 
+from pointsman.core.record import ExchangeRecord, Sample
 from pointsman.core.routing import Decision
 from pointsman.core.snapshot import Snapshot
+from pointsman.wire.answer import Answer
 
 ANSWER_LIMIT = 1024 * 1024
 """Characters of an answer that is kept for a sample; a longer one is not sampled, because half an answer is a wrong one."""
@@ -51,3 +53,26 @@ def wanted(trials: tuple[Standing, ...], plan_route: str, feature: str, decision
         if trial.route == plan_route if plan_route else decision.chosen in trial.references:
             return trial
     return None
+
+
+def sample(
+    trial: Standing, record: ExchangeRecord, said: Answer, body: bytes, expected: str | None, vector: bytes, dialect: str
+) -> Sample | None:
+    """Return the sample that an exchange is, None where it says nothing about the deployment that was chosen."""
+    decision, served, text = record.decision, record.attempts[-1], said.graded
+    if decision is None or served.deployment != decision.chosen or len(text) > ANSWER_LIMIT:
+        return None
+    return Sample(
+        exchange=record.id,
+        feature=record.feature,
+        route=trial.route,
+        deployment=served.deployment,
+        arm=decision.arm if decision.arm in ("policy", "control") else "reference",
+        body=body,
+        answer=text,
+        usage=served.usage,
+        cost_nano=served.cost_nano,
+        expected=expected,
+        vector=vector,
+        dialect=dialect,
+    )
