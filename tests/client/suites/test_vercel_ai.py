@@ -25,6 +25,7 @@ SDKS: Final = {
     "openai-compatible": "openai_chat",
 }
 FINDS: Final = turn(call("weather", '{"city"', ':"Oslo"}', id="call_a"), call("weather", '{"city"', ':"Rom"}', id="call_b"))
+DOT: Final = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII="
 OSLO: Final = {"name": "Oslo", "people": 700000}
 # By default the Responses provider refers to reasoning that OpenAI keeps, instead of sending it again.
 STATELESS: Final = {"providerOptions": {"openai": {"store": False, "include": ["reasoning.encrypted_content"]}}}
@@ -96,6 +97,19 @@ def test_text(ask: Ask, upstream: Upstream, kind: str) -> None:
     asked = json.dumps(upstream.last)
     assert "Be brief." in asked
     assert "300" in asked
+
+
+def test_an_image_and_a_conversation(ask: Ask, upstream: Upstream) -> None:
+    upstream.play(turn(text("A dot.")))
+    image = {"type": "file", "mediaType": "image/png", "data": DOT}
+    said = [
+        {"role": "user", "content": "Look."},
+        {"role": "assistant", "content": "At what?"},
+        {"role": "user", "content": [{"type": "text", "text": "At this."}, image]},
+    ]
+    assert ask("generateText", prompt=said)["text"] == "A dot."
+    asked = json.dumps(upstream.last)
+    assert asked.index("Look.") < asked.index("At what?") < asked.index("At this.") < asked.index(DOT)
 
 
 @pytest.mark.parametrize("kind", ["generateText", "streamText"])

@@ -291,7 +291,7 @@ def test_media_of_other_dialects() -> None:
     )
     body, lost = encoded(foreign(Message("user", parts)))
     assert body["input"][0]["content"] == [
-        {"type": "input_image", "image_url": "data:image/gif;base64,AA=="},
+        {"type": "input_image", "image_url": "data:image/gif;base64,AA==", "detail": "auto"},
         {"type": "input_file", "filename": "file.pdf", "file_data": "data:application/pdf;base64,AA=="},
         {"type": "input_text", "text": "plain"},
         {"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}},

@@ -18,6 +18,7 @@ _TEXTS = frozenset(("input_text", "output_text", "text"))
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,")
 _MIMES = {"mp3": "audio/mpeg", "wav": "audio/wav"}
 _FORMATS = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "audio/x-wav": "wav", "audio/wave": "wav"}
+_ANY_DETAIL = "auto"  # what no detail stands for; the published schema wants it said
 _KIND = msgspec.json.Decoder(dict[str, Raw])
 
 
@@ -91,7 +92,7 @@ def written(part: Text | Refusal | Media, *, by_model: bool, ours: bool, lost: s
             lost.add("media.name")
         return {"type": "input_text", "text": part.text}
     if part.kind == "image":
-        return _image(part)
+        return _image(part, ours=ours)
     if part.kind == "file":
         return _file(part, ours=ours)
     if part.kind == "audio" and part.data:
@@ -105,14 +106,14 @@ def audio_format(mime: str) -> str:
     return _FORMATS.get(mime, mime.removeprefix("audio/"))
 
 
-def _image(part: Media) -> dict[str, object]:
+def _image(part: Media, *, ours: bool) -> dict[str, object]:
     made: dict[str, object] = {"type": "input_image"}
     if part.file_id:
         made["file_id"] = part.file_id
     else:
         made["image_url"] = part.url or f"data:{part.mime or 'image/png'};base64,{part.data}"
-    if part.detail:
-        made["detail"] = part.detail
+    if part.detail or not ours:
+        made["detail"] = part.detail or _ANY_DETAIL
     return made
 
 
