@@ -1,13 +1,16 @@
 """The table of what is known of busy deployments, row by row; the clock is the test's."""
 
+import random
+
 import pytest
 
-from pointsman.core.routing import Deployment
+from pointsman.core.routing import Deployment, Pool
 from pointsman.gateway.attempt import Call
 from pointsman.gateway.loads import HALF_LIFE_S, REGROWS, Loads
-from pointsman.policy.balance import Load
+from pointsman.policy.balance import Load, drawn, shares
 
 UNIX = 1_800_000_000.0
+SECONDS, SETTLED = 120, 20
 
 
 def left(remaining: int, reset: str) -> tuple[tuple[bytes, bytes], ...]:
@@ -87,3 +90,26 @@ def test_what_is_learned_of_a_reply(status: int, known: Load) -> None:
     loads.answered(call, (*left(50, "60s"), (b"retry-after", b"30")), UNIX)
     loads.ended("a")
     assert loads.now(11.5)["a"] == known
+
+
+@pytest.mark.parametrize(("rate", "capacity"), [(100, 40), (100, 90), (100, 10), (20, 10)])
+def test_what_a_deployment_takes_is_found_by_its_refusals_alone(rate: int, capacity: int) -> None:
+    """``capacity`` of ``rate`` requests a second are taken and the rest refused, and no reply names a quota."""
+    rng, loads, pool = random.Random(rate), Loads(), Pool((("a",), ("b",)))
+    taken = refused = 0
+    for second in range(SECONDS):
+        room = capacity
+        for place in range(rate):
+            now = second + place / rate
+            if drawn(shares(pool, ("a", "b"), loads.now(now)), rng.random()) == "b":
+                continue
+            room -= 1
+            settled = second >= SETTLED
+            if room >= 0:
+                taken += settled
+                loads.replied("a", now, 0.1, (), UNIX)
+            else:
+                refused += settled
+                loads.refused("a", now, None, (), UNIX)
+    assert taken >= 0.7 * capacity * (SECONDS - SETTLED), "it is used"
+    assert refused <= 0.03 * rate * (SECONDS - SETTLED), "and hardly ever asked in vain"

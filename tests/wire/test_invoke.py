@@ -4,6 +4,8 @@ import json
 from base64 import b64encode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pointsman.core.chat import Failed, TextDelta
 from pointsman.core.errors import WireError
@@ -60,3 +62,14 @@ def test_what_came_before_damage_is_given_out_first() -> None:
     for after in (invoke.end, lambda: invoke.feed(b"")):
         with pytest.raises(WireError):
             after()
+
+
+@given(st.lists(st.binary(max_size=60)), st.binary(max_size=60))
+def test_no_bytes_do_anything_but_events_or_the_wires_own_error(chunks: list[bytes], payload: bytes) -> None:
+    invoke = InvokeStream()
+    try:
+        for piece in (chunk(payload), framed({":event-type": "chunk", ":message-type": "event"}, payload), *chunks):
+            invoke.feed(piece)
+        invoke.end()
+    except WireError:
+        pass
