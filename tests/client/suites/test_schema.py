@@ -5,6 +5,8 @@ Whole and streamed, for each kind of turn: what the client hears must be what th
 
 import http.client
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -62,14 +64,15 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "tools": [{"functionDeclarations": [{"name": n, "parameters": PARAMETERS} for n in ("weather", "clock")]}],
     },
 }
+EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
 PATHS: Final = {"openai_chat": "/v1/chat/completions", "openai_responses": "/v1/responses", "anthropic": "/v1/messages"}
 
 
 def ask(
-    cell: Cell, speaks: str, *, stream: bool, model: str = "scripted", status: int = 200
+    cell: Cell, speaks: str, *, stream: bool, model: str = "scripted", status: int = 200, more: Mapping[str, Any] = EMPTY
 ) -> tuple[http.client.HTTPMessage, bytes]:
     """Send a request by hand and return head and body of a reply of the status that is expected."""
-    body = BODIES[speaks]
+    body = {**BODIES[speaks], **more}
     if speaks == "gemini":
         verb = "streamGenerateContent?alt=sse" if stream else "generateContent"
         path = f"/v1beta/models/{cell.named(model)}:{verb}"
