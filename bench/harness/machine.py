@@ -20,7 +20,7 @@ from types import FrameType
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
-START_S, END_S = 90.0, 20.0
+START_S, END_S = 90.0, 5.0
 
 
 class NotStarted(Exception):  # noqa: N818 - it is what happened

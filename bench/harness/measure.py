@@ -221,7 +221,7 @@ class Bench:
                     _stopped(process)
                 self.results.add("streams open", name, 0, report.open)
                 self.results.add("streams failed", name, 0, report.errors)
-                self.results.add("stream kb", name, 0, (peak - before) * 1e3 / count)
+                self.results.add("stream kb", name, 0, (peak - before) * 1e3 / max(report.open, 1))
 
     @contextlib.contextmanager
     def _fresh(self, name: str) -> Iterator[Target]:
