@@ -22,6 +22,7 @@ import sys
 from pathlib import Path
 
 from harness import peers, report
+from harness.choices import some_of
 from harness.floors import Floor, floors
 from harness.load import Target
 from harness.machine import NotStarted, machine, missing
@@ -34,7 +35,7 @@ TARGETS = (
     "direct", "nginx", "pinned", "single", "auto", "to-anthropic", "from-anthropic", "nginx-tls", "pinned-tls", "auto-tls",
 )  # fmt: skip
 REMEMBERED = ("nginx", "pinned")
-HELD = ("nginx", "pinned", "auto", "to-anthropic", "nginx-tls", "pinned-tls")
+HELD = ("nginx", "pinned", "to-anthropic", "nginx-tls", "pinned-tls")
 NAME = "bench/gateway.py"
 
 
@@ -127,9 +128,9 @@ def _print(results: Results, judged: list[Floor]) -> None:
 def _options() -> argparse.Namespace:
     defaults = {field.name: field.default for field in dataclasses.fields(Sizes)}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", type=_some_of(*ROUND_PARTS, *ONCE_PARTS), default="all", help="parts, by comma [all]")
-    parser.add_argument("--targets", type=_some_of(*TARGETS), default="all", help="targets, by comma [all]")
-    parser.add_argument("--peers", type=_some_of(*peers.PEERS), default="all", help="other gateways, by comma [all]")
+    parser.add_argument("--only", type=some_of(*ROUND_PARTS, *ONCE_PARTS), default="all", help="parts, by comma [all]")
+    parser.add_argument("--targets", type=some_of(*TARGETS), default="all", help="targets, by comma [all]")
+    parser.add_argument("--peers", type=some_of(*peers.PEERS), default="all", help="other gateways, by comma [all]")
     parser.add_argument("--rounds", type=int, default=5, help="rounds, of which medians are taken [5]")
     parser.add_argument("--requests", type=int, default=defaults["requests"], help="whole requests per round [%(default)s]")
     parser.add_argument("--seconds", type=float, default=defaults["seconds"], help="of 100 requests/s [%(default)s]")
@@ -141,21 +142,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="write everything as JSON")
     parser.add_argument("--write", action="store_true", help=f"write the tables into docs/{report.DOCUMENT.name}")
     return parser.parse_args()
-
-
-def _some_of(*known: str) -> "type[list[str]]":
-    """Return a reader of a list of names; ``all`` is every one, ``none`` is none."""
-
-    def read(text: str) -> list[str]:
-        if text in ("all", "none"):
-            return list(known) if text == "all" else []
-        asked = text.split(",")
-        unknown = [name for name in asked if name not in known]
-        if unknown:
-            raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: choose from {', '.join(known)}")
-        return [name for name in known if name in asked]
-
-    return read  # type: ignore[return-value]
 
 
 def _progress(what: str) -> None:

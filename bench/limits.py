@@ -22,6 +22,7 @@ import uvloop
 
 from harness import report
 from harness.bodies import MEGABYTES, bodies
+from harness.choices import some_of
 from harness.disconnect import disconnect
 from harness.floors import Floor
 from harness.machine import Machine, NotStarted, free_port, machine, missing
@@ -89,8 +90,8 @@ async def _tried(machine: Machine, part: str, name: str, options: argparse.Names
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=PARTS, nargs="*", default=PARTS, help="parts [all]")
-    parser.add_argument("--targets", choices=TARGETS, nargs="*", default=TARGETS, help="ways through the gateway [all]")
+    parser.add_argument("--only", type=some_of(*PARTS), default="all", help="parts, by comma [all]")
+    parser.add_argument("--targets", type=some_of(*TARGETS), default="all", help="by comma [all]")
     parser.add_argument("--repeats", type=int, default=40, help="of each way to leave [40]")
     parser.add_argument("--bodies", type=int, default=500, help=f"bodies of {MEGABYTES} MB at once [500]")
     parser.add_argument("--delay", type=float, default=30.0, help="seconds of a slow upstream, for the bodies [30]")

@@ -1,5 +1,6 @@
 """What the benchmarks of the gateway share.
 
+choices     lists of names on a command line
 machine     two cores, processes that end with the benchmark, their CPU and memory
 load        the C load generator and the C upstream (bench/gateway/*.c)
 targets     what is measured: nginx and Pointsman, in front of the same upstream, in plaintext and with TLS to it

@@ -31,8 +31,9 @@ ROUND_PARTS = ("whole", "burst", "paced", "deciding", "latency", "first")
 ONCE_PARTS = ("workers", "memory", "streams")
 SETTLE_S = 0.7
 """Longer than the journal's flush interval: writing is part of what a request costs."""
-IDLE_S = 3.0
-STREAM_PACE_MS = 500
+STARTED_S, IDLE_S = 5.0, 5.0
+"""How long a process is left alone before its memory is called idle, and how long its CPU is then watched."""
+STREAM_PACE_MS = 1000
 PEER_PARTS: Sequence[str] = ("whole", "burst", "paced", "latency", "first")
 DECIDED = ("nginx", "pinned", "single", "auto", "nginx-tls", "pinned-tls", "auto-tls")
 
@@ -186,7 +187,7 @@ class Bench:
         for name in names:
             with self._fresh(name) as target:
                 self.progress(f"memory: {name}, idle")
-                time.sleep(1.0)
+                time.sleep(STARTED_S)
                 before = cpu_us(target.pid)
                 time.sleep(IDLE_S)
                 self.results.add("idle cpu", name, 0, (cpu_us(target.pid) - before) / IDLE_S / 1e4)

@@ -142,6 +142,8 @@ def _more(results: Results, metric: str) -> Cell:
 
 def _base(target: str) -> str:
     """Return the reverse proxy that a target is compared with; the target itself where there is none."""
+    if target.startswith("workers"):
+        return target
     return f"nginx beside {target}" if target in PEERS else BASES.get(target, "nginx")
 
 
