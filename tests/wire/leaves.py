@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Path = tuple[str | int, ...]
-Outcome = tuple[object, frozenset[str]] | None
+Outcome = tuple[bytes, frozenset[str]] | None
 Translate = Callable[[Any], Outcome]
 """Returns what a document becomes and the names of what it lost; None where it is refused."""
 

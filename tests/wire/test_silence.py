@@ -209,3 +209,18 @@ def test_a_field_that_nobody_knows_is_named(source_target: Direction, recorded: 
             if leaf.path and translate(with_more(document, leaf.path)) == whole:
                 found.append(leaf.shape)
     assert not found, found
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+@pytest.mark.parametrize("recorded", [requests, replies], ids=["requests", "replies"])
+def test_a_field_that_nobody_knows_comes_back_to_its_own_dialect(name: str, recorded: Callable[..., Any]) -> None:
+    skip = skipping(lambda _: False)
+    found = []
+    for document, translate in recorded(name, name):
+        for leaf in objects(document) if translate(document) is not None else ():
+            if skip(leaf):
+                continue
+            new = translate(with_more(document, leaf.path))
+            if new is None or b'"xNew"' not in new[0] or new[1]:
+                found.append(leaf.shape)
+    assert not found, found

@@ -13,7 +13,10 @@ from pointsman.wire.dialect import Stamp
 from pointsman.wire.openai_chat import reply, request, stream
 
 VERBATIM = {"parameters", "schema", "metadata", "arguments"}
-UNREAD = {"choices.delta.reasoning_details.format"}  # OpenRouter says whose form it is; a delta has no place for that
+UNREAD = {
+    "choices.delta.reasoning_details.format",  # OpenRouter says whose form it is; a delta has no place for that
+    "sla_metrics",  # what a provider measured, other values in every chunk
+}
 
 
 def recorded() -> list[Exchange]:

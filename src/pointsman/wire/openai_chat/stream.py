@@ -52,7 +52,8 @@ class _Error(Struct):
     status_code: Any = None
 
 
-class _Groq(Struct):
+class _Groq(Struct, forbid_unknown_fields=True):
+    id: Any = None
     usage: Raw = ABSENT
     error: Raw = ABSENT
 
@@ -122,7 +123,9 @@ class Decoder:
             return
         if not self._begun:
             yield from self._begin(chunk, strange)
-        elif strange:
+        elif groq is not None:
+            self.unread.update(f"x_groq.{name}" for name in groq[1])
+        if strange and self._begun:
             self._note(strange, ending=any(choice.finish_reason for choice in chunk.choices or ()))
         for choice in chunk.choices or ():
             progress = self._choices.get(choice.index) or self._new(choice.index)
@@ -150,15 +153,17 @@ class Decoder:
             if raw is not ABSENT and given(raw):
                 self._around[name] = raw
         self._around.update({name: raw_of(value) for name, value in strange.items() if not name.startswith("choices.")})
-        ending = any(choice.finish_reason for choice in chunk.choices or ())
-        self._note({name: value for name, value in strange.items() if name.startswith("choices.")}, ending=ending)
         if chunk.choices or chunk.id or given(chunk.usage):
             self._begun = True
             yield start_of(chunk.id, chunk.model, chunk.created, chunk.service_tier, self._around)
 
     def _note(self, strange: dict[str, Any], *, ending: bool) -> None:
-        """Name what was not understood; a field of the first chunk may come again, one of a choice may stand at its end."""
-        self.unread.update(name for name in strange if name not in self._around and not (ending and _of_choice(name)))
+        """Name what was not understood; a field of the first chunk may come again as it was, one of a choice at its end."""
+        self.unread.update(
+            name
+            for name, value in strange.items()
+            if not (ending and _of_choice(name)) and self._around.get(name) != raw_of(value)
+        )
 
     def _beside(self, choice: chunks.Choice, strange: dict[str, Any], chunk: chunks.Chunk) -> Own:
         """Return what a choice that ends says beside its reason."""
