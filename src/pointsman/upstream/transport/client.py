@@ -20,21 +20,22 @@ import ssl
 
 from pointsman.core.errors import UpstreamError
 from pointsman.upstream.interfaces import Reply, Request, Timeouts
-from pointsman.upstream.transport.head import Target, form_of
+from pointsman.upstream.transport.head import Form, Target, form_of
 from pointsman.upstream.transport.pool import Pool
 
 
 class HttpTransport:
     """HTTP/1.1 to any number of origins (see ``interfaces.Transport``). Lives in one event loop.
 
-    ``connections_per_origin`` bounds the connections open to one origin; further requests wait for ``connect_s``.
+    ``connections_per_origin`` bounds the connections open to one origin; further requests wait for ``connect_s``. By
+    default it is more than a gateway serves at once, so that it is the gateway that says when there is too much.
     ``idle_s`` is how long an unused connection is kept, in seconds: under the minute after which common load balancers close
     theirs. ``tls`` is for tests and private authorities; by default the system's trust store verifies, which
     SSL_CERT_FILE and SSL_CERT_DIR replace.
     """
 
     def __init__(
-        self, *, connections_per_origin: int = 1024, idle_s: float = 30.0, tls: ssl.SSLContext | None = None
+        self, *, connections_per_origin: int = 16_384, idle_s: float = 30.0, tls: ssl.SSLContext | None = None
     ) -> None:
         self._limit = connections_per_origin
         self._idle_s = idle_s
@@ -57,8 +58,10 @@ class HttpTransport:
         pool = self._pools.get(form.target.origin) or self._open_pool(form.target)
         ends_at = self._loop.time() + timeouts.total_s
         connection = pool.kept() or await pool.connection(min(timeouts.connect_s, timeouts.total_s))
+        answer = connection.begin(data, request.method == "HEAD", timeouts, ends_at)
+        del data  # a large body would be here once more for as long as the model thinks
         try:
-            return await connection.begin(data, request.method == "HEAD", timeouts, ends_at)
+            return await answer
         except asyncio.CancelledError:
             connection.give_up("the request was cancelled")
             raise
@@ -66,16 +69,16 @@ class HttpTransport:
             if not connection.stale:
                 raise
         pool.drop_kept()  # the newest went stale, so the older ones are no better
-        return await self._again(pool, request, data, timeouts, ends_at)
+        return await self._again(pool, request, form, timeouts, ends_at)
 
-    async def _again(self, pool: Pool, request: Request, data: bytes, timeouts: Timeouts, ends_at: float) -> Reply:
+    async def _again(self, pool: Pool, request: Request, form: Form, timeouts: Timeouts, ends_at: float) -> Reply:
         """Send once more, over a connection that is not stale."""
         try:
             connection = await pool.connection(min(timeouts.connect_s, timeouts.total_s))
         except UpstreamError as error:
             raise UpstreamError(error.kind, str(error), sent=True) from error
         try:
-            return await connection.begin(data, request.method == "HEAD", timeouts, ends_at)
+            return await connection.begin(form.filled(request), request.method == "HEAD", timeouts, ends_at)
         except asyncio.CancelledError:
             connection.give_up("the request was cancelled")
             raise
