@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import resource
 import signal
 import socket
 import sys
@@ -42,6 +43,7 @@ async def serve_until_signalled(
     """Serve until SIGINT or SIGTERM. ``offer`` takes samples for running trials; ``stopping`` is called at the signal."""
     sys.setswitchinterval(SWITCH_S)
     gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
+    allow_files()
     async with _gateway(store, offer) as gateway:
         gc.freeze()  # what is here now stays: it need not be looked through again and again
         server = Server(gateway, gateway.limits)
@@ -63,6 +65,12 @@ async def serve_until_signalled(
         hurrying.cancel()
         ending.cancel()
         await server.stop(0)
+
+
+def allow_files() -> None:
+    """Let this process open as many files as it may: a request takes two sockets, and most systems begin at 1,024."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 @contextlib.asynccontextmanager
