@@ -62,6 +62,23 @@ def test_the_truth_is_found_again(*, labels: bool) -> None:
     assert np.abs(error.mean(axis=0)).max() < 0.03
 
 
+@pytest.mark.parametrize(("shown", "gap"), [(False, 0.1), (True, 0.5)])
+def test_deployments_are_told_apart_within_a_task_only_where_that_was_shown(*, shown: bool, gap: float) -> None:
+    """A structural feature makes every prompt harder for all; it tells a from b only where it truly does, and by much."""
+    learned, _ = made(1500)
+    hard = learned.vectors[:, 1] / 255
+    if shown:
+        score = learned.score.copy()
+        score[:, 0], score[:, 1] = hard > 0.5, hard < 0.5
+        learned = replace(learned, score=score)
+    first = learned.rows(learned.task == 0)
+    sure = learned.vectors[learned.task == 0, 1] / 255
+    found = predicted(learned, first).quality
+    apart = found[:, 0] - found[:, 1]
+    assert (apart[sure > 0.8].mean() - apart[sure < 0.2].mean() > gap) == shown
+    assert found[sure < 0.2, 2].mean() > found[sure > 0.8, 2].mean() - 0.01
+
+
 def test_labels_teach_faster_and_are_not_needed_to_predict() -> None:
     asked, chance = made(500, 77)
     with_labels, without = (

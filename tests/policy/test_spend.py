@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pointsman.policy import spend
 from pointsman.policy.linear import Folded
 from pointsman.policy.outcomes import Floats
-from pointsman.policy.spend import SpendModel, fit
+from pointsman.policy.spend import SpendModel
 
 
 def folded(rows: int, axes: int = 3, seed: int = 0) -> Folded:
@@ -16,10 +17,15 @@ def folded(rows: int, axes: int = 3, seed: int = 0) -> Folded:
     return Folded.of(coordinates - coordinates.mean(axis=0), np.arange(rows) % 5)
 
 
+def fit(amounts: Floats, where: Folded) -> tuple[SpendModel, Floats]:
+    """Learn from rows of one kind of task."""
+    return spend.fit(amounts, np.zeros(len(amounts), dtype=np.int64), np.ones((len(amounts), 1)), where)
+
+
 def predicted(model: SpendModel, coordinates: Floats) -> Floats:
     """As ``SpendModel`` says."""
     with np.errstate(over="ignore"):  # infinity is cut to what was seen
-        return np.asarray(np.minimum(np.exp(model.intercept + coordinates @ model.slopes), model.most))
+        return np.asarray(np.minimum(np.exp(model.intercept + coordinates @ model.slopes + model.table[0]), model.most))
 
 
 def skewed(where: Folded, seed: int, noise: float = 0.3) -> Floats:
@@ -93,6 +99,21 @@ def test_held_out_predictions_have_not_seen_their_row() -> None:
     moved = np.log(after[:, 0] / before[:, 0])
     others = np.delete(moved, 7)
     assert abs(moved[7] - np.median(others)) <= np.abs(others - np.median(others)).max() + 1e-12
+
+
+def test_a_kind_of_task_that_is_more_skewed_than_others_is_priced_at_its_own_mean() -> None:
+    """Both kinds have the same logarithms on average; the mean of the second is far larger."""
+    where = folded(2000)
+    labels = np.arange(2000) % 2
+    rng = np.random.default_rng(6)
+    amounts = np.exp(5 + np.where(labels, 1.2, 0.2)[:, None] * rng.normal(size=(2000, 2)))
+    chances = np.eye(2)[labels]
+    model, held = spend.fit(amounts, labels, chances, where)
+    for label in range(2):
+        mine = labels == label
+        assert held[mine].mean(axis=0) == pytest.approx(amounts[mine].mean(axis=0), rel=0.1)
+    assert (model.table[1] > 0.2).all()
+    assert (model.table[0] < -0.2).all()
 
 
 def test_there_is_no_chance_in_it() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.core.routing import Objective
-from pointsman.policy.trade import _DOUBT, FEWEST, Evidence, Trade, _falling, resolve
+from pointsman.policy.trade import _DOUBT, _LEAST, FEWEST, Evidence, Trade, _falling, earns, resolve
 
 NAMES = ("dear", "cheap")
 
@@ -87,6 +87,58 @@ def test_match_keeps_its_distance_where_evidence_is_thin() -> None:
     assert _DOUBT > 0
     assert resolved(Objective("match", tolerance=0.012), made(200)).fixed == "dear"
     assert resolved(Objective("match", tolerance=0.012), made(40_000)).fixed == "cheap"
+
+
+def two_kinds(count: int, *, loss: float, saving: float) -> Evidence:
+    """Half of the prompts lose nothing with the cheap one; the other half loses ``loss`` each, and saves ``saving``."""
+    easy = np.arange(count) % 2 == 0
+    score = np.column_stack((np.ones(count), np.where(easy, 1.0, 1.0 - loss)))
+    cost = np.column_stack((np.full(count, 100.0), np.where(easy, 10.0, 100.0 - saving)))
+    return known(score * 0.9, score, cost)
+
+
+@pytest.mark.parametrize(("saving", "sold"), [(60.0, True), (2.0, False)])
+def test_match_spends_its_tolerance_only_where_that_buys_something(saving: float, *, sold: bool) -> None:
+    """The first half is free and saves 45 a request; a loss of one point on the rest saves much, or next to nothing."""
+    trade = resolved(Objective("match", tolerance=0.02), two_kinds(4000, loss=0.02, saving=saving))
+    assert trade.value_nano is not None
+    assert (trade.choosing[0] < 1.0) == sold
+    assert trade.choosing[1] == pytest.approx(100 - 45 - (saving / 2 if sold else 0))
+    if not sold:
+        assert trade.value_nano >= _LEAST * 45 / 0.02
+
+
+def test_without_tolerance_no_quality_is_sold() -> None:
+    trade = resolved(Objective("match", tolerance=0.0), two_kinds(400, loss=0.02, saving=60))
+    assert trade.value_nano is None
+    assert trade.choosing == pytest.approx((1.0, 55.0))
+
+
+def told(seed: int, *, skill: float) -> tuple[Evidence, Evidence]:
+    """Return what who tells prompts apart (right by ``skill``) and who tells nothing would predict, of the same answers."""
+    rng = np.random.default_rng(seed)
+    easy = rng.random(600) < 0.5
+    score = np.column_stack((rng.random(600) < 0.7, rng.random(600) < np.where(easy, 0.95, 0.3))).astype(float)
+    thought = np.where(rng.random(600) < skill, easy, rng.random(600) < 0.5)
+    bold = np.column_stack((np.full(600, 0.7), np.where(thought, 0.95, 0.3)))
+    plain = np.tile([0.7, 0.625], (600, 1))
+    return known(bold, score, (100.0, 10.0)), known(plain, score, (100.0, 10.0))
+
+
+def test_predictions_earn_their_place_by_better_choices() -> None:
+    assert all(earns(*told(seed, skill=1.0)) for seed in range(20))
+
+
+def test_predictions_that_know_nothing_more_do_not_but_by_chance() -> None:
+    assert sum(earns(*told(seed, skill=0.0)) for seed in range(100)) <= 10
+    bold, plain = told(0, skill=1.0)
+    assert not earns(plain, plain)
+    assert not earns(plain, bold)
+
+
+def test_predictions_earn_their_place_by_quality_where_no_cost_is_known() -> None:
+    score = np.tile([[1.0, 0.0], [0.0, 1.0]], (100, 1))
+    assert earns(known(score, score, np.nan), known(np.full(score.shape, 0.5), score, np.nan))
 
 
 def test_match_stays_where_even_the_best_predictions_lose_too_much() -> None:

@@ -89,6 +89,13 @@ class Regression:
     held_out: Floats
     variance: Floats
 
+    def over(self, width: int) -> "Regression":
+        """Return the regression of ``width`` outputs: this one, or where it is of one output, that for each of them."""
+        if len(self.intercept) == width:
+            return self
+        one = (self.intercept, self.slopes, self.held_out, self.variance)
+        return Regression(*(np.repeat(each, width, axis=-1) for each in one))
+
 
 def regress(folded: Folded, outputs: Floats, penalties: Sequence[float] = PENALTIES) -> Regression:
     """Return the ridge regression of complete outputs (N, M), a penalty and a slope in [0, 1] per output direction.

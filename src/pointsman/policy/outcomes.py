@@ -85,10 +85,14 @@ class Outcomes:
         return np.array([zlib.crc32(f"fold:{name}".encode()) % count for name in self.groups], dtype=np.int64)
 
 
+def sums(values: Floats, labels: Indices, count: int) -> Floats:
+    """Return the sums (``count``, M) of the rows of each label."""
+    out = np.zeros((count, values.shape[1]))
+    np.add.at(out, labels, values)
+    return out
+
+
 def _averaged(values: Floats, which: Indices, count: int) -> Floats:
     known = np.isfinite(values)
-    sums = np.zeros((count, values.shape[1]))
-    seen = np.zeros((count, values.shape[1]))
-    np.add.at(sums, which, np.where(known, values, 0.0))
-    np.add.at(seen, which, known)
-    return np.where(seen > 0, sums / np.maximum(seen, 1.0), np.nan)
+    total, seen = sums(np.where(known, values, 0.0), which, count), sums(known.astype(np.float64), which, count)
+    return np.where(seen > 0, total / np.maximum(seen, 1.0), np.nan)

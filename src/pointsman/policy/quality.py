@@ -3,8 +3,9 @@
 Strategy: layers, each shrunk towards the one before by what the data can bear. First the mean of each deployment and how
 hard each kind of task is for all (an additive table); then by how much a deployment departs from that on a task (empirical
 Bayes, Morris 1983); then a regression of what is left on the features and on the chances of the tasks. The task of a new
-request is predicted from its features, so no label is needed. Last, where requests carry a feature tag, what remains for
-each tag.
+request is predicted from its features, so no label is needed. The regression can tell deployments apart request by request,
+or only how hard a request is for all alike: the bolder form has to earn its place (``policy/teach``). Last, where requests
+carry a feature tag, what remains for each tag.
 
 Every layer is learned on what the layers before predict for rows that they had not seen, and so are the shrinkages: that is
 what keeps predictions calibrated, and keeps near-equals from winning by luck.
@@ -18,7 +19,7 @@ from typing import Final
 import numpy as np
 
 from pointsman.policy.linear import Folded, classify, completed, regress, softmax
-from pointsman.policy.outcomes import Floats, Indices, Outcomes
+from pointsman.policy.outcomes import Floats, Indices, Outcomes, sums
 
 FOLDS: Final = 5
 SMALLEST_TASK: Final = 8
@@ -73,10 +74,11 @@ class QualityModel:
     tags: Floats
 
 
-def fit(outcomes: Outcomes, tasks: Tasks, folded: Folded) -> tuple[QualityModel, Floats]:
+def fit(outcomes: Outcomes, tasks: Tasks, folded: Folded, *, apart: bool) -> tuple[QualityModel, Floats]:
     """Return the model and its held-out predictions (N, M) for the rows that it was learned from.
 
-    ``outcomes`` are grouped rows, ``tasks`` their tasks, and ``folded`` their coordinates in folds.
+    ``outcomes`` are grouped rows, ``tasks`` their tasks, and ``folded`` their coordinates in folds. ``apart``: whether the
+    regression tells deployments apart, or only how hard a request is for all of them alike.
     """
     labels, count = tasks.labels, len(tasks.names)
     table = _Table.of(outcomes.score, labels, count)
@@ -84,7 +86,8 @@ def fit(outcomes: Outcomes, tasks: Tasks, folded: Folded) -> tuple[QualityModel,
     for mine, _, _ in folded.parts:
         part = table if mine.all() else _Table.of(outcomes.score[~mine], labels[~mine], count)
         held[mine] = tasks.chances[mine] @ part.quality
-    rest = regress(folded, completed(outcomes.score - held))
+    left = completed(outcomes.score - held)
+    rest = regress(folded, left if apart else left.mean(axis=1, keepdims=True)).over(left.shape[1])
     held += rest.held_out * (trust := _trust(outcomes.score - held, rest.held_out))
     tags = _tags(outcomes.score - held, outcomes.feature, len(outcomes.features))
     held = _with_tags(held, outcomes, folded)
@@ -124,8 +127,8 @@ class _Table:
     def of(score: Floats, labels: Indices, count: int) -> "_Table":
         """Estimate deployment means, task means and departures from their sum, shrunk by empirical Bayes."""
         seen = np.isfinite(score)
-        number = _sums(seen.astype(np.float64), labels, count)
-        mean = _sums(np.where(seen, score, 0.0), labels, count) / np.maximum(number, 1.0)
+        number = sums(seen.astype(np.float64), labels, count)
+        mean = sums(np.where(seen, score, 0.0), labels, count) / np.maximum(number, 1.0)
         within = np.where(seen, score - mean[labels], 0.0)
         free = np.maximum(number.sum(axis=0) - (number > 0).sum(axis=0), 1.0)
         noise = np.square(within).sum(axis=0) / free + 1e-4
@@ -173,8 +176,8 @@ def _tags(residual: Floats, feature: Indices, count: int) -> Floats:
     tagged = feature >= 0
     seen = np.isfinite(residual[tagged])
     labels = feature[tagged]
-    number = _sums(seen.astype(np.float64), labels, count)
-    mean = _sums(np.where(seen, residual[tagged], 0.0), labels, count) / np.maximum(number, 1.0)
+    number = sums(seen.astype(np.float64), labels, count)
+    mean = sums(np.where(seen, residual[tagged], 0.0), labels, count) / np.maximum(number, 1.0)
     noise = float(np.nanvar(residual)) + 1e-4
     between = max(float((number * np.square(mean) - noise).sum() / max(float(number.sum()), 1.0)), 0.0)
     return mean * number * between / (number * between + noise)
@@ -190,9 +193,3 @@ def _with_tags(held: Floats, outcomes: Outcomes, folded: Folded) -> Floats:
         tags = _tags((outcomes.score - held)[~mine], outcomes.feature[~mine], count)
         added[mine] = np.where(outcomes.feature[mine, None] >= 0, tags[outcomes.feature[mine]], 0.0)
     return held + added
-
-
-def _sums(values: Floats, labels: Indices, count: int) -> Floats:
-    out = np.zeros((count, values.shape[1]))
-    np.add.at(out, labels, values)
-    return out

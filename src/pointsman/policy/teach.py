@@ -1,8 +1,9 @@
 """From graded answers to a policy: quality, cost and output length learned together on one decomposition.
 
 Strategy: the features are turned onto their axes once, and the chances of the tasks, told without each row's own fold, join
-them as further coordinates; every regression shares these. Besides the policy come its held-out predictions for the very
-rows that it was learned from: what a trade-off may be chosen on.
+them as further coordinates; every regression shares these. Where labels teach, what the features tell apart beyond them
+has to show that choosing by it is better. Besides the policy come its held-out predictions for the very rows that it was
+learned from: what a trade-off may be chosen on.
 
 Laws: linear in the number of rows; no chance; the order of rows and their repetition teach nothing.
 """
@@ -18,6 +19,8 @@ from pointsman.policy import cost, features, model, quality, spend
 from pointsman.policy.linear import Axes, Folded
 from pointsman.policy.model import Policy
 from pointsman.policy.outcomes import Floats, Outcomes
+from pointsman.policy.quality import Tasks
+from pointsman.policy.trade import Evidence, earns
 
 _FLAG_SIZE: Final = 0.15  # standard deviation of a structural feature, where a sketch as a whole has norm 1
 _TASK_SIZE: Final = 0.6  # what a task that is certain weighs beside them
@@ -52,17 +55,17 @@ def teach(outcomes: Outcomes, deployments: Sequence[Deployment] = ()) -> Lesson:
     scale = np.where(spread > 1e-3, _FLAG_SIZE / np.maximum(spread, 1e-3), 0.0).astype(np.float32)
     axes = Axes.of(model.design(rows.vectors, centre, scale).astype(np.float64))
     folds = rows.folds(quality.FOLDS)
-    tasks = quality.Tasks.of(rows, axes.coordinates, folds)
+    tasks = Tasks.of(rows, axes.coordinates, folds)
     usual = tasks.chances.mean(axis=0)
     folded = Folded.of(np.hstack((axes.coordinates, _TASK_SIZE * (tasks.chances - usual))), folds)
-    learned, held_quality = quality.fit(rows, tasks, folded)
-    recorded, held_recorded = spend.fit(rows.cost_nano, folded)
-    tokens, held_tokens = spend.fit(rows.output_tokens, folded)
+    recorded, held_recorded = spend.fit(rows.cost_nano, tasks.labels, tasks.chances, folded)
+    tokens, held_tokens = spend.fit(rows.output_tokens, tasks.labels, tasks.chances, folded)
+    costs = _at_prices(rows, held_tokens, held_recorded, deployments), spent(rows, deployments)
+    learned, held_quality = _quality(rows, tasks, folded, costs)
     slopes, by_task = np.split(np.hstack((learned.slopes, recorded.slopes, tokens.slopes)), (axes.directions.shape[1],))
     maps = axes.directions @ np.hstack((tasks.slopes, slopes))
     intercept = np.concatenate((learned.intercept, recorded.intercept, tokens.intercept))
-    table = _TASK_SIZE * (by_task - usual @ by_task)
-    table[:, : len(rows.deployments)] += learned.table
+    table = _TASK_SIZE * (by_task - usual @ by_task) + np.hstack((learned.table, recorded.table, tokens.table))
     policy = Policy(
         deployments=rows.deployments,
         tasks=tasks.names,
@@ -79,13 +82,22 @@ def teach(outcomes: Outcomes, deployments: Sequence[Deployment] = ()) -> Lesson:
         most=np.stack((recorded.most, tokens.most)).astype(np.float32),
         learned_from=len(rows),
     )
-    return Lesson(
-        policy,
-        rows,
-        held_quality,
-        _at_prices(rows, held_tokens, held_recorded, deployments),
-        spent(rows, deployments),
-    )
+    return Lesson(policy, rows, held_quality, *costs)
+
+
+def _quality(
+    rows: Outcomes, tasks: Tasks, folded: Folded, costs: tuple[Floats, Floats]
+) -> tuple[quality.QualityModel, Floats]:
+    """Return the bolder of two models where there is nothing plainer, or where choosing by it is certainly better.
+
+    ``costs`` (N, M) are predicted and observed. What tells deployments apart within a kind of task is mostly luck on real
+    tables, and whoever chooses the best of many takes the luckiest: so the labels are believed, until more is shown.
+    """
+    bold, plain = (quality.fit(rows, tasks, folded, apart=apart) for apart in (True, False))
+    if len(tasks.names) < 2:
+        return bold
+    bolder, plainer = (Evidence.of(rows.deployments, held, costs[0], rows.score, costs[1]) for _, held in (bold, plain))
+    return bold if earns(bolder, plainer) else plain
 
 
 def spent(rows: Outcomes, deployments: Sequence[Deployment]) -> Floats:

@@ -5,10 +5,13 @@ graded prompt by predictions that were made without it, and add up what the chos
 choosing per request was worth it at all: where the gain over the best single deployment is not certain, one suffices.
 
 Laws: nothing is judged by a prediction that had seen it; what was never seen adds no certainty, and a deployment that hardly
-was is never chosen; ``match`` keeps part of a standard error from its tolerance, and as less value cannot buy more quality,
-pools what was seen at neighbouring values where luck says otherwise, so that no value is picked for its luck; it is then
-judged by money alone, for within its tolerance quality is as good as the same. One deployment for everything is allowed
-where its loss is certainly (95 %, over all that are tried) within it: the cheapest of many that pass is the luckiest.
+was is never chosen. ``match`` is the cheapest that holds its tolerance on later requests too, and that takes three things:
+it keeps a standard error from the tolerance; as less value cannot buy more quality, it pools what was seen at neighbouring
+values where luck says otherwise, so that no value is picked for its luck; and it sells no quality far below what the whole
+tolerance would fetch (``_LEAST``), for where a last bit of loss saves next to nothing, how far to go would be decided by
+luck alone. It is then judged by money, for within its tolerance quality is as good as the same. One deployment for
+everything is allowed where its loss is certainly (95 %, over all that are tried) within it: the cheapest of many that pass
+is the luckiest.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,9 +28,9 @@ from pointsman.core.routing import Objective
 from pointsman.policy.outcomes import Floats, Indices
 
 _STEPS: Final = np.geomspace(1000.0, 1 / 30, 160)  # values tried, in mean costs of the dearest deployment
-_DOUBT: Final = (
-    0.75  # standard errors that ``match`` keeps from its tolerance: it then holds three times in four, not in two
-)
+_ASKED: Final = np.geomspace(100.0, 3.0, 12)  # values at which predictions must earn their place, in the same unit
+_DOUBT: Final = 1.0  # standard errors that ``match`` keeps from its tolerance: more buys no further safety on real tables
+_LEAST: Final = 0.45  # ``match`` sells no quality for less than this share of what it fetches on average over the tolerance
 _ERROR: Final = 0.05  # chance that any single deployment is allowed by ``match`` whose loss is beyond its tolerance
 FEWEST: Final = 30  # prompts that a deployment and the reference must both have been graded on
 _DRAWS: Final = 1000
@@ -176,6 +179,23 @@ def resolve(
 _NEVER: Final = -1  # among the allowed: choosing per request does not meet the objective
 
 
+def earns(bold: Evidence, plain: Evidence) -> bool:
+    """Say whether choosing by the bolder predictions is certainly (95 %) better than by the plainer ones.
+
+    Both are about the same answers. Asked of the utility in units of quality, averaged over values of a right answer from
+    three to a hundred mean costs of the dearest deployment, and of quality alone, row by row.
+    """
+    values: list[float | None] = [None]
+    if plain.priced:
+        values += [float(step) * _dearest(plain) for step in _ASKED]
+    gain = np.zeros(len(plain.score))
+    for value in values:
+        better = bold.utility(bold.choices(value), value) - plain.utility(plain.choices(value), value)
+        gain += better / (value or 1.0)
+    error = float(gain.std()) / np.sqrt(len(gain))
+    return bool(gain.mean() > NormalDist().inv_cdf(1 - _ERROR) * error)
+
+
 def _best(_objective: Objective, evidence: Evidence, _home: int) -> tuple[float | None, set[int]]:
     return None, set(range(len(evidence.deployments)))
 
@@ -188,7 +208,11 @@ def _worth(objective: Objective, evidence: Evidence, _home: int) -> tuple[float 
 
 
 def _match(objective: Objective, evidence: Evidence, home: int) -> tuple[float | None, set[int]]:
-    """Walk down while the held-out quality is well within tolerance of the reference's."""
+    """Walk down while the held-out quality is well within tolerance of the reference's, and while its loss saves enough.
+
+    At a value of a right answer, what is sold last fetches just that value; ``saved / tolerance`` is what quality fetches
+    on average where the whole tolerance is sold. Without any tolerance none is sold, and only quality counts.
+    """
     others = len(evidence.deployments) - 1
     if not others:
         return None, {home}
@@ -207,7 +231,11 @@ def _match(objective: Objective, evidence: Evidence, home: int) -> tuple[float |
     within = _falling([lowest(evidence.choices(value)) for value in tries]) >= -objective.tolerance
     if not within[0]:
         return None, allowed | {_NEVER}
-    return tries[int(within.sum()) - 1], allowed
+    value = tries[int(within.sum()) - 1]
+    if value is None or not objective.tolerance:
+        return None, allowed
+    saved = float((evidence.spent_nano[:, home] - evidence.spent_nano[rows, evidence.choices(value)]).mean())
+    return max(value, min(_LEAST * saved / objective.tolerance, _values(evidence)[0])), allowed
 
 
 def _falling(values: Sequence[float]) -> Floats:
@@ -241,8 +269,12 @@ def _budget(objective: Objective, evidence: Evidence, _home: int) -> tuple[float
 
 
 def _values(evidence: Evidence) -> list[float]:
-    dearest = float(np.nanmax(np.nanmean(evidence.cost_nano[:, np.isfinite(evidence.cost_nano).any(axis=0)], axis=0)))
-    return [float(step) * dearest for step in _STEPS]
+    return [float(step) * _dearest(evidence) for step in _STEPS]
+
+
+def _dearest(evidence: Evidence) -> float:
+    """Return the mean predicted cost of the deployment for which it is highest."""
+    return float(np.nanmax(np.nanmean(evidence.cost_nano[:, np.isfinite(evidence.cost_nano).any(axis=0)], axis=0)))
 
 
 def _interval(gain: Floats, rng: np.random.Generator) -> tuple[float, float, float]:
