@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.core.routing import Objective
-from pointsman.policy.trade import _DOUBT, _LEAST, FEWEST, Evidence, Trade, _falling, earns, resolve
+from pointsman.policy.trade import DOUBT, FEWEST, LEAST, Evidence, Trade, _falling, earns, resolve
 
 NAMES = ("dear", "cheap")
 
@@ -84,7 +84,7 @@ def test_match_keeps_its_distance_where_evidence_is_thin() -> None:
         score = np.column_stack((np.ones(count), ~lost))
         return known(np.full((count, 2), 0.9), score, (100.0, 10.0))
 
-    assert _DOUBT > 0
+    assert DOUBT > 0
     assert resolved(Objective("match", tolerance=0.012), made(200)).fixed == "dear"
     assert resolved(Objective("match", tolerance=0.012), made(40_000)).fixed == "cheap"
 
@@ -105,7 +105,7 @@ def test_match_spends_its_tolerance_only_where_that_buys_something(saving: float
     assert (trade.choosing[0] < 1.0) == sold
     assert trade.choosing[1] == pytest.approx(100 - 45 - (saving / 2 if sold else 0))
     if not sold:
-        assert trade.value_nano >= _LEAST * 45 / 0.02
+        assert trade.value_nano >= LEAST * 45 / 0.02
 
 
 def test_without_tolerance_no_quality_is_sold() -> None:

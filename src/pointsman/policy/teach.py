@@ -22,8 +22,8 @@ from pointsman.policy.outcomes import Floats, Outcomes
 from pointsman.policy.quality import Tasks
 from pointsman.policy.trade import Evidence, earns
 
-_FLAG_SIZE: Final = 0.15  # standard deviation of a structural feature, where a sketch as a whole has norm 1
-_TASK_SIZE: Final = 0.6  # what a task that is certain weighs beside them
+FLAG_SIZE: Final = 0.15  # standard deviation of a structural feature, where a sketch as a whole has norm 1
+TASK_SIZE: Final = 0.6  # what a task that is certain weighs beside them
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ def teach(outcomes: Outcomes, deployments: Sequence[Deployment] = ()) -> Lesson:
         raise ValueError("learning needs at least two different prompts and two models")
     flags = features.dense(rows.vectors)[:, : features.FLAGS]
     centre, spread = flags.mean(axis=0), flags.std(axis=0)
-    scale = np.where(spread > 1e-3, _FLAG_SIZE / np.maximum(spread, 1e-3), 0.0).astype(np.float32)
+    scale = np.where(spread > 1e-3, FLAG_SIZE / np.maximum(spread, 1e-3), 0.0).astype(np.float32)
     axes = Axes.of(model.design(rows.vectors, centre, scale).astype(np.float64))
     folds = rows.folds(quality.FOLDS)
     tasks = Tasks.of(rows, axes.coordinates, folds)
     usual = tasks.chances.mean(axis=0)
-    folded = Folded.of(np.hstack((axes.coordinates, _TASK_SIZE * (tasks.chances - usual))), folds)
+    folded = Folded.of(np.hstack((axes.coordinates, TASK_SIZE * (tasks.chances - usual))), folds)
     recorded, held_recorded = spend.fit(rows.cost_nano, tasks.labels, tasks.chances, folded)
     tokens, held_tokens = spend.fit(rows.output_tokens, tasks.labels, tasks.chances, folded)
     costs = _at_prices(rows, held_tokens, held_recorded, deployments), spent(rows, deployments)
@@ -65,7 +65,7 @@ def teach(outcomes: Outcomes, deployments: Sequence[Deployment] = ()) -> Lesson:
     slopes, by_task = np.split(np.hstack((learned.slopes, recorded.slopes, tokens.slopes)), (axes.directions.shape[1],))
     maps = axes.directions @ np.hstack((tasks.slopes, slopes))
     intercept = np.concatenate((learned.intercept, recorded.intercept, tokens.intercept))
-    table = _TASK_SIZE * (by_task - usual @ by_task) + np.hstack((learned.table, recorded.table, tokens.table))
+    table = TASK_SIZE * (by_task - usual @ by_task) + np.hstack((learned.table, recorded.table, tokens.table))
     policy = Policy(
         deployments=rows.deployments,
         tasks=tasks.names,

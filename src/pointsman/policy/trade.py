@@ -8,7 +8,7 @@ Laws: nothing is judged by a prediction that had seen it; what was never seen ad
 was is never chosen. ``match`` is the cheapest that holds its tolerance on later requests too, and that takes three things:
 it keeps a standard error from the tolerance; as less value cannot buy more quality, it pools what was seen at neighbouring
 values where luck says otherwise, so that no value is picked for its luck; and it sells no quality far below what the whole
-tolerance would fetch (``_LEAST``), for where a last bit of loss saves next to nothing, how far to go would be decided by
+tolerance would fetch (``LEAST``), for where a last bit of loss saves next to nothing, how far to go would be decided by
 luck alone. It is then judged by money, for within its tolerance quality is as good as the same. One deployment for
 everything is allowed where its loss is certainly (95 %, over all that are tried) within it: the cheapest of many that pass
 is the luckiest.
@@ -29,8 +29,8 @@ from pointsman.policy.outcomes import Floats, Indices
 
 _STEPS: Final = np.geomspace(1000.0, 1 / 30, 160)  # values tried, in mean costs of the dearest deployment
 _ASKED: Final = np.geomspace(100.0, 3.0, 12)  # values at which predictions must earn their place, in the same unit
-_DOUBT: Final = 1.0  # standard errors that ``match`` keeps from its tolerance: more buys no further safety on real tables
-_LEAST: Final = 0.45  # ``match`` sells no quality for less than this share of what it fetches on average over the tolerance
+DOUBT: Final = 1.0  # standard errors that ``match`` keeps from its tolerance: more buys no further safety on real tables
+LEAST: Final = 0.45  # ``match`` sells no quality for less than this share of what it fetches on average over the tolerance
 _ERROR: Final = 0.05  # chance that any single deployment is allowed by ``match`` whose loss is beyond its tolerance
 FEWEST: Final = 30  # prompts that a deployment and the reference must both have been graded on
 _DRAWS: Final = 1000
@@ -221,7 +221,7 @@ def _match(objective: Objective, evidence: Evidence, home: int) -> tuple[float |
 
     def lowest(chosen: Indices) -> float:
         change = evidence.score[rows, chosen] - evidence.score[:, home]
-        doubt = sure if (chosen == chosen[0]).all() else _DOUBT
+        doubt = sure if (chosen == chosen[0]).all() else DOUBT
         return float(change.mean() - doubt * change.std() / np.sqrt(len(change)))
 
     known = np.isfinite(evidence.cost_nano).any(axis=0)
@@ -235,7 +235,7 @@ def _match(objective: Objective, evidence: Evidence, home: int) -> tuple[float |
     if value is None or not objective.tolerance:
         return None, allowed
     saved = float((evidence.spent_nano[:, home] - evidence.spent_nano[rows, evidence.choices(value)]).mean())
-    return max(value, min(_LEAST * saved / objective.tolerance, _values(evidence)[0])), allowed
+    return max(value, min(LEAST * saved / objective.tolerance, _values(evidence)[0])), allowed
 
 
 def _falling(values: Sequence[float]) -> Floats:
