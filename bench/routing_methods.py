@@ -101,9 +101,9 @@ def picked(way: Way, split: Split, names: tuple[str, ...], home: int) -> tuple[A
         return Evidence.of(names, split.quality[form][0], held_cost, split.score, split.spent)
 
     form = earns(evidence(True), evidence(False)) if way.apart is None else way.apart
-    with patch.object(trade, "DOUBT", way.doubt), patch.object(trade, "LEAST", way.least):
+    with patch.object(trade, "DOUBT", way.doubt):
         aim = Objective("match", tolerance=TOLERANCE)
-        found = resolve(aim, evidence(form), names[home], np.random.default_rng(0))
+        found = resolve(aim, evidence(form), names[home], np.random.default_rng(0), least=way.least)
     predicted = np.clip(split.quality[form][1], quality.CLOSEST, 1 - quality.CLOSEST)
     if found.one_model is not None:
         return np.full(len(predicted), names.index(found.one_model)), predicted

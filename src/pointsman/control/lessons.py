@@ -21,8 +21,8 @@ def learn(cases: Sequence[Case], *, deployments: Sequence[Deployment], objective
     evidence = Evidence.of(
         lesson.policy.deployments, lesson.quality, lesson.cost_nano, lesson.outcomes.score, lesson.spent_nano
     )
-    # However few: what is learned here serves nobody before the trial has tested it on further requests.
-    trade = resolve(objective, evidence, deployments[0].name, np.random.default_rng(0), fewest=1)
+    # However few and however boldly: what is learned here serves nobody before the trial has tested it on further requests.
+    trade = resolve(objective, evidence, deployments[0].name, np.random.default_rng(0), fewest=1, least=0.0)
     return Learned(lesson.policy, trade.value_nano)
 
 

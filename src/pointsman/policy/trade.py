@@ -141,11 +141,18 @@ def choices(quality: NDArray[Any], cost_nano: Floats, value: float | None) -> In
 
 
 def resolve(
-    objective: Objective, evidence: Evidence, reference: str, rng: np.random.Generator, *, fewest: int = FEWEST
+    objective: Objective,
+    evidence: Evidence,
+    reference: str,
+    rng: np.random.Generator,
+    *,
+    fewest: int = FEWEST,
+    least: float = LEAST,
 ) -> Trade:
     """Return what the objective means on this evidence. ``reference`` is one of its deployments.
 
-    Others take part that were graded beside it on at least ``fewest`` prompts.
+    Others take part that were graded beside it on at least ``fewest`` prompts. ``match`` sells no quality for less than
+    ``least`` of what it fetches on average over the tolerance.
 
     Raises ValueError where the objective weighs money and no cost is known, or where it lacks its number.
     """
@@ -153,7 +160,10 @@ def resolve(
         raise ValueError(f"the objective {objective.kind!r} weighs money, but neither prices nor recorded costs are known")
     evidence = evidence.seen_enough(evidence.deployments.index(reference), fewest)
     home = evidence.deployments.index(reference)
-    value, allowed = _FINDERS[objective.kind](objective, evidence, home)
+    if objective.kind == "match":
+        value, allowed = _match(objective, evidence, home, least)
+    else:
+        value, allowed = _FINDERS[objective.kind](objective, evidence, home)
     singles = [column for column in range(len(evidence.deployments)) if column in allowed]
     if objective.kind == "match" and singles:
         best = min(singles, key=lambda column: (float(evidence.spent_nano[:, column].mean()), column != home))
@@ -207,7 +217,7 @@ def _worth(objective: Objective, evidence: Evidence, _home: int) -> tuple[float 
     return objective.usd_per_answer * NANO_PER_USD, {int(c) for c in known}
 
 
-def _match(objective: Objective, evidence: Evidence, home: int) -> tuple[float | None, set[int]]:
+def _match(objective: Objective, evidence: Evidence, home: int, least: float) -> tuple[float | None, set[int]]:
     """Walk down while the held-out quality is well within tolerance of the reference's, and while its loss saves enough.
 
     At a value of a right answer, what is sold last fetches just that value; ``saved / tolerance`` is what quality fetches
@@ -232,10 +242,12 @@ def _match(objective: Objective, evidence: Evidence, home: int) -> tuple[float |
     if not within[0]:
         return None, allowed | {_NEVER}
     value = tries[int(within.sum()) - 1]
-    if value is None or not objective.tolerance:
+    if value is None or not least:
+        return value, allowed
+    if not objective.tolerance:
         return None, allowed
     saved = float((evidence.spent_nano[:, home] - evidence.spent_nano[rows, evidence.choices(value)]).mean())
-    return max(value, min(LEAST * saved / objective.tolerance, _values(evidence)[0])), allowed
+    return max(value, min(least * saved / objective.tolerance, _values(evidence)[0])), allowed
 
 
 def _falling(values: Sequence[float]) -> Floats:
@@ -286,7 +298,6 @@ def _interval(gain: Floats, rng: np.random.Generator) -> tuple[float, float, flo
 
 _FINDERS: Final[dict[str, Callable[[Objective, Evidence, int], tuple[float | None, set[int]]]]] = {
     "best": _best,
-    "match": _match,
     "budget": _budget,
     "worth": _worth,
 }
