@@ -6,6 +6,7 @@ import pytest
 
 from pointsman.core.routing import Deployment, Pool
 from pointsman.gateway.attempt import Call
+from pointsman.gateway.health import LONGEST_RETRY_AFTER_S
 from pointsman.gateway.loads import HALF_LIFE_S, REGROWS, Loads
 from pointsman.policy.balance import Load, drawn, shares
 
@@ -113,3 +114,10 @@ def test_what_a_deployment_takes_is_found_by_its_refusals_alone(rate: int, capac
                 loads.refused("a", now, None, (), UNIX)
     assert taken >= 0.7 * capacity * (SECONDS - SETTLED), "it is used"
     assert refused <= 0.03 * rate * (SECONDS - SETTLED), "and hardly ever asked in vain"
+
+
+@pytest.mark.parametrize("asked", [float("inf"), 1e12, -5.0])
+def test_nobody_is_left_alone_for_longer_than_the_longest_wait(asked: float) -> None:
+    loads = Loads()
+    loads.refused("a", 10.0, asked, (), UNIX)
+    assert loads.now(10.0 + LONGEST_RETRY_AFTER_S + 60.0)["a"].allowance > 0.5

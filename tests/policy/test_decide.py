@@ -403,6 +403,13 @@ class TestAsked:
             resolve(self.SNAPSHOT, name)
         assert (raised.value.status, raised.value.code, raised.value.param) == (404, "model_not_found", "model")
 
+    def test_a_name_of_any_length_is_not_taken_for_a_providers(self) -> None:
+        for name in ("a/" + "x" * 511, "é" * 10_000):
+            with pytest.raises(GatewayError) as raised:
+                resolve(self.SNAPSHOT, name)
+            assert (raised.value.status, len(str(raised.value)) < 100) == (404, True)
+        assert resolve(self.SNAPSHOT, "a/" + "x" * 510).deployments == ("a/" + "x" * 510,)
+
 
 def test_a_feature_has_its_own_plan_or_the_one_for_all() -> None:
     own = Plan("x", reference="a/tiny")

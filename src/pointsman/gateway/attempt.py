@@ -15,6 +15,7 @@ credential is at fault, not the client's request (401, 402, 403), and Bedrock's 
 Law: what a provider said is passed on as it said it: its status, its body, its Retry-After.
 """
 
+import math
 from email.utils import mktime_tz, parsedate_tz
 
 from msgspec import Struct
@@ -77,12 +78,19 @@ def retry_after_s(headers: tuple[tuple[bytes, bytes], ...], now_s: float) -> flo
     """
     said = {name: value for name, value in headers if name in (b"retry-after", b"retry-after-ms")}
     value = said.get(b"retry-after", b"").decode("latin-1").strip()
+    exactly = _number(said.get(b"retry-after-ms", b"").decode("latin-1"))
+    if exactly is not None:
+        return exactly / 1e3
+    seconds = _number(value)
+    return _until(value, now_s) if seconds is None else seconds
+
+
+def _number(text: str) -> float | None:
     try:
-        if b"retry-after-ms" in said:
-            return float(said[b"retry-after-ms"]) / 1e3
-        return float(value)
+        number = float(text)
     except ValueError:
-        return _until(value, now_s)
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _until(date: str, now_s: float) -> float | None:

@@ -232,7 +232,7 @@ class Exchange:
     def _passage(self, to: Deployment) -> Passage:
         """Return the way to a deployment and back; what somebody else sealed in this conversation stays behind."""
         before = self._memory.holder(self._conversation)
-        unseal = before not in (None, to.name) and sealed(self._request)
+        unseal = before not in (None, to.name) and sealed(self._read_whole())
         direct = to.dialect == self._entry.dialect and to.variant is None and not unseal
         return Passage(
             self._entry,
@@ -379,11 +379,10 @@ class Exchange:
             self._memory.remember(reply_name(self._answer.id), served)
 
     def _sample(self, trial: sampling.Standing, record: ExchangeRecord) -> None:
-        said, vector = self._answer, self._vector or features.vector(self._request)
-        expected = heads.expected_of(self._headers)
-        found = said and sampling.sample(trial, record, said, self._body, expected, vector, self._entry.dialect)
+        said, expected = self._answer, heads.expected_of(self._headers)
+        found = said and sampling.sample(trial, record, said, self._body, expected, self._entry.dialect)
         if found:
-            self._with.offer(found)
+            self._with.offer(structs.replace(found, vector=self._vector or features.vector(self._request)))
 
 
 def _prompt(request: ChatRequest) -> str:

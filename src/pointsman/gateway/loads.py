@@ -15,6 +15,7 @@ Laws: a deployment that nothing is known of has all its room; what was learned i
 from typing import Final
 
 from pointsman.gateway.attempt import Call, retry_after_s
+from pointsman.gateway.health import LONGEST_RETRY_AFTER_S
 from pointsman.gateway.quota import quota
 from pointsman.policy.balance import Load
 
@@ -113,7 +114,7 @@ class Loads:
         if now - line.refused_at >= ONCE_S:
             line.allowance = max(line.allowed(now), line.allowance) / 2.0
             line.refused_at = now
-        line.allowed_from = max(line.allowed_from, now + (retry_after_s or 0.0))
+        line.allowed_from = max(line.allowed_from, now + min(max(retry_after_s or 0.0, 0.0), LONGEST_RETRY_AFTER_S))
         self._told(line, now, headers, unix_s)
 
     def _told(self, line: Line, now: float, headers: tuple[tuple[bytes, bytes], ...], unix_s: float) -> None:

@@ -56,9 +56,9 @@ def wanted(trials: tuple[Standing, ...], plan_route: str, feature: str, decision
 
 
 def sample(
-    trial: Standing, record: ExchangeRecord, said: Answer, body: bytes, expected: str | None, vector: bytes, dialect: str
+    trial: Standing, record: ExchangeRecord, said: Answer, body: bytes, expected: str | None, dialect: str
 ) -> Sample | None:
-    """Return the sample that an exchange is, None where it says nothing about the deployment that was chosen."""
+    """Return the sample that an exchange is, still without its vector; None where it says nothing of whom was chosen."""
     decision, served, text = record.decision, record.attempts[-1], said.graded
     if decision is None or served.deployment != decision.chosen or len(text) > ANSWER_LIMIT:
         return None
@@ -73,6 +73,5 @@ def sample(
         usage=served.usage,
         cost_nano=served.cost_nano,
         expected=expected,
-        vector=vector,
         dialect=dialect,
     )

@@ -25,6 +25,7 @@ from pointsman.policy.model import Policy
 _COOLING = "is cooling down after failures"
 _RETRY_SECONDS = 1.0
 _NAMES_SHOWN = 12
+_LONGEST_NAME = 512  # names of a provider's models are passed on unknown, and kept in records and headers
 
 
 class State(Struct, frozen=True):
@@ -58,6 +59,8 @@ def resolve(snapshot: Snapshot, asked: str) -> Target:
     that deployment is configured; a vendor's bare name; with exactly one provider, any name, unchanged. Raises GatewayError
     (404 ``model_not_found``) naming what exists.
     """
+    if len(asked) > _LONGEST_NAME:
+        raise GatewayError(404, "model_not_found", f"no model has a name of {len(asked)} characters", param="model")
     route = snapshot.routes.get(asked)
     if route is not None:
         return Target(route, (route.reference,) if route.reference else ())

@@ -31,6 +31,7 @@ GRACE_S = 30.0
 SWITCH_S = 0.0005
 """How long the journal's thread may keep the interpreter from the event loop. Python's own 5 ms were the 99th percentile."""
 
+FILES = 65_536
 YOUNG = 10_000
 """New objects between two looks for cyclic garbage. Requests make none, so Python's own 700 is mostly looking in vain."""
 
@@ -68,9 +69,12 @@ async def serve_until_signalled(
 
 
 def allow_files() -> None:
-    """Let this process open as many files as it may: a request takes two sockets, and most systems begin at 1,024."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    """Let this process open up to ``FILES`` files: a request takes two sockets, and most systems begin at 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):  # a system may allow less than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @contextlib.asynccontextmanager

@@ -1,5 +1,8 @@
 """Requests out of bytes: the same however they are cut, bounded, and never read in two ways."""
 
+import gc
+import weakref
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -251,17 +254,23 @@ HEADS = [
     b"POST /e HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c\r\ncontent-length: %d\r\n\r\n",
     b"POST /f HTTP/1.1\r\nhost: a\r\nx-content-length: 7\r\ncontent-length: %d\r\n\r\n",
     b"POST /g HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\ncontent-length: 1\r\n\r\n",
+    b"POST /i HTTP/1.1\r\nhost: a\r\ncontent-length:%d\r\n\r\n",
     b"POST /h HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: %d\r\n\r\n",
 ]
-SENT = st.tuples(st.sampled_from(HEADS), st.binary(max_size=120), st.integers(-2, 3))
+BODIES = st.binary(max_size=120) | st.sampled_from(
+    [b"", b"\r\n{}", b"\r\n\r\n", b"\r\nABCDEF", b"x\r\nContent-Length: 3\r\n\r\n", b"\r\n{}\r\ncontent-length: 1\r\n\r\n"]
+)
+SENT = st.tuples(st.sampled_from(HEADS), BODIES, st.integers(-2, 3), st.sampled_from([b"", b"\r\n", b"\r\n" * 6]))
 
 
 @given(st.lists(SENT, max_size=8), st.data())
 def test_a_head_that_is_known_is_read_as_the_parser_reads_it(
-    sent: list[tuple[bytes, bytes, int]], data: st.DataObject
+    sent: list[tuple[bytes, bytes, int, bytes]], data: st.DataObject
 ) -> None:
     """Each request comes in one piece, which may be short or long of what its head says, or is followed by the next."""
-    pieces = [head % max(len(body) + wrong * (wrong < 0 or wrong == 3), 0) + body for head, body, wrong in sent]
+    pieces = [
+        head % max(len(body) + wrong * (wrong < 0 or wrong == 3), 0) + body + after for head, body, wrong, after in sent
+    ]
     if len(pieces) > 1 and data.draw(st.booleans()):
         place = data.draw(st.integers(0, len(pieces) - 2))
         pieces[place : place + 2] = [pieces[place] + pieces[place + 1]]
@@ -310,3 +319,27 @@ def test_a_known_head_does_not_lift_the_limits() -> None:
     assert reader.feed(HEADS[0] % 101 + b"x" * 101) == []
     assert reader.problem is not None
     assert reader.problem.status == 413
+
+
+def test_blank_lines_after_a_body_are_no_part_of_its_head() -> None:
+    """The same bytes once more, longer by what then would be taken for the head's end."""
+    reader = RequestReader(lambda: SMALL, Room(10**9))
+    head = b"POST / HTTP/1.1\r\nhost: a\r\nContent-Length: %d\r\n\r\n"
+    assert [one.incoming.body for one in reader.feed(head % 4 + b"\r\n{}" + b"\r\n")] == [b"\r\n{}"]
+    assert [one.incoming.body for one in reader.feed(head % 8 + b"\r\nABCDEF" + b"GE")] == [b"\r\nABCDEF"]
+    assert [one.incoming.path for one in reader.feed(b"T /healthz HTTP/1.1\r\nhost: a\r\n\r\n")] == ["/healthz"]
+
+
+def test_a_closed_reader_holds_no_key_and_is_gone_at_once() -> None:
+    reader = RequestReader(lambda: SMALL, Room(10**9))
+    reader.feed(HEADS[0] % 1 + b"x")
+    gone = weakref.ref(reader)
+    reader.close()
+    reader.close()
+    assert "Bearer" not in str(vars(reader))
+    gc.disable()
+    try:
+        del reader
+        assert gone() is None
+    finally:
+        gc.enable()

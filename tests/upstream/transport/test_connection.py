@@ -148,6 +148,19 @@ async def test_what_arrives_after_the_end_is_ignored() -> None:
     assert connection._timer.cancelled()
 
 
+async def test_the_reply_to_a_head_has_no_body_whatever_follows_it() -> None:
+    connection = Connection("http://test", 30.0, released=lambda _: None, gone=lambda _: None)
+    connection.connection_made(Wire())
+    whole = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
+    bodies = []
+    for head_only in (False, True):
+        answer = connection.begin(b"", head_only, Timeouts(), float("inf"))
+        connection.data_received(whole)
+        bodies.append(await (await answer).read(100))
+    assert bodies == [b"hello", b""]
+    connection.connection_lost(None)
+
+
 async def test_an_unused_connection_leaves_its_pool_with_the_end_of_the_stream() -> None:
     """Not later, when the loop calls ``connection_lost``: somebody could take it in between."""
     gone: list[Connection] = []

@@ -229,16 +229,17 @@ class Connection(asyncio.Protocol):
     async def _serve(self, incoming: Incoming) -> None:
         self._running = True
         try:
-            await self._application(incoming, self)
+            try:
+                await self._application(incoming, self)
+            except Exception:
+                logger.exception("%r %r was not answered", incoming.method, incoming.path)
+                if not self._started:
+                    mistake = GatewayError(500, "internal_error", "the gateway made a mistake: its log says which")
+                    refuse(self, mistake, errors_at(incoming.path, incoming.headers))
             if self._paused and self._finished:
                 await self._read_on()
         except asyncio.CancelledError:  # the client is gone, or the process ends
             pass
-        except Exception:
-            logger.exception("%r %r was not answered", incoming.method, incoming.path)
-            if not self._started:
-                mistake = GatewayError(500, "internal_error", "the gateway made a mistake: its log says which")
-                refuse(self, mistake, errors_at(incoming.path, incoming.headers))
         self._end_task()
         self._go_on()
 

@@ -154,9 +154,11 @@ class RequestReader:
         headers = incoming.headers
         if b"content-length" not in headers or b"transfer-encoding" in headers or b"expect" in headers:
             return
-        head = len(data) - len(incoming.body)
+        head = data.find(b"\r\n\r\n") + 4
+        if data[0] in b"\r\n" or head + len(incoming.body) != len(data):  # blank lines before it, or after it
+            return
         length = _LENGTH.search(data, 0, head)
-        if length is not None and data.endswith(b"\r\n\r\n", 0, head):
+        if length is not None:
             self._known = _Known(
                 data[: length.start(1)],
                 data[length.end(1) : head],
@@ -189,10 +191,12 @@ class RequestReader:
         return b"".join(head)
 
     def close(self) -> None:
-        """Let go of what was read in part."""
+        """Let go of what was read in part, and of the heads, which hold keys: nothing is read any more."""
         self._room.give(len(self._body))
         self._body = b""
         self._over = True
+        self._known, self._headers = None, {}
+        self.__dict__.pop("_parser", None)  # each holds the other: without this both would wait for the garbage collector
 
     # What the parser calls, inside feed_data.
 

@@ -11,6 +11,7 @@ refused with a word on what to do.
 (https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html)
 """
 
+import asyncio
 import configparser
 import datetime as dt
 import re
@@ -101,7 +102,7 @@ async def of_web_identity(environ: Mapping[str, str], region: str, fetch: Fetch)
     file, role = said(environ, "AWS_WEB_IDENTITY_TOKEN_FILE"), said(environ, "AWS_ROLE_ARN")
     if not file or not role:
         return None
-    identity = text_in(file, "AWS_WEB_IDENTITY_TOKEN_FILE")
+    identity = await asyncio.to_thread(text_in, file, "AWS_WEB_IDENTITY_TOKEN_FILE")
     suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     endpoint = said(environ, "AWS_ENDPOINT_URL_STS") or f"https://sts.{region}.{suffix}"
     fields = {
@@ -130,7 +131,7 @@ async def of_container(environ: Mapping[str, str], fetch: Fetch) -> Keys | None:
         )
     proof = said(environ, "AWS_CONTAINER_AUTHORIZATION_TOKEN")
     if file := said(environ, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"):
-        proof = text_in(file, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
+        proof = await asyncio.to_thread(text_in, file, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
     headers = ((b"authorization", proof.encode()),) if proof else ()
     who = "the container's credential service"
     return _keys(await fetched(fetch, get(url, *headers), who, "check the task's or the pod's role"), who)

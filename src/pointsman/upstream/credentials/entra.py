@@ -8,6 +8,7 @@ several identities of a machine.
 https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token)
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -44,7 +45,7 @@ async def token(environ: Mapping[str, str], fetch: Fetch, now: float) -> Token:
         request = _client(environ, {"client_secret": secret})
         return _granted(await fetched(fetch, request, _WHO, "check AZURE_TENANT_ID, AZURE_CLIENT_ID and the secret"), now)
     if file:
-        proof = text_in(file, "AZURE_FEDERATED_TOKEN_FILE")
+        proof = await asyncio.to_thread(text_in, file, "AZURE_FEDERATED_TOKEN_FILE")
         request = _client(environ, {"client_assertion_type": _ASSERTION, "client_assertion": proof})
         return _granted(await fetched(fetch, request, _WHO, "check the workload's federated credential"), now)
     return _granted(await fetched(fetch, _managed(environ), "the machine's managed identity", _NONE), now)

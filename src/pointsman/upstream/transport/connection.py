@@ -117,6 +117,7 @@ class Connection(asyncio.Protocol):
         self.phase = _HEAD
         self._began = now
         self._heard = self._whole = False
+        self._ours = 0
         self._head_only = head_only
         self._headers = []
         self._dry = 0
