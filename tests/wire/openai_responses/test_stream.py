@@ -329,6 +329,14 @@ def test_what_is_not_understood_is_named() -> None:
     assert isinstance(events[1], Finish)
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_field_of_a_frame_that_nobody_knows_is_named(first: bool) -> None:
+    before = [] if first else [text(0, "a")]
+    events, unread = read(created(), added(0, MESSAGE), *before, text(0, "b", tone=1), text(0, "c"), completed(said("bc")))
+    assert unread == {"response.output_text.delta.tone"}
+    assert [event.text for event in events if isinstance(event, TextDelta)] == [*["a"][: not first], "b", "c"]
+
+
 def test_an_endless_frame_is_refused() -> None:
     decoder = stream.decoder()
     with pytest.raises(WireError):

@@ -41,7 +41,24 @@ class _Frame(Struct):
     response: Raw = Raw(b"{}")
 
 
+class _More(Struct, tag_field="type", tag="response.output_text.delta", forbid_unknown_fields=True):
+    """More of a text, and nothing else."""
+
+    delta: str
+    output_index: int = 0
+    content_index: int = 0
+    logprobs: tuple[()] = ()
+    sequence_number: int = 0
+    item_id: str = ""
+    obfuscation: str = ""
+
+
+_more = msgspec.json.Decoder(_More)
 _frame = msgspec.json.Decoder(_Frame)
+_objects = msgspec.json.Decoder(dict[str, Raw])
+_KNOWN: Final = frozenset(_Frame.__struct_encode_fields__) | {  # and what only repeats, or pads
+    "sequence_number", "item_id", "annotation_index", "obfuscation", "arguments", "input", "name", "status",
+}  # fmt: skip
 _encode = msgspec.json.Encoder().encode
 _TEXTS: Final = {
     "response.output_text": "text",
@@ -91,15 +108,30 @@ class Decoder:
         if data is None or self._ended or data.strip() == b"[DONE]":
             return []
         try:
-            wire = _frame.decode(data)
-            if wire.type == "response.output_text.delta" and bytes(wire.logprobs) in (b"", b"[]"):
-                part = self._items.more(wire.output_index, wire.content_index)
-                if part is not None:  # nearly every frame there is
-                    return [TextDelta(part, wire.delta)] if wire.delta else []
-            return list(self._read(wire, checked(data)))
+            more = _more.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            more = None
+        part = self._items.more(more.output_index, more.content_index) if more is not None else None
+        if more is not None and part is not None:  # nearly every frame there is
+            return [TextDelta(part, more.delta)] if more.delta else []
+        try:
+            return self._understood(_frame.decode(data), checked(data))
         except (WireError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self.unread.add(NOT_JSON)
             return []
+
+    def _understood(self, wire: _Frame, data: bytes) -> list[StreamEvent]:
+        """Return the events of a frame, and name the fields of it that were not understood."""
+        events = list(self._read(wire, data))
+        kind = wire.type
+        if (
+            kind.startswith("response.")
+            and kind not in _SILENT
+            and not kind.startswith(_PROGRESS)
+            and kind not in self.unread
+        ):
+            self.unread.update(f"{kind}.{name}" for name in _objects.decode(data).keys() - _KNOWN)
+        return events
 
     def _read(self, wire: _Frame, data: bytes) -> Iterator[StreamEvent]:
         kind = wire.type
