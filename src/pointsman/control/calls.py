@@ -199,19 +199,19 @@ def worst_case(copied: Copied, body_bytes: int, price: Price) -> int:
 def _outbound(provider: Provider, copied: Copied, deployment: Deployment) -> Request:
     dialect, model = provider.dialect, deployment.model
     spoken = OF_PROVIDERS[dialect].request
-    url = addresses.url(provider, spoken.path(model, stream=False), model, stream=False)
+    path = spoken.path(model, stream=False)
     if dialect != "openai_chat" or not copied.fields or deployment.variant is not None:
         asked = replace(copied.request, model=model, stream=False, max_output_tokens=copied.output_tokens)
         if deployment.variant is not None:
             asked = applied(asked, deployment.variant)
         version = ((b"anthropic-version", b"2023-06-01"),) if dialect == "anthropic" else ()
-        return addresses.fitted(provider, Request("POST", url, _HEADERS + version, spoken.encode(asked).body))
+        return addresses.post(provider, path, model, _HEADERS + version, spoken.encode(asked).body, stream=False)
     fields = {"model": model, **copied.fields}
     if copied.limited_here:
         # OpenAI's reasoning models refuse max_tokens, and many other servers know nothing else.
         own = any(host in provider.base_url for host in ("//api.openai.com", ".openai.azure.com"))
         fields["max_completion_tokens" if own else "max_tokens"] = copied.output_tokens
-    return Request("POST", url, _HEADERS, msgspec.json.encode(fields))
+    return addresses.post(provider, path, model, _HEADERS, msgspec.json.encode(fields), stream=False)
 
 
 async def _read(received: Reply, copied: Copied, price: Price, dialect: str) -> Answer:

@@ -56,8 +56,7 @@ class Way:
         """Return a request as the provider takes it, to be signed next. ``path``: what the dialect puts behind the base."""
         if self.plain:
             return Request("POST", self.base + path, self.headers + headers, body)
-        url = addresses.url(self.provider, path, model, stream=stream)
-        return addresses.fitted(self.provider, Request("POST", url, self.headers + headers, body))
+        return addresses.post(self.provider, path, model, self.headers + headers, body, stream=stream)
 
     def received(self, reply: Reply) -> Reply:
         """Return a reply in the bytes that the provider's dialect is written in."""

@@ -3,9 +3,9 @@
 Strategy: a recorded amount is arithmetic of whole numbers, rounded once: a price's decimals are scaled to integers when it
 is first used. An expected amount is a float until it is shown, because it is an estimate anyway.
 
-Laws: ``amount`` is exact and rounds half-even once per call; tokens are
-never billed twice (cached and cache-written tokens are part of the input), and a count below zero bills nothing; a call
-above ``long_above`` input tokens is billed at the long rates as a whole.
+Laws: ``amount`` is exact and rounds half-even once per call; tokens are never billed twice (cached and cache-written tokens
+are part of the input), and a count below zero bills nothing; a call above ``long_above`` input tokens is billed at the long
+rates as a whole.
 """
 
 from functools import lru_cache

@@ -91,6 +91,13 @@ def fitted(provider: Provider, request: Request) -> Request:
     return request
 
 
+def post(
+    provider: Provider, path: str, model: str, headers: tuple[tuple[bytes, bytes], ...], body: bytes, *, stream: bool
+) -> Request:
+    """Return a request as the provider's platform takes it, to be signed next. ``path``, ``model``: as for ``url``."""
+    return fitted(provider, Request("POST", url(provider, path, model, stream=stream), headers, body))
+
+
 def _versioned(body: bytes, version: str, gone: tuple[str, ...], betas: list[str] | tuple[()]) -> bytes:
     fields = _objects.decode(body)
     for name in gone:

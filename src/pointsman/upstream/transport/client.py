@@ -20,7 +20,8 @@ import ssl
 
 from pointsman.core.errors import UpstreamError
 from pointsman.upstream.interfaces import Reply, Request, Timeouts
-from pointsman.upstream.transport.head import Form, Target, form_of
+from pointsman.upstream.transport.connection import Connection
+from pointsman.upstream.transport.head import Target, form_of
 from pointsman.upstream.transport.pool import Pool
 
 
@@ -56,32 +57,22 @@ class HttpTransport:
         form = self._form_of(request.url, request.method, names, bool(request.body))
         data = form.filled(request)
         pool = self._pools.get(form.target.origin) or self._open_pool(form.target)
-        ends_at = self._loop.time() + timeouts.total_s
-        connection = pool.kept() or await pool.connection(min(timeouts.connect_s, timeouts.total_s))
-        answer = connection.begin(data, request.method == "HEAD", timeouts, ends_at)
-        del data  # a large body would be here once more for as long as the model thinks
-        try:
-            return await answer
-        except asyncio.CancelledError:
-            connection.give_up("the request was cancelled")
-            raise
-        except UpstreamError:
-            if not connection.stale:
+        ends_at, within_s = self._loop.time() + timeouts.total_s, min(timeouts.connect_s, timeouts.total_s)
+        connection, again = pool.kept() or await pool.connection(within_s), False
+        while True:
+            answer = connection.begin(data, request.method == "HEAD", timeouts, ends_at)
+            del data  # a large body would be here once more for as long as the model thinks
+            try:
+                return await answer
+            except asyncio.CancelledError:
+                connection.give_up("the request was cancelled")
                 raise
-        pool.drop_kept()  # the newest went stale, so the older ones are no better
-        return await self._again(pool, request, form, timeouts, ends_at)
-
-    async def _again(self, pool: Pool, request: Request, form: Form, timeouts: Timeouts, ends_at: float) -> Reply:
-        """Send once more, over a connection that is not stale."""
-        try:
-            connection = await pool.connection(min(timeouts.connect_s, timeouts.total_s))
-        except UpstreamError as error:
-            raise UpstreamError(error.kind, str(error), sent=True) from error
-        try:
-            return await connection.begin(form.filled(request), request.method == "HEAD", timeouts, ends_at)
-        except asyncio.CancelledError:
-            connection.give_up("the request was cancelled")
-            raise
+            except UpstreamError:
+                if again or not connection.stale:
+                    raise
+            pool.drop_kept()  # the newest went stale, so the older ones are no better
+            connection, again = await _another(pool, within_s), True
+            data = form.filled(request)
 
     async def close(self) -> None:
         """Close every connection. Exchanges under way fail with UpstreamError ``closed``."""
@@ -101,3 +92,11 @@ class HttpTransport:
 
     def _tls(self) -> ssl.SSLContext:
         return self._given_tls or self._default_tls
+
+
+async def _another(pool: Pool, within_s: float) -> Connection:
+    """Return a connection for the retry; where there is none, the request counts as sent all the same."""
+    try:
+        return await pool.connection(within_s)
+    except UpstreamError as error:
+        raise UpstreamError(error.kind, str(error), sent=True) from error

@@ -181,11 +181,3 @@ def _media(kind: str, word: str, source: _Source, name: str) -> Media | None:
     if source.text:
         return Media(kind, text=source.text, mime=mime, name=name)
     return Media(kind, data=source.bytes, mime=mime, name=name) if source.bytes else None
-
-
-def raws(raw: Raw) -> list[Raw]:
-    """Return the items of a list. Raises Misread."""
-    try:
-        return _lists.decode(raw)
-    except msgspec.ValidationError as error:
-        raise Misread("is no list") from error
