@@ -77,8 +77,8 @@ class JournalWriter:
         self._written = self._dropped = self._failures = 0
         self._problem = ""
         self._logged_at = float("-inf")
-        self._thread = threading.Thread(target=self._run, name="pointsman-journal", daemon=True)
-        self._thread.start()
+        self._writer = threading.Thread(target=self._run, name="pointsman-journal", daemon=True)
+        self._writer.start()
 
     def put(self, record: ExchangeRecord, request: ChatRequest | None = None, body_bytes: int = 0) -> bool:
         """Queue a record; False, and counted, when there is no room.
@@ -107,7 +107,7 @@ class JournalWriter:
         with self._lock:
             self._closing = True
         self._wake.set()
-        self._thread.join(timeout_s)
+        self._writer.join(timeout_s)
         left = len(self._queue)
         if left:
             logger.error("%d records of the journal could not be written: %s", left, self._problem or "out of time")
