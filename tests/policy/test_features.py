@@ -1,5 +1,6 @@
 """The feature vector: a pure, constant, bounded description of a request, whatever its text."""
 
+import hashlib
 import subprocess
 import sys
 
@@ -164,4 +165,32 @@ def test_many_long_vectors_at_once_are_the_vectors_of_each() -> None:
     """Counts beyond what an entry holds, texts that are cut, and none at all, side by side."""
     texts = ["word " * 3000, "", "7 " * 200 + "你好 " * 200, "a", "?!" * 6000, "one two three four"]
     requests = [asked(text, other) for text in texts for other in texts]
+    assert features.vectors(requests) == [features.vector(request) for request in requests]
+
+
+def test_the_bytes_are_those_of_every_earlier_version() -> None:
+    """Vectors that were recorded, and policies that learned from them, are read by this one: these bytes never change."""
+    texts = [
+        "Add 17 and 4, 写 please",
+        "The quick brown fox, the lazy dog: don't",
+        "",
+        "İstanbul Straße \ud800 x_1",
+        "word " * 500,
+    ]
+    requests = [
+        ChatRequest(
+            "a",
+            (Message("system", (Text(text[::-1]),)), Message("user", (Text(text),)), Message("assistant")),
+            max_output_tokens=len(text),
+        )
+        for text in texts
+    ]
+    for found in (features.vectors(requests), [features.vector(request) for request in requests]):
+        assert (
+            hashlib.sha256(b"".join(found)).hexdigest() == "e3b0a74703faccf7de730b3ecc79f808c0b77e4af53e0180ee9180c47e4cf7e6"
+        )
+
+
+def test_batches_of_any_size_and_length_are_cut_where_nobody_sees_it() -> None:
+    requests = [asked(f"number {number} " * (1 + number % 7 * 90), "be brief" * (number % 3)) for number in range(300)]
     assert features.vectors(requests) == [features.vector(request) for request in requests]

@@ -119,6 +119,8 @@ class Message(Struct, frozen=True):
     @property
     def text(self) -> str:
         """All that was said or returned as text, joined by a newline; reasoning and calls are left out."""
+        if len(self.parts) == 1 and isinstance(self.parts[0], Text):
+            return self.parts[0].text
         return "\n".join(_said(self.parts))
 
     @property

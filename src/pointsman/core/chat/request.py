@@ -102,7 +102,7 @@ class ChatRequest(Struct, frozen=True):
     @property
     def media(self) -> frozenset[str]:
         """Kinds of media anywhere in the request."""
-        return frozenset(_media(part for message in self.messages for part in message.parts))
+        return frozenset([kind for message in self.messages for kind in _media(message.parts)])
 
     @property
     def json_schema(self) -> bool:
