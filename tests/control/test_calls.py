@@ -73,6 +73,8 @@ class Scripted:
 
     async def close(self) -> None: ...
 
+    def ready(self, request: Request) -> None: ...
+
     async def sign(self, request: Request) -> Request:
         if isinstance(self._error, UpstreamError) and self._error.kind == "credential":
             raise self._error

@@ -192,7 +192,8 @@ class Exchange:
             self._with.loads.began(name)
         try:
             way = self._current.ways[call.deployment.provider]
-            request = await way.credential.sign(self._outbound(call, way, passage))
+            unsigned = self._outbound(call, way, passage)
+            request = way.credential.ready(unsigned) or await way.credential.sign(unsigned)
             reply = way.received(await self._with.transport.send(request, self._patience()))
             call.replied, call.status = clock(), reply.status
             if pooled:

@@ -32,13 +32,16 @@ async def test_a_client_secret(endpoint: Endpoint, fetch: Fetch, clock: Clock) -
         "AZURE_AUTHORITY_HOST": endpoint.url,
     }
     credential = credential_for(PROVIDER, environ, fetch, clock)
+    assert credential.ready(REQUEST) is None
     signed = await credential.sign(REQUEST)
     assert signed.headers == ((b"authorization", f"Bearer {TOKEN}".encode()),)
+    assert credential.ready(REQUEST) == signed
     (call,) = endpoint.calls
     assert call.target == "/t%2F1/oauth2/v2.0/token"
     assert call.form == {"grant_type": "client_credentials", "client_id": "c", "client_secret": "s-secret", "scope": SCOPE}
     assert "secret" not in shown(credential, signed)
     clock.now += 3500
+    assert credential.ready(REQUEST) is None
     await credential.sign(REQUEST)
     clock.now += 99
     await credential.sign(REQUEST)

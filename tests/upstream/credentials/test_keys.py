@@ -32,6 +32,7 @@ async def test_the_key_goes_into_its_header(quirks: tuple[str, ...], header: tup
     signed = await credential.sign(REQUEST)
     assert signed.headers == (*REQUEST.headers, header)
     assert (signed.method, signed.url, signed.body) == (REQUEST.method, REQUEST.url, REQUEST.body)
+    assert credential.ready(REQUEST) == signed
 
 
 async def test_a_header_that_was_there_is_replaced() -> None:
@@ -42,7 +43,8 @@ async def test_a_header_that_was_there_is_replaced() -> None:
 
 
 async def test_none_changes_nothing() -> None:
-    assert await credential_for(provider("none")).sign(REQUEST) == REQUEST
+    credential = credential_for(provider("none"))
+    assert await credential.sign(REQUEST) == credential.ready(REQUEST) == REQUEST
 
 
 @pytest.mark.parametrize("environ", [{}, {"EXAMPLE_KEY": ""}, {"EXAMPLE_KEY": "  "}])

@@ -6,14 +6,13 @@ from hypothesis import strategies as st
 
 from pointsman.core.errors import UpstreamError
 from pointsman.upstream.interfaces import Request
-from pointsman.upstream.transport.head import OURS, form_of, target_of
+from pointsman.upstream.transport.head import OURS, head_of, target_of
 
 URL = "https://api.example.com/v1/x"
 
 
 def request_bytes(request: Request) -> bytes:
-    names = tuple(name for name, _ in request.headers)
-    return form_of(request.url, request.method, names, bool(request.body)).filled(request)
+    return head_of(request.method, request.url, request.headers, bool(request.body)).before(request.body)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,9 @@ class SignedForAws:
     def __repr__(self) -> str:
         return f"SignedForAws({self._profile or 'default chain'}, {self._region or 'no region'})"
 
+    def ready(self, request: Request) -> None:
+        """Nothing: keys may have to be looked for."""
+
     async def sign(self, request: Request) -> Request:
         """Return the request with its signature. Raises UpstreamError ``credential``."""
         token = "" if self._profile else said(self._environ, BEARER)

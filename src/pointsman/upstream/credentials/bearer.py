@@ -4,7 +4,6 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-import msgspec
 from msgspec import Struct
 
 from pointsman.upstream.credentials.kept import Kept
@@ -35,10 +34,18 @@ class Bearer:
     def __repr__(self) -> str:
         return f"Bearer({self._name})"
 
+    def ready(self, request: Request) -> Request | None:
+        """Return the request with the token that is kept, None where it is time to fetch one."""
+        token = self._kept.good()
+        return None if token is None else _with(token, request)
+
     async def sign(self, request: Request) -> Request:
         """Return the request with the token. Raises UpstreamError ``credential``."""
-        token = await self._kept.get()
-        added = ((AUTHORIZATION, f"Bearer {token.value}".encode()), *token.headers)
-        names = {name for name, _ in added}
-        others = tuple([field for field in request.headers if field[0] not in names])
-        return msgspec.structs.replace(request, headers=(*others, *added))
+        return _with(await self._kept.get(), request)
+
+
+def _with(token: Token, request: Request) -> Request:
+    added = ((AUTHORIZATION, f"Bearer {token.value}".encode()), *token.headers)
+    names = {name for name, _ in added}
+    others = [field for field in request.headers if field[0] not in names]
+    return Request(request.method, request.url, (*others, *added), request.body)

@@ -47,14 +47,21 @@ class Kept(Generic[T]):
     def __repr__(self) -> str:
         return f"Kept(until {self._value.expires_at if self._value is not None else None})"
 
+    def good(self) -> T | None:
+        """Return what is good for longer, None where it is time for ``get``."""
+        value = self._value
+        if value is None or value.expires_at is None:
+            return value
+        now = self._now()
+        return value if now < self._due and now < value.expires_at - LAST_S else None
+
     async def get(self) -> T:
         """Return what is good now. Raises what ``fetch`` raises."""
-        value, now = self._value, self._now()
-        good = value is not None and (value.expires_at is None or now < value.expires_at - LAST_S)
-        if good and value is not None and (value.expires_at is None or now < self._due):
+        value = self.good()
+        if value is not None:
             return value
-        task = self._fetching()
-        if good and value is not None:
+        task, value = self._fetching(), self._value
+        if value is not None and (value.expires_at is None or self._now() < value.expires_at - LAST_S):
             return value
         return await asyncio.shield(task)
 

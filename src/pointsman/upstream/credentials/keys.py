@@ -1,7 +1,5 @@
 """A secret that goes into one header as it is, and no secret at all."""
 
-import msgspec
-
 from pointsman.upstream.credentials.fetching import missing
 from pointsman.upstream.credentials.sources import Source
 from pointsman.upstream.interfaces import Request
@@ -21,11 +19,15 @@ class KeyInHeader:
     def __repr__(self) -> str:
         return f"KeyInHeader({self._source!r} in {self._header.decode()})"
 
-    async def sign(self, request: Request) -> Request:
+    def ready(self, request: Request) -> Request:
         """Return the request with the key; a header of that name that was there before is replaced."""
         header = self._shown(self._source.secret())
-        others = tuple(field for field in request.headers if field[0] != self._header)
-        return msgspec.structs.replace(request, headers=(*others, header))
+        others = [field for field in request.headers if field[0] != self._header]
+        return Request(request.method, request.url, (*others, header), request.body)
+
+    async def sign(self, request: Request) -> Request:
+        """Return what ``ready`` returns."""
+        return self.ready(request)
 
     def _shown(self, secret: str) -> Header:
         last, header = self._last
@@ -42,6 +44,10 @@ class NoCredential:
 
     def __repr__(self) -> str:
         return "NoCredential()"
+
+    def ready(self, request: Request) -> Request:
+        """Return the request as it is."""
+        return request
 
     async def sign(self, request: Request) -> Request:
         """Return the request as it is."""

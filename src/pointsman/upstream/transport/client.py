@@ -17,12 +17,17 @@ Laws:
 import asyncio
 import functools
 import ssl
+from typing import Final
 
 from pointsman.core.errors import UpstreamError
 from pointsman.upstream.interfaces import Reply, Request, Timeouts
 from pointsman.upstream.transport.connection import Connection
-from pointsman.upstream.transport.head import Target, form_of
+from pointsman.upstream.transport.head import Target, head_of
 from pointsman.upstream.transport.pool import Pool
+
+
+_HEADS: Final = 256
+"""Heads of requests that are kept, the newest: bounded, because some clients send another value with every request."""
 
 
 class HttpTransport:
@@ -41,7 +46,7 @@ class HttpTransport:
         self._limit = connections_per_origin
         self._idle_s = idle_s
         self._given_tls = tls
-        self._form_of = functools.lru_cache(maxsize=1024)(form_of)
+        self._head_of = functools.lru_cache(_HEADS)(head_of)
         self._pools: dict[str, Pool] = {}
         self._closed = False
 
@@ -53,10 +58,10 @@ class HttpTransport:
         """Send and wait for the head of the reply. Raises UpstreamError."""
         if self._closed:
             raise UpstreamError("closed", "the transport is closed", sent=False)
-        names = tuple([name for name, _ in request.headers])
-        form = self._form_of(request.url, request.method, names, bool(request.body))
-        data = form.filled(request)
-        pool = self._pools.get(form.target.origin) or self._open_pool(form.target)
+        body = request.body
+        head = self._head_of(request.method, request.url, request.headers, bool(body))
+        data = head.before(body)
+        pool = self._pools.get(head.target.origin) or self._open_pool(head.target)
         ends_at, within_s = self._loop.time() + timeouts.total_s, min(timeouts.connect_s, timeouts.total_s)
         connection, again = pool.kept() or await pool.connection(within_s), False
         while True:
@@ -72,7 +77,7 @@ class HttpTransport:
                     raise
             pool.drop_kept()  # the newest went stale, so the older ones are no better
             connection, again = await _another(pool, within_s), True
-            data = form.filled(request)
+            data = head.before(body)
 
     async def close(self) -> None:
         """Close every connection. Exchanges under way fail with UpstreamError ``closed``."""

@@ -1,17 +1,20 @@
 """A URL and headers become the bytes of a request, or are refused. No I/O.
 
 Strategy: what callers send differs in values, hardly ever in names. Everything but the values is checked once and kept as
-a form with gaps; a request fills the gaps and is scanned once.
+a form with gaps; a head fills the gaps and is scanned once. Mostly even the values repeat themselves, so that whoever sends
+may keep heads, too (``client``): then only the body and its length are new.
 
 Laws:
 - Framing is ours: ``host``, ``content-length`` and every hop-by-hop header are set here or not at all; a caller that brings
   one is told so. Together with the ban on CR, LF and NUL no caller can smuggle a second request (RFC 9112, section 11.2).
+- A head holds keys, and shows them to nobody; a form holds none.
 - Connections are persistent because HTTP/1.1 says so; no ``connection`` header is sent.
 - Replies are wanted as they are (``accept-encoding: identity``), unless the caller asks otherwise; nothing is decompressed.
 """
 
+import functools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from pointsman.core.errors import UpstreamError
@@ -23,10 +26,13 @@ OURS = frozenset(
 )
 """Names that a caller may not give: they frame the message or belong to one hop (RFC 9110, sections 7.6.1 and 10.1.1)."""
 
+Headers = tuple[tuple[bytes, bytes], ...]
+
 _NAMES = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]*")  # RFC 9110, 5.6.2: token; lower case by our own rule
 _METHOD = re.compile(r"[A-Z]+")
 _TARGET = re.compile(r"/[!-~]*")  # visible ASCII: no blank, no control character, nothing that needs encoding
 _HOST = re.compile(r"[A-Za-z0-9._\-]+|[0-9A-Fa-f:.]+")
+_FORMS = 1024
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -73,29 +79,42 @@ def target_of(url: str) -> Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Head:
+    """A request's head: all of it, or (``sized``) all before the digits of its body's length. Its repr shows no value."""
+
+    target: Target
+    text: bytes = field(repr=False)
+    sized: bool
+
+    def before(self, body: bytes) -> bytes:
+        """Return head and body in one piece, for one write."""
+        return b"%b%d\r\n\r\n%b" % (self.text, len(body), body) if self.sized else self.text + body
+
+
+@dataclass(frozen=True, slots=True)
 class Form:
-    """A request's head with gaps for the values of its headers (``%b``) and the length of its body (``%d``)."""
+    """A request's head with gaps for the values of its headers (``%b``)."""
 
     target: Target
     gaps: bytes
     lines: int
     sized: bool
 
-    def filled(self, request: Request) -> bytes:
-        """Return head and body in one piece, for one write. Raises UpstreamError when a value would break the head.
-
-        The error does not show the value.
-        """
-        values: list[bytes | int] = [value for _, value in request.headers]
-        if self.sized:
-            values.append(len(request.body))
-        head = self.gaps % tuple(values)
+    def filled(self, headers: Headers) -> Head:
+        """Return the head with these values. Raises UpstreamError when one would break it; the error does not show it."""
+        text = self.gaps % tuple([value for _, value in headers])
         # As many line ends as the form has, and nothing that ends a string: three scans in C see every value at once.
-        if head.count(b"\n") != self.lines or head.count(b"\r") != self.lines or b"\0" in head:
+        if text.count(b"\n") != self.lines or text.count(b"\r") != self.lines or b"\0" in text:
             raise _refused("a header value holds a line end or NUL")
-        return head + request.body
+        return Head(self.target, text, self.sized)
 
 
+def head_of(method: str, url: str, headers: Headers, has_body: bool) -> Head:
+    """Return the head of a request. Raises UpstreamError when there is something in it that may not be sent."""
+    return form_of(url, method, tuple([name for name, _ in headers]), has_body).filled(headers)
+
+
+@functools.lru_cache(_FORMS)
 def form_of(url: str, method: str, names: tuple[bytes, ...], has_body: bool) -> Form:
     """Return the form of a request's head. Depends on names alone and holds no value, so it may be remembered.
 
@@ -113,9 +132,8 @@ def form_of(url: str, method: str, names: tuple[bytes, ...], has_body: bool) -> 
     if b"accept-encoding" not in names:
         fixed += b"accept-encoding: identity\r\n"
     gaps = [fixed.replace(b"%", b"%%"), *(name.replace(b"%", b"%%") + b": %b\r\n" for name in names)]
-    if sized:
-        gaps.append(b"content-length: %d\r\n")
-    form = b"".join((*gaps, b"\r\n"))
+    gaps.append(b"content-length: " if sized else b"\r\n")
+    form = b"".join(gaps)
     return Form(target, form, form.count(b"\n"), sized)
 
 
