@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from pointsman.core.errors import GatewayError
 from pointsman.core.snapshot import ClientKey
 from pointsman.gateway.admission import admit
-from pointsman.gateway.server.message import Incoming
+from pointsman.gateway.server.message import Head
 
 KEY = ClientKey("app", hashlib.sha256(b"sk-right").hexdigest(), "support")
 KEYS = {KEY.sha256: KEY, "0" * 64: ClientKey("other", "0" * 64)}
 
 
-def asking(headers: dict[bytes, bytes], query: str = "") -> Incoming:
-    return Incoming("POST", "/v1/chat/completions", headers, b"", query)
+def asking(headers: dict[bytes, bytes], query: str = "") -> Head:
+    return Head("POST", "/v1/chat/completions", query, headers)
 
 
 def refused(headers: dict[bytes, bytes], keys: dict[str, ClientKey] = KEYS) -> GatewayError:

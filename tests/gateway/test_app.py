@@ -113,6 +113,32 @@ async def test_a_key_is_asked_for_where_keys_are_configured(rig: Rig, upstream_a
     assert "authorization" not in upstream.requests[0].headers
 
 
+async def test_a_key_is_asked_for_again_where_a_head_repeats_itself_under_another_snapshot(
+    rig: Rig, upstream_at: Start
+) -> None:
+    upstream = await upstream_at(answer_whole)
+    key = ClientKey("app", hashlib.sha256(b"right").hexdigest(), "support")
+    rig.publish(a_snapshot(upstream.port, keys=(key,)))
+    reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
+
+    async def asked() -> bytes:
+        writer.write(
+            b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer right\r\n"
+            b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
+        )
+        head = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(int(head.partition(b"content-length: ")[2].split(b"\r\n")[0]))
+        return head
+
+    for _ in range(2):
+        assert (await asked()).startswith(b"HTTP/1.1 200")
+    rig.publish(a_snapshot(upstream.port, keys=(ClientKey("app", hashlib.sha256(b"other").hexdigest()),)))
+    assert (await asked()).startswith(b"HTTP/1.1 401")
+    rig.publish(a_snapshot(upstream.port, keys=(ClientKey("app", key.sha256, "sales"),)))
+    assert b"x-pointsman-feature: sales" in await asked()
+    writer.close()
+
+
 @pytest.mark.parametrize("declared", [True, False])
 async def test_a_large_body_is_413_whether_declared_or_counted(rig: Rig, declared: bool) -> None:
     rig.publish(a_snapshot(1, limits=Limits(body_bytes=1000)))

@@ -15,13 +15,14 @@ from pointsman.core.snapshot import Limits
 from pointsman.gateway import entries
 from pointsman.gateway.admission import admit
 from pointsman.gateway.answer import errors_at, refuse
+from pointsman.gateway.caller import Caller
 from pointsman.gateway.counting import count_tokens
 from pointsman.gateway.entries import Entry
 from pointsman.gateway.equipment import Equipment
 from pointsman.gateway.exchange import Exchange
 from pointsman.gateway.heads import JSON
 from pointsman.gateway.live import Current, Live
-from pointsman.gateway.server.message import Client, Incoming, line
+from pointsman.gateway.server.message import Client, Head, Incoming, line
 
 _MODELS = "/v1/models"
 _LOOKED_AT = (_MODELS, "/healthz", "/readyz")
@@ -43,25 +44,26 @@ class Gateway:
 
     async def __call__(self, incoming: Incoming, client: Client) -> None:
         """Answer one request."""
-        entry = entries.entry(incoming.path, incoming.query)
+        head = incoming.head
         try:
-            if entry is None or incoming.method != "POST":
-                self._look(incoming, entry, client)
+            entry = head.known.entry if isinstance(head.known, Caller) else entries.entry(head.path, head.query)
+            if entry is None or head.method != "POST":
+                self._look(head, entry, client)
                 return
             current = self._admitting()
             self.under_way += 1
             try:
-                key = admit(current.keys, incoming)
+                caller = _caller(head, entry, current)
                 if entry.operation == "chat":
-                    await Exchange(self._equipment, current, incoming, entry, key).serve(client)
+                    await Exchange(self._equipment, current, caller, incoming.body).serve(client)
                 else:
-                    await count_tokens(self._equipment, current, incoming, entry, client)
+                    await count_tokens(self._equipment, current, caller, incoming.body, client)
             finally:
                 self.under_way -= 1
         except GatewayError as error:
-            refuse(client, error, errors_at(incoming.path, incoming.headers))
+            refuse(client, error, errors_at(head.path, head.headers))
         except WireError as error:
-            refuse(client, _unreadable(error, incoming), errors_at(incoming.path, incoming.headers))
+            refuse(client, _unreadable(error, head), errors_at(head.path, head.headers))
 
     def _admitting(self) -> Current:
         """Return the snapshot in use where one more exchange may begin. Raises GatewayError 503."""
@@ -72,20 +74,20 @@ class Gateway:
             raise GatewayError(503, "overloaded", reason, retry_after=_OVERLOAD_RETRY_S)
         return current
 
-    def _look(self, incoming: Incoming, entry: Entry | None, client: Client) -> None:
+    def _look(self, head: Head, entry: Entry | None, client: Client) -> None:
         """Answer everything that is not posted to a dialect."""
-        path, method = incoming.path, incoming.method
+        path, method = head.path, head.method
         listing = path.startswith((_MODELS + "/", "/v1beta/models/")) or path == "/v1beta/models"
         known = "POST" if entry is not None else "GET" if listing or path in _LOOKED_AT else None
-        head = method == "HEAD" and known == "GET"  # the server leaves the body out
+        bodiless = method == "HEAD" and known == "GET"  # the server leaves the body out
         if known is None:
             answered = ", ".join((*(f"POST {name}" for name in entries.paths()), *(f"GET {name}" for name in _LOOKED_AT)))
             raise GatewayError(404, "not_found", f"there is nothing at {path!r}: this gateway answers {answered}")
-        if method != known and not head:
+        if method != known and not bodiless:
             refuse(
                 client,
                 GatewayError(405, "method_not_allowed", f"{path} takes {known}, not {method}"),
-                errors_at(incoming.path, incoming.headers),
+                errors_at(path, head.headers),
                 [line(b"allow", known.encode())],
             )
         elif path == "/healthz":
@@ -94,7 +96,7 @@ class Gateway:
             client.answer(200 if self._live.current else 503, [JSON], self._readiness())
         else:
             current = self._current()
-            admit(current.keys, incoming)
+            admit(current.keys, head)
             client.answer(200, [JSON], _models(current, path))
 
     def _readiness(self) -> bytes:
@@ -118,9 +120,18 @@ class Gateway:
         return current
 
 
-def _unreadable(error: WireError, incoming: Incoming) -> GatewayError:
+def _caller(head: Head, entry: Entry, current: Current) -> Caller:
+    """Return who asks, admitted by the snapshot in use. Raises GatewayError 401 or 403."""
+    known = head.known
+    if isinstance(known, Caller) and known.admitted_by == current.number:
+        return known
+    head.known = caller = Caller(current.number, entry, admit(current.keys, head), head.headers)
+    return caller
+
+
+def _unreadable(error: WireError, head: Head) -> GatewayError:
     """Return what a client is told whose request cannot be read."""
-    if incoming.headers.get(b"content-encoding", b"identity") != b"identity":  # RFC 9110, section 15.5.16
+    if head.headers.get(b"content-encoding", b"identity") != b"identity":  # RFC 9110, section 15.5.16
         words = "a compressed request cannot be read here: send it without content-encoding"
         return GatewayError(415, "unsupported_content_encoding", words)
     return GatewayError(400, error.code, str(error), param=error.param)

@@ -65,11 +65,16 @@ class Conversations:
         return digest.hexdigest()
 
 
-def stated(headers: dict[bytes, bytes], request: ChatRequest) -> str:
-    """Return the name that a known harness or a prompt cache key gives a conversation, empty where none does."""
+def harness_of(headers: dict[bytes, bytes]) -> str | None:
+    """Return the name that a known harness gives a conversation in a header, None where none does."""
     for name in _HEADERS:
         if name in headers:
             return headers[name].decode("latin-1")
+    return None
+
+
+def stated(request: ChatRequest) -> str:
+    """Return the name that a known harness or a prompt cache key gives a conversation in its body, empty where none does."""
     if request.user:
         session = _CLAUDE_CODE.search(request.user)
         if session is not None:

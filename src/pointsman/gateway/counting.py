@@ -20,10 +20,10 @@ from pointsman.core.errors import GatewayError, UpstreamError, WireError
 from pointsman.core.routing import Context, Deployment
 from pointsman.gateway import heads
 from pointsman.gateway.attempt import error_body, failed
-from pointsman.gateway.entries import Entry
+from pointsman.gateway.caller import Caller
 from pointsman.gateway.equipment import Equipment
 from pointsman.gateway.live import Current
-from pointsman.gateway.server.message import Client, Incoming, line
+from pointsman.gateway.server.message import Client, line
 from pointsman.policy import decide, features
 from pointsman.policy.decide import State
 from pointsman.upstream import addresses
@@ -62,29 +62,30 @@ _ON_VERTEX: Final = _Count(partial(gemini.encode_count, bare=True), gemini.count
 _REPLIES: Final = MappingProxyType({"anthropic": anthropic_count.counted, "gemini": gemini_count.tokens_reply})
 
 
-async def count_tokens(equipment: Equipment, current: Current, incoming: Incoming, entry: Entry, client: Client) -> None:
+async def count_tokens(equipment: Equipment, current: Current, caller: Caller, body: bytes, client: Client) -> None:
     """Answer one question for a count. Raises GatewayError and WireError."""
+    entry = caller.entry
     decode = gemini.decode_count if entry.dialect == "gemini" else DIALECTS[entry.dialect].request.decode
-    request = decode(incoming.body, entry.address)
-    one = _serving(equipment, current, incoming, request)
+    request = decode(body, entry.address)
+    one = _serving(equipment, current, caller, request)
     provider = current.ways[one.provider].provider
     count = _ON_VERTEX if provider.dialect == "gemini" and VERTEX in provider.quirks else _COUNTS.get(one.dialect)
     if count is None or not addresses.counts(provider):
         raise GatewayError(404, "not_found", f"{one.name} would serve this request, and its provider does not count tokens")
-    number = await _asked(equipment, current, incoming, entry, request, one, count)
+    number = await _asked(equipment, current, caller, request, one, count)
     client.answer(
         200, [heads.JSON, line(b"x-pointsman-deployment", heads.printable(one.name))], _REPLIES[entry.dialect](number)
     )
 
 
-def _serving(equipment: Equipment, current: Current, incoming: Incoming, request: ChatRequest) -> Deployment:
+def _serving(equipment: Equipment, current: Current, caller: Caller, request: ChatRequest) -> Deployment:
     """Return the deployment that would serve a request: who the conversation is with, else who would be chosen."""
     (target, _), memory = current.target(request.model), equipment.conversations
-    named = heads.conversation_of(incoming.headers, request)
+    named = caller.conversation_of(request)
     holder = memory.holder(memory.name(named, request, plain=current.plain))
     if target.route is not None and holder in current.snapshot.deployments:
         return current.deployment(holder)
-    feature = heads.feature_of(incoming.headers, request, None)
+    feature = caller.feature_of(request)
     policy = None
     if target.route is not None:
         policy = current.policies.get(decide.plan_for(target.route, feature).policy or target.route.name)
@@ -95,16 +96,9 @@ def _serving(equipment: Equipment, current: Current, incoming: Incoming, request
 
 
 async def _asked(
-    equipment: Equipment,
-    current: Current,
-    incoming: Incoming,
-    entry: Entry,
-    request: ChatRequest,
-    one: Deployment,
-    count: _Count,
+    equipment: Equipment, current: Current, caller: Caller, request: ChatRequest, one: Deployment, count: _Count
 ) -> int:
-    way = current.ways[one.provider]
-    headers = heads.to_provider(incoming.headers, entry.dialect, one.dialect)
+    way, headers = current.ways[one.provider], caller.to_provider(one.dialect)
     body = count.encode(replace(request, model=one.model)).body
     question = way.request(count.path(one.model), one.model, headers, body, stream=False)
     try:

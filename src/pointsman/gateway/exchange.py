@@ -20,16 +20,15 @@ from pointsman.core.chat import ChatRequest, Usage
 from pointsman.core.errors import GatewayError, UpstreamError, WireError
 from pointsman.core.record import Cause, ExchangeRecord
 from pointsman.core.routing import Context, Decision, Deployment, Needs, Route
-from pointsman.core.snapshot import ClientKey
 from pointsman.gateway import heads, sampling
 from pointsman.gateway.answer import refuse
 from pointsman.gateway.attempt import Call, Failure, error_body, failed, is_stream, refused
-from pointsman.gateway.entries import Entry
+from pointsman.gateway.caller import Caller
 from pointsman.gateway.equipment import Equipment
 from pointsman.gateway.live import Current, Way
 from pointsman.gateway.passage import Passage
 from pointsman.gateway.relay import Relay
-from pointsman.gateway.server.message import Client, Headers, Incoming, line
+from pointsman.gateway.server.message import Client, Headers, line
 from pointsman.gateway.translation import Translation
 from pointsman.policy import decide, features
 from pointsman.policy.decide import State, Target
@@ -47,29 +46,26 @@ CLIENT_GONE = 499  # nginx's status for it; no client ever sees it
 class Exchange:
     """One request under way. ``serve`` is its whole life."""
 
-    def __init__(
-        self, equipment: Equipment, current: Current, incoming: Incoming, entry: Entry, key: ClientKey | None
-    ) -> None:
+    def __init__(self, equipment: Equipment, current: Current, caller: Caller, body: bytes) -> None:
         self._with = equipment
         self._current = current
-        self._headers = headers = incoming.headers
-        self._key = key
-        self._body = incoming.body
+        self._caller = caller
+        self._body = body
         self._started = equipment.clock()
         self._at_ms = equipment.now_ms()
         self._id = equipment.ids.next(self._at_ms)
-        self._entry = entry
+        self._entry = entry = caller.entry
         self._dialect = DIALECTS[entry.dialect]
         self._glanced = entry.dialect == "openai_chat"  # where the bytes go on as they came, a glance is enough
         read = glance if self._glanced else self._dialect.request.decode
-        self._request = read(incoming.body, entry.address)
-        self._feature = heads.feature_of(headers, self._request, key)
+        self._request = read(body, entry.address)
+        self._feature = caller.feature_of(self._request)
         self._route = ""
         self._vector = b""
         self._decision: Decision | None = None
         self._trial: sampling.Standing | None = None
         self._memory = equipment.conversations
-        self._named = heads.conversation_of(headers, self._request)
+        self._named = caller.conversation_of(self._request)
         self._conversation = ""
         self._calls: list[Call] = []
         self._outcome: Outcome = "error"
@@ -248,7 +244,7 @@ class Exchange:
 
     def _outbound(self, call: Call, way: Way, passage: Passage) -> Request:
         """Return the request in the provider's dialect, to where the deployment is; not signed yet."""
-        theirs = heads.to_provider(self._headers, self._entry.dialect, call.deployment.dialect)
+        theirs = self._caller.to_provider(call.deployment.dialect)
         stream = self._request.stream
         return way.request(passage.path(), call.deployment.model, theirs, passage.outbound(), stream=stream)
 
@@ -348,6 +344,7 @@ class Exchange:
     def _keep(self) -> None:
         """Queue the record, and offer the sample that was drawn for a trial."""
         snapshot, ended = self._current.snapshot, self._with.clock()
+        key = self._caller.key
         later = snapshot.store_vectors and not self._vector
         record = ExchangeRecord(
             id=self._id,
@@ -361,7 +358,7 @@ class Exchange:
             route=self._route,
             streamed=self._request.stream,
             conversation=self._named,
-            client_key=self._key.name if self._key is not None else "",
+            client_key=key.name if key is not None else "",
             latency_ms=(ended - self._started) * 1e3,
             first_content_ms=None if self._first_content is None else (self._first_content - self._started) * 1e3,
             vector=self._vector if snapshot.store_vectors else b"",
@@ -380,7 +377,7 @@ class Exchange:
             self._memory.remember(reply_name(self._answer.id), served)
 
     def _sample(self, trial: sampling.Standing, record: ExchangeRecord) -> None:
-        said, expected = self._answer, heads.expected_of(self._headers)
+        said, expected = self._answer, self._caller.expected()
         found = said and sampling.sample(trial, record, said, self._body, expected, self._entry.dialect)
         if found:
             self._with.offer(structs.replace(found, vector=self._vector or features.vector(self._request)))

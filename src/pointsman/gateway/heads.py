@@ -5,12 +5,9 @@ provider's connection reaches a client; a header value of ours never holds a cha
 """
 
 import functools
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote
 
-from pointsman.core.chat import ChatRequest
 from pointsman.core.routing import Decision
-from pointsman.core.snapshot import ClientKey
-from pointsman.gateway.conversations import stated
 from pointsman.gateway.server.message import Headers, line
 
 JSON = line(b"content-type", b"application/json")
@@ -35,7 +32,6 @@ _TO_CLIENT = frozenset(
     )
 )
 _TO_CLIENT_PREFIXES = (b"x-ratelimit-", b"openai-", b"anthropic-ratelimit-")
-_NAME_LENGTH = 128
 _LOST_LENGTH = 2048
 _KEPT = 1024
 
@@ -93,34 +89,6 @@ def _standing(mode: str, arm: str, served: str, feature: str, snapshot: str) -> 
     """Return the lines that are the same for many requests."""
     fields = {"mode": mode, "arm": arm, "deployment": served, "feature": feature, "snapshot": snapshot}
     return b"".join([line(b"x-pointsman-" + name.encode(), printable(value)) for name, value in fields.items()])
-
-
-def feature_of(headers: dict[bytes, bytes], request: ChatRequest, key: ClientKey | None) -> str:
-    """Return the name of the kind of call: header, the request's metadata, the client's key, else ``default``."""
-    named = headers.get(b"x-pointsman-feature")
-    name = _text(named).strip() if named else request.metadata.get("feature") or ""
-    return name[:_NAME_LENGTH] or (key.feature if key else None) or "default"
-
-
-def conversation_of(headers: dict[bytes, bytes], request: ChatRequest) -> str:
-    """Return what the client calls the conversation, else empty.
-
-    By our header, the request's metadata, what a known harness sends, or a prompt cache key.
-    """
-    named = headers.get(b"x-pointsman-conversation")
-    name = _text(named).strip() if named else request.metadata.get("conversation") or stated(headers, request)
-    return name[:_NAME_LENGTH]
-
-
-def expected_of(headers: dict[bytes, bytes]) -> str | None:
-    """Return the right answer that the client knows, for graders; None where it sent none."""
-    value = headers.get(b"x-pointsman-expected")
-    return None if value is None else _text(value)
-
-
-def _text(value: bytes) -> str:
-    """Return the text in a header of ours: UTF-8, percent-encoded or as it is."""
-    return unquote_to_bytes(value).decode(errors="replace")
 
 
 def printable(text: str) -> bytes:

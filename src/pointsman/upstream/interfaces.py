@@ -62,7 +62,7 @@ class Credential(Protocol):
     """Where the right to call a provider comes from. Its repr never shows the secret."""
 
     def ready(self, request: Request) -> Request | None:
-        """Return what ``sign`` returns where that takes no waiting, else None. Raises UpstreamError (kind ``credential``)."""
+        """Return what ``sign`` returns, None where that takes waiting. Raises UpstreamError (kind ``credential``)."""
 
     async def sign(self, request: Request) -> Request:
         """Return the request with what the provider wants to see added. Raises UpstreamError (kind ``credential``)."""

@@ -20,7 +20,7 @@ GET = b"GET /%d HTTP/1.1\r\nhost: a\r\n\r\n"
 
 async def echo(incoming: Incoming, client: Client) -> None:
     """Answer with the path and the body."""
-    client.answer(200, [line(b"x-path", incoming.path.encode())], incoming.body)
+    client.answer(200, [line(b"x-path", incoming.head.path.encode())], incoming.body)
 
 
 class Caller:
@@ -195,7 +195,7 @@ async def test_a_client_that_leaves_cancels_its_task_and_no_other(host: Host) ->
     began, cancelled, go = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def wait(incoming: Incoming, client: Client) -> None:
-        if incoming.path == "/2":
+        if incoming.head.path == "/2":
             await go.wait()
             return await echo(incoming, client)
         began.set()

@@ -31,7 +31,7 @@ from pointsman.core.snapshot import Limits
 from pointsman.gateway.answer import errors_at, refuse
 from pointsman.gateway.server import head
 from pointsman.gateway.server.message import Application, Headers, Incoming
-from pointsman.gateway.server.reader import Received, RequestReader, Room
+from pointsman.gateway.server.reader import RequestReader, Room
 
 QUEUED: Final = 8
 HEAD_S: Final = 30.0
@@ -71,7 +71,7 @@ class Connection(asyncio.Protocol):
         self._begun_at = 0.0
         self._deaf = False
         self._ours = False  # whether it was us who cut the connection
-        self._queue: deque[Received | GatewayError] = deque()
+        self._queue: deque[Incoming | GatewayError] = deque()
         # The reply under way.
         self._task: asyncio.Task[None] | None = None
         self._running = False
@@ -220,11 +220,12 @@ class Connection(asyncio.Protocol):
             refuse(self, found, errors_at(self._reader.path))
             self._linger()
             return
-        self._last, self._chunks = self._last or found.last, found.chunks
-        self._with_body = found.incoming.method != "HEAD"
-        self._size = len(found.incoming.body)
+        said = found.head
+        self._last, self._chunks = self._last or said.last, said.chunks
+        self._with_body = said.method != "HEAD"
+        self._size = len(found.body)
         self._watch(_NEVER)
-        self._task = self._loop.create_task(self._serve(found.incoming))
+        self._task = self._loop.create_task(self._serve(found))
 
     async def _serve(self, incoming: Incoming) -> None:
         self._running = True
@@ -232,10 +233,10 @@ class Connection(asyncio.Protocol):
             try:
                 await self._application(incoming, self)
             except Exception:
-                logger.exception("%r %r was not answered", incoming.method, incoming.path)
+                logger.exception("%r %r was not answered", incoming.head.method, incoming.head.path)
                 if not self._started:
                     mistake = GatewayError(500, "internal_error", "the gateway made a mistake: its log says which")
-                    refuse(self, mistake, errors_at(incoming.path, incoming.headers))
+                    refuse(self, mistake, errors_at(incoming.head.path, incoming.head.headers))
             if self._paused and self._finished:
                 await self._read_on()
         except asyncio.CancelledError:  # the client is gone, or the process ends
@@ -250,7 +251,7 @@ class Connection(asyncio.Protocol):
 
     def _forget(self) -> None:
         """Let go of the requests that wait, and of the one that was read in part."""
-        self._room_for_bodies.give(sum(len(one.incoming.body) for one in self._queue if isinstance(one, Received)))
+        self._room_for_bodies.give(sum([len(one.body) for one in self._queue if isinstance(one, Incoming)]))
         self._queue.clear()
         self._reader.close()
 

@@ -3,8 +3,6 @@
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from msgspec import Struct
-
 Headers = list[bytes]
 """Lines of a head, each with its end; one entry may hold several. See ``line``."""
 
@@ -14,21 +12,44 @@ def line(name: bytes, value: bytes) -> bytes:
     return b"%b: %b\r\n" % (name, value)
 
 
-class Incoming(Struct, frozen=True):
-    """A whole request. ``path`` is decoded, ``query`` is what stood behind its question mark, as it came.
+class Head:
+    """What stands before a request's body, and all requests of a connection share that repeat it.
 
-    Header names are lower case, the last of a name counts.
+    ``path`` is decoded, ``query`` is what stood behind its question mark, as it came. Header names are lower case, the last
+    of a name counts; the body's length is left out. ``last``: no request may follow on this connection;
+    ``chunks``: its sender understands chunked replies. ``known`` is what the application keeps with a head.
     """
 
-    method: str
-    path: str
-    headers: dict[bytes, bytes]
-    body: bytes
-    query: str = ""
+    __slots__ = ("chunks", "headers", "known", "last", "method", "path", "query")
+
+    def __init__(
+        self, method: str, path: str, query: str, headers: dict[bytes, bytes], *, last: bool = False, chunks: bool = True
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.last = last
+        self.chunks = chunks
+        self.known: object = None
 
     def __repr__(self) -> str:
-        """Show no header and no body: one holds a key, the other what a user wrote."""
-        return f"Incoming({self.method} {self.path}, {len(self.headers)} headers, {len(self.body)} bytes)"
+        """Show no header: one holds a key."""
+        return f"Head({self.method} {self.path}, {len(self.headers)} headers)"
+
+
+class Incoming:
+    """A whole request."""
+
+    __slots__ = ("body", "head")
+
+    def __init__(self, head: Head, body: bytes) -> None:
+        self.head = head
+        self.body = body
+
+    def __repr__(self) -> str:
+        """Show nothing of what a user wrote."""
+        return f"Incoming({self.head!r}, {len(self.body)} bytes)"
 
 
 class Client(Protocol):

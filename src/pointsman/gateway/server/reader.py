@@ -18,11 +18,10 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import httptools
-from msgspec import Struct
 
 from pointsman.core.errors import GatewayError
 from pointsman.core.snapshot import Limits
-from pointsman.gateway.server.message import Incoming
+from pointsman.gateway.server.message import Head, Incoming
 
 HEAD_LIMIT: Final = 64 * 1024
 """Bytes of a head, as in common servers, and of anything else that is not body."""
@@ -37,24 +36,15 @@ _LENGTH: Final = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: (\d{1,15})\r\n")
 _ONCE: Final = frozenset((b"host", b"authorization", b"content-length", b"transfer-encoding", b"content-encoding"))
 
 
-class Received(Struct, frozen=True):
-    """A request; ``last``: none may follow it on this connection; ``chunks``: its sender understands chunked replies."""
+class _Known:
+    """A head that was read: its bytes before and after the digits of the body's length."""
 
-    incoming: Incoming
-    last: bool
-    chunks: bool
+    __slots__ = ("after", "before", "head")
 
-
-class _Known(Struct, frozen=True):
-    """A head that was read: its bytes before and after the digits of the body's length, and the request without a body."""
-
-    before: bytes
-    after: bytes
-    incoming: Incoming
-
-    def __repr__(self) -> str:
-        """Show no header: one holds a key."""
-        return f"_Known({self.incoming!r})"
+    def __init__(self, before: bytes, after: bytes, head: Head) -> None:
+        self.before = before
+        self.after = after
+        self.head = head
 
 
 class Room:
@@ -88,7 +78,7 @@ class RequestReader:
         self._limits_now = limits
         self._room = room
         self._parser = httptools.HttpRequestParser(self)
-        self._done: list[Received] = []
+        self._done: list[Incoming] = []
         self._known: _Known | None = None
         self._moved = False
         self._dry = 0
@@ -106,14 +96,14 @@ class RequestReader:
         self._size = 0
         self.begun = self.in_body = self.expects = False
 
-    def feed(self, data: bytes) -> list[Received]:
+    def feed(self, data: bytes) -> list[Incoming]:
         """Return the requests that these bytes complete, in order. Look at ``problem`` afterwards."""
         if self._over:
             return []
         afresh = not self.begun
         if afresh and self._known is not None and (again := self._repeated(self._known, data)) is not None:
             return [again]
-        done: list[Received] = []
+        done: list[Incoming] = []
         self._done = done
         self._moved = False
         try:
@@ -127,10 +117,10 @@ class RequestReader:
             self._over = True
             self.problem = _head_too_large()
         if afresh and len(done) == 1 and not self._over and not self.begun:
-            self._remember(data, done[0].incoming)
+            self._remember(data, done[0])
         return done
 
-    def _repeated(self, known: _Known, data: bytes) -> Received | None:
+    def _repeated(self, known: _Known, data: bytes) -> Incoming | None:
         """Return the one whole request that these bytes are, where its head is known; None where the parser must see it."""
         before, after = known.before, known.after
         if not data.startswith(before):
@@ -145,25 +135,19 @@ class RequestReader:
         if len(data) - begins != length or length > limits.body_bytes or not self._room.take(length):
             return None
         self.limits = limits
-        first = known.incoming
-        headers = {**first.headers, b"content-length": digits}
-        return Received(Incoming(first.method, first.path, headers, data[begins:], first.query), last=False, chunks=True)
+        return Incoming(known.head, data[begins:])
 
     def _remember(self, data: bytes, incoming: Incoming) -> None:
         """Note the head of a request that was all of these bytes, if only its length may change in another one like it."""
-        headers = incoming.headers
-        if b"content-length" not in headers or b"transfer-encoding" in headers or b"expect" in headers:
+        headers = incoming.head.headers
+        if b"transfer-encoding" in headers or b"expect" in headers:
             return
-        head = data.find(b"\r\n\r\n") + 4
-        if data[0] in b"\r\n" or head + len(incoming.body) != len(data):  # blank lines before it, or after it
+        end = data.find(b"\r\n\r\n") + 4
+        if data[0] in b"\r\n" or end + len(incoming.body) != len(data):  # blank lines before it, or after it
             return
-        length = _LENGTH.search(data, 0, head)
+        length = _LENGTH.search(data, 0, end)
         if length is not None:
-            self._known = _Known(
-                data[: length.start(1)],
-                data[length.end(1) : head],
-                Incoming(incoming.method, incoming.path, headers, b"", incoming.query),
-            )
+            self._known = _Known(data[: length.start(1)], data[length.end(1) : end], incoming.head)
 
     def _parse(self, data: bytes) -> None:
         while data:
@@ -269,8 +253,10 @@ class RequestReader:
         chunks = parser.get_http_version() != "1.0"
         last = not parser.should_keep_alive() or not chunks
         path, query = _target(self._url)
-        incoming = Incoming(parser.get_method().decode("latin-1"), path, self._headers, bytes(self._body), query)
-        self._done.append(Received(incoming, last, chunks))
+        headers = self._headers
+        headers.pop(b"content-length", None)
+        head = Head(parser.get_method().decode("latin-1"), path, query, headers, last=last, chunks=chunks)
+        self._done.append(Incoming(head, bytes(self._body)))
         self._over = last
         self._begin()
 

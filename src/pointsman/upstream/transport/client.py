@@ -25,7 +25,6 @@ from pointsman.upstream.transport.connection import Connection
 from pointsman.upstream.transport.head import Target, head_of
 from pointsman.upstream.transport.pool import Pool
 
-
 _HEADS: Final = 256
 """Heads of requests that are kept, the newest: bounded, because some clients send another value with every request."""
 

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from pointsman.core.errors import UpstreamError
-from pointsman.upstream.interfaces import Request
 
 OURS = frozenset(
     b"host content-length transfer-encoding connection keep-alive proxy-connection proxy-authorization te trailer upgrade "

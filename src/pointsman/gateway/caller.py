@@ -1,0 +1,76 @@
+"""Who asks, and for what: all that the head of a request says.
+
+Strategy: a connection repeats its heads, so what one says is read once and kept with it (``Head.known``), for as long as the
+same snapshot is in use.
+
+Laws: nothing of a body is kept here; a connection that is not used keeps no snapshot alive.
+"""
+
+from urllib.parse import unquote_to_bytes
+
+from pointsman.core.chat import ChatRequest
+from pointsman.core.snapshot import ClientKey
+from pointsman.gateway import heads
+from pointsman.gateway.conversations import harness_of, stated
+from pointsman.gateway.entries import Entry
+
+_NAME_LENGTH = 128
+
+
+class Caller:
+    """Who sends requests with one head, admitted with ``key`` (None where none is asked for) by snapshot ``admitted_by``."""
+
+    __slots__ = (
+        "_conversation", "_feature", "_harness", "_passed", "_usual", "admitted_by", "entry", "headers", "key",
+    )  # fmt: skip
+
+    def __init__(self, admitted_by: int, entry: Entry, key: ClientKey | None, headers: dict[bytes, bytes]) -> None:
+        self.admitted_by = admitted_by
+        self.entry = entry
+        self.key = key
+        self.headers = headers
+        self._feature = _named(headers, b"x-pointsman-feature")
+        self._usual = (key.feature if key is not None else None) or "default"
+        self._conversation = _named(headers, b"x-pointsman-conversation")
+        self._harness = harness_of(headers)
+        self._passed: dict[str, tuple[tuple[bytes, bytes], ...]] = {}
+
+    def feature_of(self, request: ChatRequest) -> str:
+        """Return the name of the kind of call: header, the request's metadata, the client's key, else ``default``."""
+        name = self._feature
+        if name is None:
+            name = request.metadata.get("feature") or ""
+        return name[:_NAME_LENGTH] or self._usual
+
+    def conversation_of(self, request: ChatRequest) -> str:
+        """Return what the client calls the conversation, else empty.
+
+        By our header, the request's metadata, what a known harness sends, or a prompt cache key.
+        """
+        name = self._conversation
+        if name is None:
+            name = request.metadata.get("conversation") or self._harness
+        return (stated(request) if name is None else name)[:_NAME_LENGTH]
+
+    def to_provider(self, theirs: str) -> tuple[tuple[bytes, bytes], ...]:
+        """Return the headers that a provider of a dialect may see."""
+        found = self._passed.get(theirs)
+        if found is None:
+            found = self._passed[theirs] = heads.to_provider(self.headers, self.entry.dialect, theirs)
+        return found
+
+    def expected(self) -> str | None:
+        """Return the right answer that the client knows, for graders; None where it sent none."""
+        value = self.headers.get(b"x-pointsman-expected")
+        return None if value is None else _text(value)
+
+
+def _named(headers: dict[bytes, bytes], header: bytes) -> str | None:
+    """Return the name in a header of ours, None where it names nothing."""
+    value = headers.get(header)
+    return _text(value).strip() if value else None
+
+
+def _text(value: bytes) -> str:
+    """Return the text in a header of ours: UTF-8, percent-encoded or as it is."""
+    return unquote_to_bytes(value).decode(errors="replace")
