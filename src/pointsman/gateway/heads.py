@@ -47,7 +47,12 @@ def to_provider(headers: dict[bytes, bytes], ours: str, theirs: str) -> tuple[tu
 
 def to_client(headers: tuple[tuple[bytes, bytes], ...]) -> Headers:
     """Return the provider's headers that a client may see."""
-    return [line(name, value) for name, value in headers if name in _TO_CLIENT or name.startswith(_TO_CLIENT_PREFIXES)]
+    return [line(name, value) for name, value in headers if _passes(name)]
+
+
+@functools.lru_cache(_KEPT)
+def _passes(name: bytes) -> bool:
+    return name in _TO_CLIENT or name.startswith(_TO_CLIENT_PREFIXES)
 
 
 def written_here(headers: tuple[tuple[bytes, bytes], ...], content_type: bytes) -> Headers:

@@ -98,7 +98,7 @@ class Current:
 
     def deployment(self, name: str) -> Deployment:
         """Return a deployment by name, also one that is pinned without being configured."""
-        return decide.deployment(self.snapshot, name)
+        return self.snapshot.deployments.get(name) or decide.deployment(self.snapshot, name)
 
     @functools.cached_property
     def models(self) -> bytes:

@@ -169,7 +169,7 @@ class Connection(asyncio.Protocol):
         """Send a whole reply in one write."""
         self._started = self._finished = True
         headers.append(b"content-length: %d\r\n" % len(body))
-        self._write(self._head(status, headers) + (body if self._with_body else b""))
+        self._write(self._head(status, headers, body if self._with_body else b""))
 
     def start(self, status: int, headers: Headers) -> None:
         """Begin a reply."""
@@ -194,10 +194,10 @@ class Connection(asyncio.Protocol):
             self._room = self._loop.create_future()
             await self._room
 
-    def _head(self, status: int, headers: Headers) -> bytes:
+    def _head(self, status: int, headers: Headers, body: bytes = b"") -> bytes:
         if self._last:
             headers.append(head.CLOSE)
-        return head.rendered(status, headers, self._clock.line())
+        return head.rendered(status, headers, self._clock.line(), body)
 
     def _opened(self, data: bytes) -> bytes:
         if self._opening:

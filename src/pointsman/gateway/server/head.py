@@ -31,9 +31,9 @@ class Clock:
         return self._line
 
 
-def rendered(status: int, headers: Headers, date: bytes) -> bytes:
-    """Return status line and headers, up to and including the blank line."""
-    return b"".join([_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, date, *headers, b"\r\n"])
+def rendered(status: int, headers: Headers, date: bytes, body: bytes) -> bytes:
+    """Return status line and headers, the blank line, and what follows it."""
+    return b"".join((_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, date, *headers, b"\r\n", body))
 
 
 def chunk(piece: bytes) -> bytes:
