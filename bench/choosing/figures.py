@@ -84,12 +84,13 @@ class Calibration:
 class Lengths:
     """Output lengths: median absolute relative error of what is predicted and of the per-model median, and their ratio.
 
+    ``ratio`` is None where the per-model median is exactly right for half of the answers: nothing is below that.
     ``covered`` is the share of answers within the predicted 90 % quantile; None: nothing predicts one.
     """
 
     predicted: float
     median: float
-    ratio: Interval
+    ratio: Interval | None
     covered: float | None
 
 
@@ -284,12 +285,14 @@ def _lengths(table: Table, asked: Mapping[int, Indices], results: Mapping[int, M
         errors.append(np.abs(each[OWN]["tokens"] - seen) / seen)
         usual.append(np.abs(median - seen) / seen)
     mine, other = np.concatenate(errors), np.concatenate(usual)
+    predicted, median_error = float(np.nanmedian(mine)), float(np.nanmedian(other))
+    if median_error == 0:
+        return Lengths(predicted, median_error, None, None)
     rng = np.random.default_rng(0)
     ratios = []
     for _ in range(200):
         rows = rng.integers(0, len(mine), len(mine))
         ratios.append(np.nanmedian(mine[rows]) / np.nanmedian(other[rows]))
-    predicted, median_error = float(np.nanmedian(mine)), float(np.nanmedian(other))
     return Lengths(predicted, median_error, interval(predicted / median_error, np.array(ratios)), None)
 
 

@@ -152,5 +152,10 @@ def _lengths(tables: Sequence[Figures]) -> list[Floor]:
         else:
             found.append(Floor(3, what, f"{100 * covered:.1f} %", "met" if 0.87 <= covered <= 0.93 else "not met"))
         what = f"{each.name}: median relative error of output length, at most 0.90 of the per-model median's"
-        found.append(Floor(3, what, plain(each.lengths.ratio), at_most(each.lengths.ratio, _LENGTH)))
+        ratio = each.lengths.ratio
+        if ratio is None:
+            figure = f"{each.lengths.predicted:.3f} against 0: most answers are as long as their model's median"
+            found.append(Floor(3, what, figure, "not met"))
+        else:
+            found.append(Floor(3, what, plain(ratio), at_most(ratio, _LENGTH)))
     return found
