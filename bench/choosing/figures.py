@@ -1,6 +1,6 @@
 """What the ways of choosing come to on one table: figures with intervals, and comparisons with Pointsman.
 
-Strategy: for each split and way every figure is one number a prompt (``statistics``); these are averaged over the splits for
+Strategy: for each split and way every figure is one number a prompt (``measured``); these are averaged over the splits for
 each group, and all ways share the draws of groups, so that differences are paired.
 """
 
@@ -10,27 +10,15 @@ from typing import Final
 
 import numpy as np
 
-from choosing import baselines
-from choosing.problems import Problem, curve, parts
-from choosing.rows import Table
+from choosing import baselines, expectations
+from choosing.expectations import Calibration, Lengths
+from choosing.measured import MEANS, Measured
 from choosing.runs import OWN, Result, Source
-from choosing.statistics import (
-    DRAWS,
-    Floats,
-    Indices,
-    Interval,
-    averaged,
-    calibration_error,
-    chance,
-    drawn,
-    holm,
-    interval,
-    ratio,
-)
+from choosing.statistics import Floats, Interval, chance, drawn, holm, interval
 
-LENGTHS: Final = ("mmlu_pro", "routerbench_part", "alpaca_eval2")
 NOT_DEPLOYABLE: Final = (baselines.LABEL, baselines.POSSIBLE)
-MEANS: Final = "model means"  # what best single, cheapest, random and the hull expect of a model
+_EXPECTING_MEANS: Final = (baselines.SINGLE, "cheapest", "zero-router hull")
+_SURE: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -44,7 +32,7 @@ class Compared:
     @property
     def verdict(self) -> str:
         """``above``, ``below`` or empty where the difference is not significant."""
-        if self.chance >= 0.05:
+        if self.chance >= _SURE:
             return ""
         return "above" if self.ahead.mean > 0 else "below"
 
@@ -67,36 +55,13 @@ class Saving:
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """Pointsman's expectations against what was seen.
-
-    ``error`` pooled over models in 15 bins, by seed; ``worst`` the model whose mean is furthest off, and by how much;
-    ``worst_split`` the furthest of any single split.
-    """
-
-    error: tuple[float, ...]
-    pooled: Interval
-    worst: tuple[str, Interval]
-    worst_split: float
-
-
-@dataclass(frozen=True)
-class Lengths:
-    """Output lengths: median absolute relative error of what is predicted and of the per-model median, and their ratio.
-
-    ``ratio`` is None where the per-model median is exactly right for half of the answers: nothing is below that.
-    ``covered`` is the share of answers within the predicted 90 % quantile; None: nothing predicts one.
-    """
-
-    predicted: float
-    median: float
-    ratio: Interval | None
-    covered: float | None
-
-
-@dataclass(frozen=True)
 class Figures:
-    """All figures of one table, over some splits."""
+    """All figures of one table, over some splits.
+
+    ``headline`` is the area, or the accuracy where no cost is known; ``always`` the change in accuracy against the best
+    single model if Pointsman took the highest expectation for every prompt, whether or not that was shown to pay; ``alone``
+    in how many splits one model was said to suffice, under ``best`` and under ``match``.
+    """
 
     name: str
     groups: int
@@ -107,6 +72,7 @@ class Figures:
     singles: tuple[str, ...]
     headline: Measure
     accuracy: Measure
+    always: Interval
     brier: Measure
     savings: Mapping[str, Saving]
     calibration: Calibration
@@ -117,36 +83,11 @@ class Figures:
 
 def figures(source: Source, results: Mapping[int, Mapping[str, Result]]) -> Figures:
     """Work out the figures of a table from what was measured."""
-    table = source.table
-    splits = [(seed, *source.bare(seed)) for seed in results]
-    problems = {seed: problem for seed, problem, _, _ in splits}
-    asked = {seed: rows for seed, _, _, rows in splits}
-    picks = {seed: _with_the_unreachable(table, problems[seed], asked[seed], results[seed]) for seed in results}
-    ways = list(next(iter(picks.values())))
-
-    def by_way(of: Callable[[int, str], Floats], names: list[str]) -> tuple[list[str], Floats]:
-        """Return every way's numbers by group (N', W), groups that no split asked left out."""
-        columns = [averaged(len(table), [(asked[seed], of(seed, way)) for seed in results]) for way in names]
-        return names, np.stack(columns, axis=1)
-
-    def headline(seed: int, way: str) -> Floats:
-        score, paid = table.score[asked[seed]], table.paid[asked[seed]]
-        if way == baselines.RANDOM:
-            return _random(problems[seed], score, paid)
-        return parts(problems[seed], picks[seed][way], score, paid)
-
-    def accuracy(seed: int, way: str) -> Floats:
-        score = table.score[asked[seed]]
-        return score.mean(axis=1) if way == baselines.RANDOM else curve(picks[seed][way][:1], score, score)[0][:, 0]
-
-    def brier(seed: int, way: str) -> Floats:
-        found = results[seed][baselines.SINGLE if way == MEANS else way]["quality"].astype(np.float64)
-        seen = table.seen[asked[seed]]
-        wrong = np.where(seen, np.square(found - table.score[asked[seed]]), 0.0)
-        return np.asarray(wrong.sum(axis=1) / seen.sum(axis=1))
-
-    measured = [way for way in results[next(iter(results))] if way not in (OWN, baselines.SINGLE)]
-    expecting = [OWN, MEANS, *(way for way in measured if way not in ("cheapest", "zero-router hull"))]
+    found = Measured.of(source, results)
+    table = found.table
+    everyone = [*found.ways, baselines.POSSIBLE, baselines.RANDOM]
+    expecting = [OWN, MEANS, *(way for way in found.ways if way not in (OWN, *_EXPECTING_MEANS))]
+    alone = np.sum([each[OWN]["alone"] for each in results.values()], axis=0).tolist()
     return Figures(
         name=table.name,
         groups=len(table),
@@ -154,155 +95,45 @@ def figures(source: Source, results: Mapping[int, Mapping[str, Result]]) -> Figu
         priced=table.priced,
         seeds=tuple(results),
         left_out=table.left_out,
-        singles=tuple(sorted({table.rows.deployments[problem.single] for problem in problems.values()})),
-        headline=_compared(*by_way(headline, [*ways, baselines.RANDOM])),
-        accuracy=_compared(*by_way(accuracy, [*ways, baselines.RANDOM])),
-        brier=_compared(*by_way(brier, expecting)),
-        savings=_savings(table, problems, asked, results) if table.priced else {},
-        calibration=_calibration(table, asked, results),
-        lengths=_lengths(table, asked, results) if table.name in LENGTHS else None,
-        curves=_curves(table, asked, picks) if table.priced else {},
-        alone=(
-            sum(bool(each[OWN]["alone"][0]) for each in results.values()),
-            sum(bool(each[OWN]["alone"][1]) for each in results.values()),
-        ),
+        singles=tuple(sorted({table.rows.deployments[problem.single] for problem in found.problems.values()})),
+        headline=_compared(found, found.headline, everyone),
+        accuracy=_compared(found, found.accuracy, everyone),
+        always=_mean(found.by_group(found.always)),
+        brier=_compared(found, found.brier, expecting),
+        savings={way: _saving(found, way) for way in found.ways} if table.priced else {},
+        calibration=expectations.calibration(found),
+        lengths=expectations.lengths(found),
+        curves={way: found.curve(way) for way in [*found.ways, baselines.POSSIBLE]} if table.priced else {},
+        alone=(alone[0], alone[1]),
     )
 
 
-def _with_the_unreachable(
-    table: Table, problem: Problem, asked: Indices, results: Mapping[str, Result]
-) -> dict[str, Indices]:
-    picks = {way: np.asarray(result["picks"], dtype=np.int64) for way, result in results.items()}
-    picks[baselines.POSSIBLE] = baselines.possible(problem, table.score[asked], table.paid[asked]).picks
-    return picks
-
-
-def _random(problem: Problem, score: Floats, paid: Floats) -> Floats:
-    """Return the parts of a choice by chance: its means stand in one more column, and every trade-off picks that."""
-    if not problem.priced:
-        return np.asarray(score.mean(axis=1))
-    last = score.shape[1]
-    picks = np.full((1, len(score)), last)
-    return parts(
-        problem,
-        picks,
-        np.column_stack((score, score.mean(axis=1))),
-        np.column_stack((paid, paid.mean(axis=1))),
-    )
-
-
-def _compared(names: list[str], values: Floats) -> Measure:
+def _compared(found: Measured, of: Callable[[int, str], Floats], ways: list[str]) -> Measure:
     """Compare Pointsman with every other way; the best possible choice is shown and takes no part in the adjustment."""
+    values = np.stack([found.by_group(lambda seed: of(seed, way)) for way in ways], axis=1)  # noqa: B023 - called at once
     values = values[np.isfinite(values).all(axis=1)]
     means, redrawn = values.mean(axis=0), drawn(values)
-    place = {name: column for column, name in enumerate(names)}
+    place = {way: column for column, way in enumerate(ways)}
     mine = place[OWN]
-    rivals = [name for name in names if name not in (OWN, baselines.POSSIBLE)]
-    leads = {name: redrawn[:, mine] - redrawn[:, place[name]] for name in names if name != OWN}
-    chances = dict(zip(rivals, holm([chance(leads[name]) for name in rivals]), strict=True))
+    leads = {way: redrawn[:, mine] - redrawn[:, place[way]] for way in ways if way != OWN}
+    rivals = [way for way in leads if way != baselines.POSSIBLE]
+    chances = dict(zip(rivals, holm([chance(leads[way]) for way in rivals]), strict=True))
     others = {
-        name: Compared(
-            figure=interval(float(means[place[name]]), redrawn[:, place[name]]),
-            ahead=interval(float(means[mine] - means[place[name]]), lead),
-            chance=chances.get(name, 1.0),
+        way: Compared(
+            figure=interval(float(means[place[way]]), redrawn[:, place[way]]),
+            ahead=interval(float(means[mine] - means[place[way]]), lead),
+            chance=chances.get(way, 1.0),
         )
-        for name, lead in leads.items()
+        for way, lead in leads.items()
     }
     return Measure(interval(float(means[mine]), redrawn[:, mine]), others, leads)
 
 
-def _mean(values: Floats, draws: int = DRAWS) -> Interval:
+def _mean(values: Floats) -> Interval:
     values = values[np.isfinite(values)]
-    return interval(float(values.mean()), drawn(values[:, None], draws)[:, 0])
+    return interval(float(values.mean()), drawn(values[:, None])[:, 0])
 
 
-def _savings(
-    table: Table, problems: Mapping[int, Problem], asked: Mapping[int, Indices], results: Mapping[int, Mapping[str, Result]]
-) -> dict[str, Saving]:
-    found = {}
-    for way in next(iter(results.values())):
-        shares, changes = [], []
-        for seed, each in results.items():
-            score, paid = table.score[asked[seed]], table.paid[asked[seed]]
-            here, pick, home = np.arange(len(score)), each[way]["match"].astype(np.int64), problems[seed].single
-            shares.append((asked[seed], ratio(paid[here, pick], paid[:, home])))
-            changes.append((asked[seed], score[here, pick] - score[:, home]))
-        found[way] = Saving(_mean(averaged(len(table), shares)), _mean(averaged(len(table), changes)))
-    return found
-
-
-def _calibration(table: Table, asked: Mapping[int, Indices], results: Mapping[int, Mapping[str, Result]]) -> Calibration:
-    errors, off, single = [], [], 0.0
-    for seed, each in results.items():
-        predicted, seen = each[OWN]["quality"].astype(np.float64), table.seen[asked[seed]]
-        score = table.score[asked[seed]]
-        errors.append(calibration_error(predicted[seen], score[seen]))
-        far = np.where(seen, predicted - score, 0.0) / seen.mean(axis=0)
-        off.append((asked[seed], far))
-        single = max(single, float(np.abs(far.mean(axis=0)).max()))
-    far = averaged(len(table), off)
-    far = far[np.isfinite(far).all(axis=1)]
-    worst = int(np.abs(far.mean(axis=0)).argmax())
-    return Calibration(
-        error=tuple(errors),
-        pooled=_error_interval(table, asked, results),
-        worst=(table.rows.deployments[worst], _mean(far[:, worst])),
-        worst_split=single,
-    )
-
-
-def _error_interval(table: Table, asked: Mapping[int, Indices], results: Mapping[int, Mapping[str, Result]]) -> Interval:
-    """Return the mean error over splits; its bounds are the quantiles over redrawn prompts of the bins' own errors.
-
-    Binned errors are biased upwards by chance, in the redrawn even more; bounds are of the error itself, so they are moved
-    down by what redrawing adds.
-    """
-    means, redrawn = [], []
-    rng = np.random.default_rng(0)
-    for seed, each in results.items():
-        predicted, seen = each[OWN]["quality"].astype(np.float64), table.seen[asked[seed]]
-        score = table.score[asked[seed]]
-        means.append(calibration_error(predicted[seen], score[seen]))
-        draws = []
-        for _ in range(60):
-            rows = rng.integers(0, len(score), len(score))
-            draws.append(calibration_error(predicted[rows][seen[rows]], score[rows][seen[rows]]))
-        redrawn.append(np.array(draws))
-    spread = np.mean(redrawn, axis=0) if len(redrawn) == 1 else np.concatenate([each - each.mean() for each in redrawn])
-    mean = float(np.mean(means))
-    return interval(mean, mean + spread - spread.mean())
-
-
-def _lengths(table: Table, asked: Mapping[int, Indices], results: Mapping[int, Mapping[str, Result]]) -> Lengths:
-    """Measure output lengths; the ratio's interval is over redrawn groups, each with all of its answers."""
-    tokens = table.rows.output_tokens
-    errors, usual = [], []
-    fit_rows = {seed: np.setdiff1d(np.arange(len(table)), rows) for seed, rows in asked.items()}
-    for seed, each in results.items():
-        seen = tokens[asked[seed]]
-        seen = np.where(seen > 0, seen, np.nan)
-        median = np.nanmedian(tokens[fit_rows[seed]], axis=0)
-        errors.append(np.abs(each[OWN]["tokens"] - seen) / seen)
-        usual.append(np.abs(median - seen) / seen)
-    mine, other = np.concatenate(errors), np.concatenate(usual)
-    predicted, median_error = float(np.nanmedian(mine)), float(np.nanmedian(other))
-    if median_error == 0:
-        return Lengths(predicted, median_error, None, None)
-    rng = np.random.default_rng(0)
-    ratios = []
-    for _ in range(200):
-        rows = rng.integers(0, len(mine), len(mine))
-        ratios.append(np.nanmedian(mine[rows]) / np.nanmedian(other[rows]))
-    return Lengths(predicted, median_error, interval(predicted / median_error, np.array(ratios)), None)
-
-
-def _curves(
-    table: Table, asked: Mapping[int, Indices], picks: Mapping[int, Mapping[str, Indices]]
-) -> dict[str, tuple[Floats, Floats]]:
-    """Return (cost in US dollars, quality) of every trade-off, averaged over the splits."""
-    found = {}
-    for way in next(iter(picks.values())):
-        points = [curve(each[way], table.score[asked[seed]], table.paid[asked[seed]]) for seed, each in picks.items()]
-        quality, cost = (np.mean([point[side].mean(axis=0) for point in points], axis=0) for side in (0, 1))
-        found[way] = (cost / 1e9, quality)
-    return found
+def _saving(found: Measured, way: str) -> Saving:
+    share = found.by_group(lambda seed: found.share(seed, way))
+    return Saving(_mean(share), _mean(found.by_group(lambda seed: found.change(seed, way))))

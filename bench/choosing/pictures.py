@@ -15,7 +15,12 @@ from choosing import baselines
 from choosing.figures import Figures
 from choosing.runs import OWN
 
-_ALL_GREY: Final = ("random", "cheapest")
+_FAR: Final = (
+    baselines.SINGLE,
+    baselines.POSSIBLE,
+    "random",
+    "cheapest",
+)  # so far off that the others could not be told apart
 _COLOURS: Final = {
     OWN: "#b3001b",
     baselines.LABEL: "#777777",
@@ -25,7 +30,6 @@ _COLOURS: Final = {
     "per-model logistic": "#e9a23b",
     "UniRoute clusters": "#8e6bbf",
     "item response": "#6a994e",
-    baselines.POSSIBLE: "#bbbbbb",
 }
 
 
@@ -66,7 +70,7 @@ def _curves(tables: Sequence[Figures], path: Path) -> str:
 def _leads(tables: Sequence[Figures], path: Path) -> str:
     figure, grid = plt.subplots(1, len(tables), figsize=(2.1 * len(tables) + 1.5, 3.6), squeeze=False, sharey=True)
     for panel, each in zip(list(grid.ravel()), tables, strict=True):
-        ways = [way for way in each.headline.others if way not in (*_ALL_GREY, baselines.POSSIBLE)]
+        ways = [way for way in each.headline.others if way not in _FAR]
         for place, way in enumerate(reversed(ways)):
             one = each.headline.others[way]
             colour = {"above": "#2a9d8f", "below": "#b3001b"}.get(one.verdict, "#777777")
