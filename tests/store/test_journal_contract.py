@@ -63,6 +63,28 @@ def test_a_record_that_is_there_is_left_as_it_is(store: Store) -> None:
     assert [one.asked for one in store.journal.exchanges(ALL)] == ["first", "auto"]
 
 
+@pytest.mark.parametrize("count", [1, 49, 50, 51, 230])
+def test_what_is_there_is_left_as_it_is_in_batches_of_any_size(store: Store, count: int) -> None:
+    store.journal.append([record(number, asked="first", prompt="first") for number in range(0, count, 7)])
+    twice = [record(number, vector=bytes((number,))) for number in range(count) for _ in range(2)]
+    store.journal.append(twice)
+    assert list(store.journal.exchanges(ALL)) == [
+        record(number, vector=bytes((number,))) if number % 7 else record(number, asked="first", prompt="first")
+        for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize("place", [0, 49, 50, 99, 119])
+def test_a_large_append_is_all_or_nothing(store: Store, place: int) -> None:
+    batch = [record(number) for number in range(120)]
+    for unfit in (record(place, at_ms=2**80), record(place, vector=bytes(1000)), record(place, prompt="\ud800")):
+        with pytest.raises(ValueError, match=r"cannot be stored|does not fit"):
+            store.journal.append([*batch[:place], unfit, *batch[place + 1 :]])
+    assert list(store.journal.exchanges(ALL)) == []
+    store.journal.append(batch)
+    assert list(store.journal.exchanges(ALL)) == batch
+
+
 def test_an_append_is_all_or_nothing(store: Store) -> None:
     store.journal.append([record(1)])
     unfit = (

@@ -57,6 +57,29 @@ def test_a_cell_belongs_to_its_record_and_its_key() -> None:
     assert "right key file" in str(caught.value)
 
 
+@given(vectors=st.lists(st.tuples(ids, st.binary(max_size=480)), max_size=8))
+def test_many_cells_open_each_to_its_vector_and_no_two_nonces_are_alike(vectors: list[tuple[str, bytes]]) -> None:
+    cells = SEAL.seal_all(vectors)
+    assert [SEAL.open(name, cell) for (name, _), cell in zip(vectors, cells, strict=True)] == [one for _, one in vectors]
+    assert len({cell[1:13] for cell in cells}) == len(cells)
+    assert SEAL.seal_all(vectors) != cells or not vectors
+
+
+def test_cells_of_the_first_format_are_read() -> None:
+    """Sealed by version 0.1 with this key, for this record: what was stored stays readable."""
+    cell = bytes.fromhex("01000102030405060708090a0bff9e6b744665478f5d691c33237cff2c3d14fcba6c5c")
+    assert SEAL.open("a", cell) == b"vector"
+    with pytest.raises(StoreError, match="altered"):
+        SEAL.open("b", cell)
+    with pytest.raises(StoreError, match="altered"):
+        SEAL.open("a", b"\x02" + cell[1:])
+
+
+def test_a_cell_of_an_unknown_format_is_refused() -> None:
+    with pytest.raises(StoreError, match="altered"):
+        SEAL.open("a", b"\x03" + SEAL.seal("a", b"vector")[1:])
+
+
 def test_the_key_is_in_no_repr() -> None:
     assert repr(SEAL) == f"VectorSeal('{FILE}')"
 

@@ -71,6 +71,8 @@ class ExchangeRecord(Struct, frozen=True):
     @property
     def cost_nano(self) -> int | None:
         """The sum over attempts that have a cost; None where none has."""
+        if len(self.attempts) == 1:
+            return self.attempts[0].cost_nano
         known = [attempt.cost_nano for attempt in self.attempts if attempt.cost_nano is not None]
         return sum(known) if known else None
 

@@ -27,8 +27,8 @@ LENGTH: Final = 1 + FLAGS + (USER_DIMS + SYSTEM_DIMS) // 2
 
 _HEAD: Final = 6000
 _TAIL: Final = 3000
-_TOGETHER: Final = 64  # requests, and
-_CHARACTERS: Final = 16_384  # of their users' texts: more, and arrays fall out of the cache
+_TOGETHER: Final = 32  # requests, and
+_CHARACTERS: Final = 16_384  # of their users' texts: more, and the memory of the arrays is given back each time
 _TOKENS_PER_MESSAGE: Final = 4
 _TOKENS_PER_TOOL: Final = 64
 _TOKENS_PER_MEDIA: Final = 512

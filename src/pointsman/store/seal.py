@@ -1,7 +1,9 @@
 """Feature vectors at rest: sealed with a key that belongs to one installation.
 
-Strategy: ChaCha20-Poly1305 (RFC 8439) with a random nonce for each cell; format and record id are associated data, so that
-a cell cannot be moved to another record. A cell is one byte of format (1), nonce (12), ciphertext, tag (16).
+Strategy: AES-256-GCM (NIST SP 800-38D) with a random nonce for each cell; format and record id are associated data, so that
+a cell cannot be moved to another record. A cell is one byte of format (2), nonce (12), ciphertext, tag (16). Format 1, which
+is still read, had another cipher, ChaCha20-Poly1305 (RFC 8439), with the installation's key itself; format 2 has a key that
+is derived from it (HKDF, RFC 5869), because no key should serve two ciphers.
 
 Laws: a cell has at most ``CELL_BYTES``; the key file is whole or absent, mode 0600, and never replaced; the key is in no
 error, log or repr. With random nonces one key serves 2^32 cells with a chance of about 2^-33 that any nonce repeats.
@@ -10,27 +12,35 @@ error, log or repr. With random nonces one key serves 2^32 cells with a chance o
 import contextlib
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from pointsman.core.errors import StoreError
 
 KEY_FILE: Final = "installation.key"
 KEY_BYTES: Final = 32
 CELL_BYTES: Final = 512
-_FORMAT: Final = b"\x01"
+_FORMAT: Final = b"\x02"
+_FIRST_FORMAT: Final = b"\x01"
+_PURPOSE: Final = b"pointsman feature vectors, format 2"
 _NONCE: Final = 12
 _TAG: Final = 16
+_MOST: Final = CELL_BYTES - len(_FORMAT) - _NONCE - _TAG
 
 
 class VectorSeal:
     """Seals and opens vectors with one key. ``named`` is the file it came from, for errors."""
 
     def __init__(self, key: bytes, named: Path) -> None:
-        self._cipher = ChaCha20Poly1305(key)
+        derived = HKDFExpand(SHA256(), KEY_BYTES, _PURPOSE).derive(key)
+        self._cipher = AESGCM(derived)
+        self._ciphers: dict[bytes, AESGCM | ChaCha20Poly1305] = {_FORMAT: self._cipher, _FIRST_FORMAT: ChaCha20Poly1305(key)}
         self._named = named
 
     def __repr__(self) -> str:
@@ -38,18 +48,27 @@ class VectorSeal:
 
     def seal(self, record_id: str, vector: bytes) -> bytes:
         """Return the cell for a vector. ValueError where it would be longer than ``CELL_BYTES``."""
-        if len(vector) > CELL_BYTES - len(_FORMAT) - _NONCE - _TAG:
-            raise ValueError(f"a vector of {len(vector)} bytes does not fit into a cell of {CELL_BYTES}")
-        nonce = os.urandom(_NONCE)
-        return _FORMAT + nonce + self._cipher.encrypt(nonce, vector, _FORMAT + record_id.encode())
+        return self.seal_all([(record_id, vector)])[0]
+
+    def seal_all(self, vectors: Sequence[tuple[str, bytes]]) -> list[bytes]:
+        """Return the cells for the vectors of records (id, vector), as ``seal`` does; their nonces are drawn at once."""
+        nonces, encrypt, cells = os.urandom(_NONCE * len(vectors)), self._cipher.encrypt, []
+        start = 0
+        for record_id, vector in vectors:
+            if len(vector) > _MOST:
+                raise ValueError(f"a vector of {len(vector)} bytes does not fit into a cell of {CELL_BYTES}")
+            nonce = nonces[start : start + _NONCE]
+            cells.append(_FORMAT + nonce + encrypt(nonce, vector, _FORMAT + record_id.encode()))
+            start += _NONCE
+        return cells
 
     def open(self, record_id: str, cell: bytes) -> bytes:
         """Return the vector in a cell. Raises StoreError: sealed with another key, for another record, or altered."""
         start = len(_FORMAT)
-        nonce, sealed = cell[start : start + _NONCE], cell[start + _NONCE :]
+        form, nonce, sealed = cell[:start], cell[start : start + _NONCE], cell[start + _NONCE :]
         try:
-            return self._cipher.decrypt(nonce, sealed, cell[:start] + record_id.encode())
-        except (InvalidTag, ValueError) as error:
+            return self._ciphers[form].decrypt(nonce, sealed, form + record_id.encode())
+        except (InvalidTag, ValueError, KeyError) as error:
             raise StoreError(
                 f"the feature vector of {record_id} cannot be opened with {self._named}: it was sealed with another key, "
                 "or altered. Put the right key file back; if it is lost, start with a new data directory"

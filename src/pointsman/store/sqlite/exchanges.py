@@ -5,7 +5,8 @@ sealed under its record's id.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -30,27 +31,47 @@ _COLUMNS: Final = ("n", *_FIELDS, *_SUMMED)
 # What ``record`` reads, in its order; for the tables exchanges and bodies joined.
 SELECTED: Final = ", ".join((*_FIELDS, "rest", "vector", "prompt"))
 
-_INSERT: Final = f"INSERT INTO exchanges ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
-_INSERT_BODY: Final = "INSERT INTO bodies (n, rest, vector, prompt) VALUES (?, ?, ?, ?)"
+_TOGETHER: Final = 50  # rows in one statement: SQLite is entered, and Python's lock given away, once for them
 
+
+def _statements(table: str, columns: Sequence[str], otherwise: str = "") -> tuple[str, str]:
+    """Return how one row is inserted, and how ``_TOGETHER`` are."""
+    row = f"({', '.join('?' * len(columns))})"
+    one = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {row}"  # noqa: S608 - our own names, values are bound
+    return one + otherwise, one + f", {row}" * (_TOGETHER - 1) + otherwise
+
+
+_INSERT: Final = _statements("exchanges", _COLUMNS, " ON CONFLICT (id) DO NOTHING")
+_INSERT_BODY: Final = _statements("bodies", ("n", "rest", "vector", "prompt"))
+
+_Row = tuple[Any, ...]
 _Rest = tuple[tuple[Attempt, ...], Decision | None]
 _encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(_Rest)
 _NOTHING: Final = Usage()
 
 
-def insert(connection: sqlite3.Connection, records: Iterable[ExchangeRecord], seal: VectorSeal | None) -> None:
+def insert(connection: sqlite3.Connection, records: Sequence[ExchangeRecord], seal: VectorSeal | None) -> None:
     """Write the records that are not there yet, inside the caller's transaction."""
-    by_id: dict[str, ExchangeRecord] = {}
-    for record in records:
-        by_id.setdefault(record.id, record)
-    known = "SELECT id FROM exchanges WHERE id IN (SELECT value FROM json_each(?))"
-    for (id_,) in connection.execute(known, (msgspec.json.encode(list(by_id)).decode(),)):
-        del by_id[id_]
     first = connection.execute("SELECT coalesce(max(n), 0) + 1 FROM exchanges").fetchone()[0]
-    new = list(enumerate(by_id.values(), start=first))
-    connection.executemany(_INSERT, [_scalars(n, record) for n, record in new])
-    connection.executemany(_INSERT_BODY, [_body(n, record, seal) for n, record in new])
+    new = list(enumerate(records, start=first))
+    written = _write(connection, _INSERT, [_scalars(n, record) for n, record in new])
+    if written < len(new):  # some were there: what has a number of ours was not
+        ours = {n for (n,) in connection.execute("SELECT n FROM exchanges WHERE n >= ?", (first,))}
+        new = [entry for entry in new if entry[0] in ours]
+    _write(connection, _INSERT_BODY, _bodies(new, seal))
+
+
+def _write(connection: sqlite3.Connection, statements: tuple[str, str], rows: Sequence[_Row]) -> int:
+    """Insert rows, and return how many of them came to be."""
+    one, together = statements
+    written, whole = 0, len(rows) - len(rows) % _TOGETHER
+    for start in range(0, whole, _TOGETHER):
+        values = tuple(chain.from_iterable(rows[start : start + _TOGETHER]))
+        written += connection.execute(together, values).rowcount
+    if whole < len(rows):
+        written += connection.executemany(one, rows[whole:]).rowcount
+    return written
 
 
 def record(row: Sequence[Any], seal: VectorSeal | None) -> ExchangeRecord:
@@ -82,7 +103,7 @@ def record(row: Sequence[Any], seal: VectorSeal | None) -> ExchangeRecord:
     )
 
 
-def _scalars(n: int, record: ExchangeRecord) -> tuple[object, ...]:
+def _scalars(n: int, record: ExchangeRecord) -> _Row:
     decision, attempts = record.decision, record.attempts
     usage = _usage(attempts)
     return (
@@ -96,9 +117,9 @@ def _scalars(n: int, record: ExchangeRecord) -> tuple[object, ...]:
 
 def _usage(attempts: Sequence[Attempt]) -> Usage:
     """Return the tokens of all attempts together."""
+    if len(attempts) == 1:
+        return attempts[0].usage or _NOTHING
     known = [attempt.usage for attempt in attempts if attempt.usage is not None]
-    if len(known) < 2:
-        return known[0] if known else _NOTHING
     return Usage(
         input=sum(usage.input for usage in known),
         output=sum(usage.output for usage in known),
@@ -108,6 +129,15 @@ def _usage(attempts: Sequence[Attempt]) -> Usage:
     )
 
 
-def _body(n: int, record: ExchangeRecord, seal: VectorSeal | None) -> tuple[int, bytes, bytes | None, str | None]:
-    vector = seal.seal(record.id, record.vector) if seal and record.vector else None
-    return n, _encode((record.attempts, record.decision)), vector, record.prompt or None
+def _bodies(new: Sequence[tuple[int, ExchangeRecord]], seal: VectorSeal | None) -> list[_Row]:
+    known = [(record.id, record.vector) for _, record in new if record.vector] if seal else []
+    cells = iter(seal.seal_all(known)) if seal else iter(())
+    return [
+        (
+            n,
+            _encode((record.attempts, record.decision)),
+            next(cells) if seal and record.vector else None,
+            record.prompt or None,
+        )
+        for n, record in new
+    ]
