@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+COMPILED := tests/gateway tests/upstream/transport tests/client tests/serve
 
-.PHONY: setup demo test lint types contracts unit conformance errors fuzz atheris clients agents lock clean
+.PHONY: setup demo test lint types contracts unit wheel compiled conformance errors fuzz atheris clients agents lock clean
 
 setup: $(VENV)/.installed
 
@@ -18,7 +19,7 @@ $(VENV)/.installed: requirements/dev.lock pyproject.toml
 demo: setup
 	$(BIN)/pointsman demo
 
-test: lint types contracts unit clients
+test: lint types contracts unit compiled clients
 
 lint: setup
 	$(BIN)/ruff check .
@@ -32,6 +33,17 @@ contracts: setup
 
 unit: setup
 	$(BIN)/python -m pytest
+
+# What is published: modules of the hot path compiled, for this platform and this Python. Needs a C compiler and Python's headers.
+wheel: setup
+	rm -rf dist
+	HATCH_BUILD_HOOK_ENABLE_CUSTOM=true $(BIN)/python -m hatchling build -t wheel
+
+# What runs through compiled modules, tested once more in them; left out, with the reason, where nothing can be compiled.
+compiled: setup
+	@if $(BIN)/python tests/compiler.py; then $(MAKE) --no-print-directory wheel && rm -rf build/wheel \
+	  && $(BIN)/python -m zipfile -e dist/*.whl build/wheel \
+	  && PYTHONPATH=$(CURDIR)/build/wheel $(BIN)/python -m pytest -m "not interpreted" $(COMPILED); fi
 
 # The conformance table: every client dialect on every provider dialect, every case, into docs/conformance.md.
 conformance: setup

@@ -1,9 +1,10 @@
 """What forwarding costs: Pointsman against nginx as a plain reverse proxy, and against other gateways, in one run.
 
 Strategy: a C upstream with canned answers and a C load generator (``bench/gateway/*.c``, built at run time) on one core; on
-another each proxy, Pointsman as people start it: ``pointsman up -c FILE``, journal and key checks on. Every round measures
-every target, nginx included, part by part, and ratios are taken within a round: a noisy neighbour disturbs all alike. CPU is
-user + system time of the whole process tree, divided by what was served: on a busy machine it is the figure to trust.
+another each proxy, Pointsman as people start it: ``pointsman up -c FILE`` from the wheel with compiled modules, which is
+built first (``pure`` runs from the sources), journal and key checks on. Every round measures every target, nginx included,
+part by part, and ratios are taken within a round: a noisy neighbour disturbs all alike. CPU is user + system time of the
+whole process tree, divided by what was served: on a busy machine it is the figure to trust.
 
     bench/gateway/install.sh                     once: nginx and gcc, and other gateways in .bench
     .venv/bin/python bench/gateway.py            everything, about fifty minutes
@@ -11,7 +12,7 @@ user + system time of the whole process tree, divided by what was served: on a b
     .venv/bin/python bench/gateway.py --write --out FILE.json
 
 Parts: see ``harness.measure``; targets: see ``harness.targets``. Exit status 1 when a floor is not met; 0 with the reason
-when nginx, gcc, openssl or a second core is missing.
+when nginx, gcc, openssl or a second core is missing. Where the wheel cannot be compiled, all is measured from the sources.
 """
 
 import argparse
@@ -30,9 +31,11 @@ from harness.measure import ONCE_PARTS, ROUND_PARTS, Bench, Sizes
 from harness.results import Results
 from harness.tables import floors_table, tables
 from harness.targets import direct, start_nginx, start_pointsman, start_upstream
+from harness.wheel import NotBuilt, unpacked
 
 TARGETS = (
-    "direct", "nginx", "pinned", "single", "auto", "to-anthropic", "from-anthropic", "nginx-tls", "pinned-tls", "auto-tls",
+    "direct", "nginx", "pinned", "single", "pure", "auto", "to-anthropic", "from-anthropic", "nginx-tls", "pinned-tls",
+    "auto-tls",
 )  # fmt: skip
 REMEMBERED = ("nginx", "pinned")
 HELD = ("nginx", "pinned", "to-anthropic", "nginx-tls", "pinned-tls")
@@ -84,6 +87,11 @@ def _measure(options: argparse.Namespace, results: Results) -> None:
         streams=options.streams,
     )
     with machine() as here, contextlib.ExitStack() as stack:
+        _progress("compiling")
+        try:
+            here.native = unpacked(here.directory)
+        except NotBuilt as error:
+            results.notes.append(f"Not compiled, all is measured from the sources: {error}.")
         bench = Bench(here, start_upstream(here, stack), results, sizes, _progress)
         parts = [part for part in ROUND_PARTS if part in options.only]
         if parts:
@@ -102,8 +110,8 @@ def _measure(options: argparse.Namespace, results: Results) -> None:
 
 
 def _start(bench: Bench, stack: contextlib.ExitStack, names: list[str]) -> list[Target]:
-    """Start the processes of some targets; one gateway serves all of its targets but ``single``."""
-    ours = [name for name in names if name not in ("direct", "nginx", "nginx-tls", "single")]
+    """Start the processes of some targets; one gateway serves all of its targets but two."""
+    ours = [name for name in names if name not in ("direct", "nginx", "nginx-tls", "single", "pure")]
     mixed = start_pointsman(bench.machine, stack, bench.upstream, acting=True) if ours else None
     found = []
     for name in names:
@@ -111,8 +119,9 @@ def _start(bench: Bench, stack: contextlib.ExitStack, names: list[str]) -> list[
             found.append(direct(bench.upstream))
         elif name.startswith("nginx"):
             found.append(start_nginx(bench.machine, stack, bench.upstream, tls=name.endswith("tls")))
-        elif name == "single":
-            found.append(start_pointsman(bench.machine, stack, bench.upstream, single=True).target(name))
+        elif name in ("single", "pure"):
+            single = name == "single"
+            found.append(start_pointsman(bench.machine, stack, bench.upstream, single=single, pure=not single).target(name))
         elif mixed is not None:
             found.append(mixed.target(name))
     return found

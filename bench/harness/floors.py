@@ -44,6 +44,7 @@ def floors(results: Results, streams: int) -> list[Floor]:
     first = results.added_ratio
     return [
         Floor("pinned, CPU per request : nginx's", 4, *nginx("whole")),
+        Floor("pure, CPU per request : nginx's", 12, ratio("whole", "pure", "nginx")),
         Floor("pinned, CPU per burst of 50 chunks : nginx's", 3, *nginx("burst")),
         Floor("pinned, CPU per paced chunk : nginx's", 2, *nginx("paced")),
         *(

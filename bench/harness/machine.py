@@ -28,10 +28,14 @@ class NotStarted(Exception):  # noqa: N818 - it is what happened
 
 
 class Machine:
-    """A directory for everything, a core for the proxy and one for what stands around it."""
+    """A directory for everything, a core for the proxy and one for what stands around it.
+
+    ``native`` is where the gateway's compiled packages are, None where it runs from its sources.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.native: Path | None = None
         self.proxy_core, self.load_core = sorted(os.sched_getaffinity(0))[:2]
 
     @contextlib.contextmanager

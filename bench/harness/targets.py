@@ -4,6 +4,7 @@
     nginx           a reverse proxy with one worker and kept connections
     pinned          Pointsman, `provider/model`; journal and key checks on, providers of two dialects
     single          the same, where every provider speaks the one dialect of its clients
+    pure            the same as pinned, from the sources: no compiled module
     auto            Pointsman decides each request: features, predictions for eight deployments, a draw
     to-anthropic    a client of the OpenAI dialect on a provider of the Anthropic dialect
     from-anthropic  the reverse
@@ -95,8 +96,12 @@ def start_pointsman(
     workers: int = 1,
     single: bool = False,
     acting: bool = False,
+    pure: bool = False,
 ) -> Gateway:
-    """Start a gateway with a data directory of its own. ``acting``: a policy acts on ``auto``. Raises NotStarted."""
+    """Start a gateway with a data directory of its own, compiled if it can be. Raises NotStarted.
+
+    ``acting``: a policy acts on ``auto``; ``pure``: from the sources.
+    """
     port = free_port()
     directory = machine.directory / f"pointsman-{port}"
     directory.mkdir()
@@ -110,13 +115,18 @@ def start_pointsman(
         port=port,
         name="pointsman",
         directory=directory,
-        env={"SSL_CERT_FILE": str(upstream.authority)},
+        env={"SSL_CERT_FILE": str(upstream.authority), **_imports(None if pure else machine.native)},
     )
     pid = stack.enter_context(running)
     until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), "the gateway is ready")
     if acting:
         act_on_evidence(directory / ".pointsman", port, {"auto": "fast", "auto-tls": "tls"}, DEPLOYMENTS)
     return Gateway(pid, port)
+
+
+def _imports(native: Path | None) -> dict[str, str]:
+    """Return what makes Python import the compiled packages rather than the sources."""
+    return {} if native is None else {"PYTHONPATH": str(native)}
 
 
 def _nginx(

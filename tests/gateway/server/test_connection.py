@@ -267,6 +267,7 @@ async def test_no_answer_at_all_closes_the_connection(host: Host) -> None:
     assert await caller.rest() == b""
 
 
+@pytest.mark.interpreted
 @pytest.mark.parametrize(
     ("sent", "status"),
     [

@@ -186,6 +186,7 @@ def test_a_body_beyond_all_bounds_is_413_before_it_arrives() -> None:
     assert reader.problem is None
 
 
+@pytest.mark.interpreted
 def test_chunks_beyond_all_bounds_are_413_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LET_GO", 1000)
     head = b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -294,6 +295,7 @@ def test_a_head_that_is_known_is_read_as_the_parser_reads_it(
         assert (first and (first.status, first.message)) == (second and (second.status, second.message))
 
 
+@pytest.mark.interpreted
 def test_a_head_is_parsed_once_for_requests_that_only_differ_in_their_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
     reader = RequestReader(lambda: SMALL, Room(10**9))
     parsed: list[bytes] = []
@@ -336,6 +338,7 @@ def test_blank_lines_after_a_body_are_no_part_of_its_head() -> None:
     assert [one.head.path for one in reader.feed(b"T /healthz HTTP/1.1\r\nhost: a\r\n\r\n")] == ["/healthz"]
 
 
+@pytest.mark.interpreted
 def test_a_closed_reader_holds_no_key_and_is_gone_at_once() -> None:
     reader = RequestReader(lambda: SMALL, Room(10**9))
     reader.feed(HEADS[0] % 1 + b"x")

@@ -12,6 +12,7 @@ Laws:
   not parsed again: clients repeat themselves. Whatever else differs goes to the parser.
 """
 
+import contextlib
 import re
 from collections.abc import Callable
 from typing import Final
@@ -73,6 +74,8 @@ class RequestReader:
     ``begun`` is true while a request has arrived in part, ``in_body`` while its head is whole. ``expects`` is true while its
     sender waits to be told to go on (RFC 9110, section 10.1.1).
     """
+
+    __deletable__ = ("_parser",)  # where the class is compiled, what else is assigned once stays
 
     def __init__(self, limits: Callable[[], Limits], room: Room) -> None:
         self._limits_now = limits
@@ -180,7 +183,8 @@ class RequestReader:
         self._body = b""
         self._over = True
         self._known, self._headers = None, {}
-        self.__dict__.pop("_parser", None)  # each holds the other: without this both would wait for the garbage collector
+        with contextlib.suppress(AttributeError):  # each holds the other: both would wait for the garbage collector
+            del self._parser
 
     # What the parser calls, inside feed_data.
 
