@@ -7,37 +7,30 @@ Law: a reply that is not a chat completion is an error (WireError), so that a lo
 answer.
 """
 
-from typing import Any
+from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from pointsman.core.chat import ToolCall, Usage
 from pointsman.core.errors import WireError
 from pointsman.wire.answer import Answer
+from pointsman.wire.openai_chat.counted import (
+    Counted,
+    Usual,
+    Whole,
+    WireContent,
+    WireFunction,
+    WireMessage,
+    WireToolCall,
+    WireUsage,
+)
 
-
-class _InputDetails(Struct):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-
-
-class _OutputDetails(Struct):
-    reasoning_tokens: int | None = None
-
-
-class _Usage(Struct):
-    """Input and output counts are totals; details are parts of them."""
-
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: _InputDetails | None = None
-    completion_tokens_details: _OutputDetails | None = None
-    prompt_cache_hit_tokens: int | None = None  # DeepSeek's name for cached input
-
-
-_MOST_TOKENS = 10**12
-_usage = msgspec.json.Decoder(_Usage | None, strict=False)
+_MOST_TOKENS: Final = 10**12
+_usage = msgspec.json.Decoder(WireUsage | None, strict=False)
+_usual = msgspec.json.Decoder(Usual, strict=False)
+_counted = msgspec.json.Decoder(Counted)
+_whole = msgspec.json.Decoder(Whole)
 
 
 def usage_of(raw: Raw) -> Usage | None:
@@ -52,79 +45,24 @@ def usage_of(raw: Raw) -> Usage | None:
     return _counts(wire)
 
 
-def _counts(wire: _Usage | None) -> Usage | None:
+def _counts(wire: WireUsage | None) -> Usage | None:
     if wire is None:
         return None
     inputs, outputs = wire.prompt_tokens_details, wire.completion_tokens_details
+    taken, given = wire.prompt_tokens or 0, wire.completion_tokens or 0
     cached = written = reasoning = 0
     if inputs is not None:
         cached, written = inputs.cached_tokens or 0, inputs.cache_write_tokens or 0
     if outputs is not None:
         reasoning = outputs.reasoning_tokens or 0
-    cached = cached or wire.prompt_cache_hit_tokens or 0
-    counts = (wire.prompt_tokens or 0, wire.completion_tokens or 0, cached, written, reasoning)
-    if min(counts) < 0:
-        counts = (max(counts[0], 0), max(counts[1], 0), max(cached, 0), max(written, 0), max(reasoning, 0))
-    return Usage(*counts) if max(counts) <= _MOST_TOKENS else None
-
-
-class WireFunction(Struct):
-    """A called function; in a stream, a fragment of one."""
-
-    name: str | None = None
-    arguments: str | None = None
-
-
-class WireToolCall(Struct):
-    """A tool call; in a stream, a fragment that ``index`` assigns to its call."""
-
-    index: int = 0
-    id: str | None = None
-    function: WireFunction | None = None
-
-
-class WirePart(Struct):
-    """A piece of content where a provider sends a list of them (Mistral's reasoning models): text, or something else."""
-
-    text: str | None = None
-
-
-WireContent = str | list[WirePart] | None
-
-
-class _Message(Struct):
-    content: WireContent = None
-    refusal: str | None = None
-    tool_calls: list[WireToolCall] | None = None
-
-
-class _CountedChoice(Struct):
-    finish_reason: Any = None
-
-
-class _Choice(Struct):
-    finish_reason: Any = None
-    message: _Message | None = None
-
-
-class _Counted(Struct):
-    choices: list[_CountedChoice]
-    usage: Raw = Raw()
-
-
-class _Whole(Struct):
-    choices: list[_Choice]
-    usage: Raw = Raw()
-
-
-class _Usual(Struct):
-    choices: list[_CountedChoice]
-    usage: _Usage | None = None
-
-
-_usual = msgspec.json.Decoder(_Usual, strict=False)
-_counted = msgspec.json.Decoder(_Counted)
-_whole = msgspec.json.Decoder(_Whole)
+    if not cached:
+        cached = wire.prompt_cache_hit_tokens or 0
+    if taken < 0 or given < 0 or cached < 0 or written < 0 or reasoning < 0:
+        taken, given = max(taken, 0), max(given, 0)
+        cached, written, reasoning = max(cached, 0), max(written, 0), max(reasoning, 0)
+    if max(taken, given, cached, written, reasoning) > _MOST_TOKENS:
+        return None
+    return Usage(taken, given, cached, written, reasoning)
 
 
 def finish_of(reason: object) -> str | None:
@@ -146,7 +84,7 @@ def count(body: bytes) -> Answer:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _counted_apart(body)
     finish = finish_of(usual.choices[0].finish_reason) if usual.choices else None
-    return Answer(finish=finish, usage=_counts(usual.usage))
+    return Answer("", (), finish, _counts(usual.usage))
 
 
 def _counted_apart(body: bytes) -> Answer:
@@ -168,7 +106,7 @@ def answer(body: bytes) -> Answer:
     if not wire.choices:
         return Answer(usage=usage)
     choice = wire.choices[0]
-    message = choice.message or _Message()
+    message = choice.message or WireMessage()
     return Answer(
         text=words(message.content) or message.refusal or "",
         tool_calls=tuple(_tool_call(call) for call in message.tool_calls or ()),

@@ -16,7 +16,8 @@ from msgspec import Raw, Struct
 from pointsman.core.chat import ToolCall, Usage
 from pointsman.wire import sse
 from pointsman.wire.answer import Answer, Seen
-from pointsman.wire.openai_chat.count import WireContent, WireToolCall, finish_of, usage_of, words
+from pointsman.wire.openai_chat.count import finish_of, usage_of, words
+from pointsman.wire.openai_chat.counted import WireContent, WireToolCall
 
 
 class _Choice(Struct):
