@@ -13,6 +13,7 @@ from pointsman.core.snapshot import ClientKey
 from pointsman.gateway import heads
 from pointsman.gateway.conversations import harness_of, stated
 from pointsman.gateway.entries import Entry
+from pointsman.wire.dialects import DIALECTS
 
 _NAME_LENGTH = 128
 
@@ -21,12 +22,13 @@ class Caller:
     """Who sends requests with one head, admitted with ``key`` (None where none is asked for) by snapshot ``admitted_by``."""
 
     __slots__ = (
-        "_conversation", "_feature", "_harness", "_passed", "_usual", "admitted_by", "entry", "headers", "key",
+        "_conversation", "_feature", "_harness", "_passed", "_usual", "admitted_by", "dialect", "entry", "headers", "key",
     )  # fmt: skip
 
     def __init__(self, admitted_by: int, entry: Entry, key: ClientKey | None, headers: dict[bytes, bytes]) -> None:
         self.admitted_by = admitted_by
         self.entry = entry
+        self.dialect = DIALECTS[entry.dialect]
         self.key = key
         self.headers = headers
         self._feature = _named(headers, b"x-pointsman-feature")

@@ -3,13 +3,12 @@
 A conversation is known by the client's own id, by what a known harness sends (Claude Code: the session in
 ``metadata.user_id``; Codex: the ``session_id`` header), by a prompt cache key, or by a keyed hash of its first turns.
 
-Laws: bounded, the least recently used goes first; what is not remembered is not known, and never guessed; a hash of text is
-keyed anew in each process and shows nothing of it.
+Laws: bounded, the least recently used goes first; what is not remembered is not known, and never guessed; a hash of text
+never leaves this memory. (It is Python's own, keyed anew in each process unless PYTHONHASHSEED says otherwise: a tenth of a
+cryptographic one's cost, and where two ever fell together, one conversation would merely be taken for the other.)
 """
 
-import hashlib
 import re
-import secrets
 from collections import OrderedDict
 from typing import Final
 
@@ -27,7 +26,6 @@ class Conversations:
     def __init__(self, limit: int = _LIMIT) -> None:
         self._limit = limit
         self._held: OrderedDict[str, str] = OrderedDict()
-        self._key = secrets.token_bytes(32)
 
     def holder(self, name: str) -> str | None:
         """Return the deployment that answered under this name last, None where none is remembered."""
@@ -55,14 +53,13 @@ class Conversations:
         return f"conversation:{known}" if known else ""
 
     def first_turns(self, request: ChatRequest) -> str:
-        """Return a keyed hash of what instructs and of the first turn that does not: the same all through a conversation."""
-        digest = hashlib.blake2b(key=self._key, digest_size=16)
+        """Return a hash of what instructs and of the first turn that does not: the same all through a conversation."""
+        said: list[str] = []
         for message in request.messages:
-            digest.update(message.role.encode())
-            digest.update(message.text[:_READ].encode(errors="replace"))
+            said += (message.role, message.text[:_READ])
             if not message.instructs:
                 break
-        return digest.hexdigest()
+        return str(hash(tuple(said)))
 
 
 def harness_of(headers: dict[bytes, bytes]) -> str | None:

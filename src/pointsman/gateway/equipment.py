@@ -1,9 +1,9 @@
 """What every exchange of one worker works with."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import random
+from time import monotonic, time_ns
 
 from pointsman.core.record import Sample
 from pointsman.gateway.conversations import Conversations
@@ -12,6 +12,11 @@ from pointsman.gateway.ids import Ids
 from pointsman.gateway.journal import JournalWriter
 from pointsman.gateway.loads import Loads
 from pointsman.upstream.interfaces import Transport
+
+
+def now_ms() -> int:
+    """Return Unix milliseconds."""
+    return time_ns() // 1_000_000
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,6 @@ class Equipment:
     ids: Ids
     conversations: Conversations
     loads: Loads = field(default_factory=Loads)
-    clock: Callable[[], float] = time.monotonic
-    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    clock: Callable[[], float] = monotonic
+    now_ms: Callable[[], int] = now_ms
     draw: Callable[[], float] = random

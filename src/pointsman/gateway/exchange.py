@@ -35,7 +35,7 @@ from pointsman.policy import decide, features
 from pointsman.policy.decide import State, Target
 from pointsman.upstream.interfaces import Reply, Request, Timeouts
 from pointsman.wire.answer import Answer
-from pointsman.wire.dialects import DIALECTS, unspeakable
+from pointsman.wire.dialects import unspeakable
 from pointsman.wire.openai_chat.request import glance
 from pointsman.wire.seals import bond, reply_name, sealed
 
@@ -56,17 +56,16 @@ class Exchange:
         self._at_ms = equipment.now_ms()
         self._id = equipment.ids.next(self._at_ms)
         self._entry = entry = caller.entry
-        self._dialect = DIALECTS[entry.dialect]
-        self._glanced = entry.dialect == "openai_chat"  # where the bytes go on as they came, a glance is enough
-        read = glance if self._glanced else self._dialect.request.decode
-        self._request = read(body, entry.address)
-        self._feature = caller.feature_of(self._request)
+        self._dialect = dialect = caller.dialect
+        self._glanced = dialect.name == "openai_chat"  # where the bytes go on as they came, a glance is enough
+        self._request = request = glance(body) if self._glanced else dialect.request.decode(body, entry.address)
+        self._feature = caller.feature_of(request)
         self._route = ""
         self._vector = b""
         self._decision: Decision | None = None
         self._trial: sampling.Standing | None = None
         self._memory = equipment.conversations
-        self._named = caller.conversation_of(self._request)
+        self._named = caller.conversation_of(request)
         self._conversation = ""
         self._calls: list[Call] = []
         self._outcome: Outcome = "error"
@@ -183,17 +182,18 @@ class Exchange:
 
     async def _attempt(self, name: str, cause: Cause, client: Client) -> Failure | None:
         """Make one call and, where it brings an answer, answer the client with it."""
-        clock = self._with.clock
-        call = Call(self._current.deployment(name), cause, clock(), self._with.now_ms())
+        current, clock = self._current, self._with.clock
+        began = clock()
+        call = Call(current.deployment(name), cause, began, self._at_ms + int((began - self._started) * 1e3))
         self._calls.append(call)
         passage = self._passage(call.deployment)
         reply: Reply | None = None
         failure: Failure | None
-        pooled = name in self._current.pooled
+        pooled = name in current.pooled
         if pooled:
             self._with.loads.began(name)
         try:
-            way = self._current.ways[call.deployment.provider]
+            way = current.ways[call.deployment.provider]
             unsigned = self._outbound(call, way, passage)
             request = way.credential.ready(unsigned) or await way.credential.sign(unsigned)
             reply = way.received(await self._with.transport.send(request, self._patience()))
@@ -205,7 +205,7 @@ class Exchange:
             elif self._request.stream and is_stream(reply, asked=True):
                 failure = await self._relay(call, passage, reply, client)
             else:
-                body = await reply.read(self._current.snapshot.limits.body_bytes)
+                body = await reply.read(current.snapshot.limits.body_bytes)
                 failure = self._whole(call, passage, reply, body, client)
         except UpstreamError as error:
             failure = failed(error)
@@ -349,8 +349,8 @@ class Exchange:
 
     def _keep(self) -> None:
         """Queue the record, and offer the sample that was drawn for a trial."""
-        snapshot, ended = self._current.snapshot, self._with.clock()
-        key = self._caller.key
+        snapshot, calls, key = self._current.snapshot, self._calls, self._caller.key
+        ended = calls[-1].ended if calls else self._with.clock()
         later = snapshot.store_vectors and not self._vector
         record = ExchangeRecord(
             id=self._id,
@@ -360,7 +360,7 @@ class Exchange:
             outcome=self._outcome,
             status=self._status,
             decision=self._decision,
-            attempts=tuple([call.attempt() for call in self._calls]),
+            attempts=tuple([call.attempt() for call in calls]),
             route=self._route,
             streamed=self._request.stream,
             conversation=self._named,
@@ -371,8 +371,8 @@ class Exchange:
             prompt=_prompt(self._request) if snapshot.store_prompts else "",
         )
         self._with.journal.put(record, self._request if later else None, len(self._body))
-        if record.served_by is not None:
-            self._remember(record.served_by.deployment)
+        if calls and self._outcome in ("ok", "cut"):
+            self._remember(calls[-1].deployment.name)
         if self._trial is not None and self._outcome == "ok":
             self._sample(self._trial, record)
 

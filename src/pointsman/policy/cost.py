@@ -12,7 +12,6 @@ from functools import lru_cache
 from math import lcm
 
 import numpy as np
-from msgspec import Struct
 from numpy.typing import NDArray
 
 from pointsman.core.chat import Usage
@@ -22,15 +21,18 @@ _NANO_PER_RATE = NANO_PER_USD // 1_000_000  # one token at one dollar per millio
 _PRICES_KEPT = 4096
 
 
-class _Scaled(Struct, frozen=True):
+class _Scaled:
     """What one token of each kind costs, and a request beside, in whole parts of a nano-dollar: ``parts`` make one."""
 
-    parts: int
-    input: int
-    output: int
-    cached: int
-    written: int
-    fixed: int
+    __slots__ = ("cached", "fixed", "input", "output", "parts", "written")
+
+    def __init__(self, parts: int, input_: int, output: int, cached: int, written: int, fixed: int) -> None:
+        self.parts = parts
+        self.input = input_
+        self.output = output
+        self.cached = cached
+        self.written = written
+        self.fixed = fixed
 
 
 def amount(usage: Usage, price: Price) -> int:
@@ -38,15 +40,15 @@ def amount(usage: Usage, price: Price) -> int:
 
     Cached and cache-written tokens cost the plain input rate where the price has no rate of their own for them.
     """
-    each = _scaled(price, price.long_above is not None and usage.input > price.long_above)
+    long_above, taken, given = price.long_above, usage.input, usage.output
     cached, written = usage.cached, usage.cache_written
+    each = _scaled(price, long_above is not None and taken > long_above)
     total = each.fixed
     if cached > 0 or written > 0:
         cached, written = max(cached, 0), max(written, 0)
-        total += cached * each.cached + written * each.written + max(usage.input - cached - written, 0) * each.input
-    else:
-        total += max(usage.input, 0) * each.input
-    total += max(usage.output, 0) * each.output
+        taken -= cached + written
+        total += cached * each.cached + written * each.written
+    total += max(taken, 0) * each.input + max(given, 0) * each.output
     whole, rest = divmod(total, each.parts)
     twice = 2 * rest
     return whole + (twice > each.parts or (twice == each.parts and whole & 1))

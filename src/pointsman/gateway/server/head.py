@@ -1,8 +1,8 @@
 """The head of a reply, and the framing of its body, as bytes (RFC 9112, sections 4 and 7.1)."""
 
-import time
 from email.utils import formatdate
 from http import HTTPStatus
+from time import time
 from typing import Final
 
 from pointsman.gateway.server.message import Headers
@@ -24,7 +24,7 @@ class Clock:
 
     def line(self) -> bytes:
         """Return the header's line for now."""
-        second = int(time.time())
+        second = int(time())
         if second != self._second:
             self._second = second
             self._line = f"date: {formatdate(second, usegmt=True)}\r\n".encode()
