@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from pointsman.core.snapshot import Snapshot
 from pointsman.policy.cost import amount
 from pointsman.store.interfaces import Store
 from pointsman.store.sqlite import open_store
-from pointsman.upstream.interfaces import Reply, Request, Timeouts
+from pointsman.upstream.interfaces import Reply, Request, Sink, Timeouts
 
 PRICE = Price(Rates(Decimal(1), Decimal(10), Decimal("0.1"), Decimal("1.25")))
 TRIAL = Trial("t", ("p/m",), 1.0, 10**12)
@@ -45,8 +45,8 @@ class Answered:
     def __init__(self, script: "Scripted") -> None:
         self.status, self.headers, self._script = script.status, script.headers, script
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        yield self._script.data
+    async def pour(self, sink: Sink) -> bool:
+        return sink(self._script.data)
 
     async def read(self, limit: int) -> bytes:  # noqa: ARG002 - a Reply
         return self._script.data

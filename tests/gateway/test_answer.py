@@ -27,7 +27,10 @@ class Listener:
     def start(self, *_: Any, **__: Any) -> None:
         raise AssertionError("an error is a whole reply")
 
-    async def send(self, *_: Any, **__: Any) -> None:
+    def send(self, *_: Any, **__: Any) -> bool:
+        raise AssertionError("an error is a whole reply")
+
+    async def room(self) -> None:
         raise AssertionError("an error is a whole reply")
 
     def finish(self, *_: Any, **__: Any) -> None:

@@ -13,6 +13,7 @@ Laws:
 
 import asyncio
 import itertools
+from functools import partial
 from typing import Literal
 
 from msgspec import structs
@@ -26,6 +27,7 @@ from pointsman.gateway.answer import refuse
 from pointsman.gateway.attempt import Call, Failure, error_body, failed, is_stream, refused
 from pointsman.gateway.caller import Caller
 from pointsman.gateway.equipment import Equipment
+from pointsman.gateway.flow import Flow
 from pointsman.gateway.live import Current, Way
 from pointsman.gateway.passage import Passage
 from pointsman.gateway.relay import Relay
@@ -286,16 +288,11 @@ class Exchange:
 
     async def _relay(self, call: Call, passage: Passage, reply: Reply, client: Client) -> Failure | None:
         """Pass a stream on, frame by frame. What breaks before its first content is a failure, after it an error event."""
-        relay, size = passage.relay(texts=self._trial is not None), 0
+        relay = passage.relay(texts=self._trial is not None)
+        flow = Flow(relay, client, partial(self._begin, call, passage, reply, client))
         try:
-            async for chunk in reply.chunks():
-                size += len(chunk)
-                data = relay.take(chunk)
-                if data:
-                    self._begin(call, passage, reply, client)
-                    await client.send(data)
-                elif relay.error is not None and not relay.began:
-                    return self._reported(relay, passage, reply)
+            if not await flow.through(reply):
+                return self._reported(relay, passage, reply)
             last = relay.end()
         except (UpstreamError, WireError) as error:
             if not relay.began:
@@ -303,7 +300,7 @@ class Exchange:
             last = relay.end(str(error))
         finally:
             passage.note(relay)
-            self._understand(call, relay.answer, size)
+            self._understand(call, relay.answer, flow.size)
         if not relay.began:
             return Failure(relay.broken, kind="protocol")
         self._begin(call, passage, reply, client)

@@ -3,11 +3,10 @@
 Law: what is no such stream (a whole reply, an error) passes as it is.
 """
 
-from collections.abc import AsyncIterator
 from typing import Final
 
 from pointsman.core.routing import Provider
-from pointsman.upstream.interfaces import Reply
+from pointsman.upstream.interfaces import Reply, Sink
 from pointsman.upstream.providers import BEDROCK
 from pointsman.wire.invoke import InvokeStream
 
@@ -28,18 +27,24 @@ class _Invoked:
     def __init__(self, reply: Reply) -> None:
         self._reply = reply
         self._stream = InvokeStream()
+        self._sink: Sink | None = None
         self.status = reply.status
         self.headers = (
             (_TYPE, b"text/event-stream"),
             *(field for field in reply.headers if field[0] not in _SIZED),
         )
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The events as they arrive."""
-        async for chunk in self._reply.chunks():
-            if events := self._stream.feed(chunk):
-                yield events
+    async def pour(self, sink: Sink) -> bool:
+        """Give ``sink`` the events as they arrive."""
+        self._sink = sink
+        if not await self._reply.pour(self._pass):
+            return False
         self._stream.end()
+        return True
+
+    def _pass(self, data: bytes) -> bool:
+        events = self._stream.feed(data)
+        return not events or self._sink is None or self._sink(events)
 
     async def read(self, limit: int) -> bytes:
         """The whole stream. Raises UpstreamError (kind ``protocol``) when its framed form is longer than ``limit`` bytes."""

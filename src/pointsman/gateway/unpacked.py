@@ -4,10 +4,9 @@ Law: bounded as the body itself is; a body that is not what its head says is a p
 """
 
 import zlib
-from collections.abc import AsyncIterator
 
 from pointsman.core.errors import UpstreamError
-from pointsman.upstream.interfaces import Reply
+from pointsman.upstream.interfaces import Reply, Sink
 
 _KINDS = frozenset((b"gzip", b"x-gzip", b"deflate"))
 _ANY_HEAD = 47  # zlib: find out by itself whether it is gzip or zlib
@@ -28,33 +27,45 @@ class _Unpacked:
     def __init__(self, reply: Reply) -> None:
         self._reply = reply
         self._zlib = zlib.decompressobj(_ANY_HEAD)
+        self._left = b""  # still compressed: what came when the sink had had enough
+        self._sink: Sink | None = None
         self.status = reply.status
         self.headers = tuple([field for field in reply.headers if field[0] not in (b"content-encoding", b"content-length")])
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives, in pieces of bounded size."""
-        async for chunk in self._reply.chunks():
-            left = chunk
-            while left:
-                piece = self._piece(left)
-                left = self._zlib.unconsumed_tail
-                if piece:
-                    yield piece
-        if rest := self._zlib.flush():
-            yield rest
+    async def pour(self, sink: Sink) -> bool:
+        """Give ``sink`` the body as it arrives, in pieces of bounded size."""
+        self._sink = sink
+        if not self._pass(b"") or not await self._reply.pour(self._pass):
+            return False
+        rest = self._zlib.flush()
+        return not rest or sink(rest)
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises UpstreamError (kind ``protocol``) when it is longer than ``limit`` bytes."""
         body = bytearray()
-        async for piece in self.chunks():
-            body += piece
+
+        def add(piece: bytes) -> bool:
+            body.extend(piece)
             if len(body) > limit:
                 raise UpstreamError("protocol", f"the reply is longer than {limit} bytes", sent=True)
+            return True
+
+        await self.pour(add)
         return bytes(body)
 
     def close(self) -> None:
         """Give the connection up."""
         self._reply.close()
+
+    def _pass(self, data: bytes) -> bool:
+        left, self._left = self._left + data, b""
+        while left:
+            piece = self._piece(left)
+            left = self._zlib.unconsumed_tail
+            if piece and self._sink is not None and not self._sink(piece):
+                self._left = left
+                return False
+        return True
 
     def _piece(self, data: bytes) -> bytes:
         try:

@@ -4,7 +4,7 @@ Both are small on purpose: signed requests and refreshed tokens (Bedrock, Vertex
 HTTP client is another Transport.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from typing import Protocol
 
 from msgspec import Struct
@@ -32,14 +32,22 @@ class Timeouts(Struct, frozen=True):
     total_s: float = 900.0
 
 
+Sink = Callable[[bytes], bool]
+"""Takes a piece of a body, at once and without waiting; false when it wants no more for now."""
+
+
 class Reply(Protocol):
     """A reply whose head has arrived. Leaving it early closes the connection at once; reading it to the end keeps it."""
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives, with back-pressure: nothing is read ahead past a bounded buffer."""
+    async def pour(self, sink: Sink) -> bool:
+        """Give ``sink`` the body as it arrives. True at its end, false once the sink wants no more: pour again to go on.
+
+        What arrives meanwhile waits, and nothing is read ahead past a bounded buffer. Raises UpstreamError when the body is
+        cut, late or malformed, and what the sink raises.
+        """
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises UpstreamError (kind ``protocol``) when it is longer than ``limit`` bytes."""

@@ -167,8 +167,8 @@ async def test_a_bad_request_after_a_good_one_is_answered_in_its_turn_and_ends_t
 async def test_a_stream_is_chunked_unless_the_client_cannot_read_that(host: Host, version: bytes) -> None:
     async def stream(_incoming: Incoming, client: Client) -> None:
         client.start(200, [line(b"content-type", b"text/event-stream")])
-        await client.send(b"one")
-        await client.send(b"")
+        client.send(b"one")
+        client.send(b"")
         client.finish(b"two")
 
     caller = await host.call(await host.serve(stream))
@@ -249,7 +249,7 @@ async def test_a_mistake_of_the_application_is_a_500_without_its_words(host: Hos
 async def test_half_an_answer_never_passes_for_a_whole_one(host: Host, raises: bool) -> None:
     async def half(_incoming: Incoming, client: Client) -> None:
         client.start(200, [])
-        await client.send(b"half")
+        client.send(b"half")
         if raises:
             raise ZeroDivisionError
 
@@ -399,7 +399,8 @@ async def test_who_reads_nothing_more_of_a_stream_is_cut_off(host: Host) -> None
         client.start(200, [])
         try:
             while True:
-                await client.send(b"x" * 100_000)
+                client.send(b"x" * 100_000)
+                await client.room()
         except asyncio.CancelledError:
             cancelled.set()
             raise
@@ -419,7 +420,8 @@ async def test_who_reads_slowly_is_not(host: Host) -> None:
         nonlocal sent
         client.start(200, [])
         for _ in range(100):
-            await client.send(b"x" * 100_000)
+            client.send(b"x" * 100_000)
+            await client.room()
             sent += 1
         client.finish()
 

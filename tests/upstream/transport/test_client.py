@@ -272,7 +272,7 @@ async def test_cancelled_while_waiting_for_the_head(serve: Serve, phase: str) ->
     await transport.close()
 
 
-@pytest.mark.parametrize("whole", [False, True], ids=["chunks", "read"])
+@pytest.mark.parametrize("whole", [False, True], ids=["pour", "read"])
 async def test_cancelled_while_waiting_for_more_of_the_body(serve: Serve, transport: HttpTransport, whole: bool) -> None:
     async def script(peer: Peer) -> None:
         await peer.request()
@@ -283,12 +283,15 @@ async def test_cancelled_while_waiting_for_more_of_the_body(serve: Serve, transp
     reply = await transport.send(server.post(), Timeouts())
     arrived = asyncio.Event()
 
+    def took(_: bytes) -> bool:
+        arrived.set()
+        return True
+
     async def consume() -> None:
         if whole:
             arrived.set()
             await reply.read(1000)
-        async for _ in reply.chunks():
-            arrived.set()
+        await reply.pour(took)
 
     task = asyncio.create_task(consume())
     await arrived.wait()

@@ -178,17 +178,17 @@ class Connection(asyncio.Protocol):
             headers.append(head.CHUNKED)
         self._opening = self._head(status, headers)
 
-    async def send(self, piece: bytes) -> None:
+    def send(self, piece: bytes) -> bool:
         """Send a piece of the body."""
         self._write(self._opened(head.chunk(piece) if self._chunks else piece))
-        await self._read_on()
+        return not self._paused
 
     def finish(self, piece: bytes = b"") -> None:
         """Send the last piece."""
         self._finished = True
         self._write(self._opened(head.chunk(piece) + head.LAST_CHUNK if self._chunks else piece))
 
-    async def _read_on(self) -> None:
+    async def room(self) -> None:
         """Wait while too much of what was written is waiting to be read."""
         if self._paused and self._transport is not None:
             self._room = self._loop.create_future()
@@ -238,7 +238,7 @@ class Connection(asyncio.Protocol):
                     mistake = GatewayError(500, "internal_error", "the gateway made a mistake: its log says which")
                     refuse(self, mistake, errors_at(incoming.head.path, incoming.head.headers))
             if self._paused and self._finished:
-                await self._read_on()
+                await self.room()
         except asyncio.CancelledError:  # the client is gone, or the process ends
             pass
         self._end_task()

@@ -69,8 +69,11 @@ class Client(Protocol):
     def start(self, status: int, headers: Headers) -> None:
         """Begin a reply whose length is not known yet. Its head goes out with the first piece; ``headers`` is taken over."""
 
-    async def send(self, piece: bytes) -> None:
-        """Send a piece of the body; wait while the client reads too slowly."""
+    def send(self, piece: bytes) -> bool:
+        """Send a piece of the body. False when the client reads too slowly: await ``room`` before the next one."""
+
+    async def room(self) -> None:
+        """Wait while too much of what was sent waits to be read."""
 
     def finish(self, piece: bytes = b"") -> None:
         """Send the last piece. Waits for nothing."""

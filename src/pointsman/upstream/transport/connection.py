@@ -3,7 +3,7 @@
     phase   begin()    bytes arrive             head whole      body whole         peer closes           timer
     IDLE    -> HEAD    -> CLOSED (unasked)      -               -                  -> CLOSED             -> CLOSED (unused)
     HEAD    -          parse                    -> BODY         -                  -> CLOSED, fails      -> CLOSED, fails
-    BODY    -          parse, wake or pause     -               -> IDLE | CLOSED   -> CLOSED, fails *    -> CLOSED, fails
+    BODY    -          parse, push or pause     -               -> IDLE | CLOSED   -> CLOSED, fails *    -> CLOSED, fails
     CLOSED  -          ignored                  -               -                  -                     -
 
     * or ends, where the reply has no length of its own and runs until the connection closes (RFC 9112, section 6.3)
@@ -259,19 +259,17 @@ class Connection(asyncio.Protocol):
         if self._reply is not None:
             pieces = self._arrived[: self._ours] if self._whole else self._arrived[:]
             self._dry = 0
-            self._full = self._reply.deliver(pieces)
+            self._full = self._reply.deliver(pieces, last=self._whole)
         self._arrived.clear()
 
     def _progress(self) -> None:
-        """Part of a reply has come: pause or move the deadline, and let the consumer run."""
+        """Part of a reply has come: pause, or move the deadline."""
         if self._full and self._transport is not None:
             self._full, self._paused = False, True
             self._transport.pause_reading()
             self._deadline = self._total_deadline
         elif not self._paused:
             self._watch(min(self._loop.time() + self._timeouts.idle_s, self._total_deadline))
-        if self._reply is not None:
-            self._reply.wake()
 
     def _end(self) -> None:
         """The reply is whole: back to the pool if clean, else closed; the consumer reads on from its buffer."""

@@ -1,21 +1,24 @@
 """What has arrived of one reply and was not read yet.
 
-Strategy: the connection pushes (``deliver``, ``finish``, ``fail``), the consumer pulls (``chunks``, ``read``). Between them
-is one list of pieces and at most one future. A pull takes everything that is there as one piece, so a burst costs one
-wake-up, and the buffer has one water mark: over it the connection stops reading, emptied it goes on.
+Strategy: the connection pushes (``deliver``, ``finish``, ``fail``); who reads (``pour``, ``read``) takes what is there and
+then waits. A sink that has taken all that was there gets what arrives next from the connection itself, in the same turn of
+the loop: a piece of a stream wakes no task. While nobody pours, or the sink has had enough, pieces gather in a list with one
+water mark: over it the connection stops reading, emptied it goes on. What comes together with the end gathers there too, so
+that a burst is taken, and its end acted on, in one step.
 
 Laws:
 - Pieces come before the error: what arrived before a cut is delivered, then the cut is raised, and raised again when asked
   again.
 - Once the last byte has arrived the connection is free for another request, whether or not it was read here.
 - A consumer that is cancelled, or closes early, closes the connection at once.
+- What a sink raises is raised where it is poured, and never reaches the connection.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Protocol
 
 from pointsman.core.errors import UpstreamError
+from pointsman.upstream.interfaces import Sink
 
 HIGH_WATER = 64 * 1024
 """Bytes that may wait here before the connection stops reading.
@@ -35,9 +38,11 @@ class Source(Protocol):
 
 
 class ReceivedReply:
-    """A reply whose head has arrived (see ``interfaces.Reply``). It is its own iterator; one consumer at a time."""
+    """A reply whose head has arrived (see ``interfaces.Reply``). One consumer at a time."""
 
-    __slots__ = ("_buffered", "_ended", "_error", "_pieces", "_source", "_waiter", "headers", "status")
+    __slots__ = (
+        "_buffered", "_ended", "_error", "_mistake", "_pieces", "_sink", "_source", "_waiter", "headers", "status",
+    )  # fmt: skip
 
     def __init__(self, status: int, headers: tuple[tuple[bytes, bytes], ...], source: Source) -> None:
         self.status = status
@@ -47,49 +52,73 @@ class ReceivedReply:
         self._buffered = 0
         self._ended = False
         self._error: UpstreamError | None = None
+        self._sink: Sink | None = None
+        self._mistake: Exception | None = None  # what the sink raised
         self._waiter: asyncio.Future[None] | None = None
 
     # The connection's side.
 
-    def deliver(self, pieces: list[bytes]) -> bool:
-        """Take pieces of the body; true when more waits than should."""
+    def deliver(self, pieces: list[bytes], *, last: bool) -> bool:
+        """Take pieces of the body, the ``last`` ones or not; true when more waits than should."""
+        if self._sink is not None and not last:
+            self._push(self._sink, _joined(pieces))
+            return False
         self._pieces += pieces
         self._buffered += sum(map(len, pieces))
+        self._wake()
         return self._buffered > HIGH_WATER
-
-    def wake(self) -> None:
-        """Let the consumer run, if it waits."""
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
 
     def finish(self) -> None:
         """The last byte has arrived."""
         self._ended = True
         self._source = None
-        self.wake()
+        self._wake()
 
     def fail(self, error: UpstreamError) -> None:
         """No more will come, and the body is not whole."""
         self._error = error
         self._source = None
-        self.wake()
+        self._wake()
+
+    def _push(self, sink: Sink, data: bytes) -> None:
+        try:
+            more = sink(data)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the consumer's
+            self._mistake, more = error, False
+        if not more:
+            self._sink = None
+            self._wake()
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     # The consumer's side.
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives. Raises UpstreamError when it is cut, late or malformed."""
-        return self
+    async def pour(self, sink: Sink) -> bool:
+        """Give ``sink`` the body as it arrives, until its end or until the sink wants no more."""
+        while True:
+            if self._pieces:
+                if not sink(_joined(self._take())):
+                    return False
+            elif self._over():
+                return True
+            elif not await self._pushed(sink):
+                return False
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        while not self._pieces:
-            if self._over():
-                raise StopAsyncIteration
+    async def _pushed(self, sink: Sink) -> bool:
+        """Let the connection push until there is something to do here; false when the sink wants no more."""
+        self._sink = sink
+        try:
             await self._arrival()
-        return _joined(self._take())
+            more = self._sink is not None
+        finally:
+            self._sink = None
+        if self._mistake is not None:
+            mistake, self._mistake = self._mistake, None
+            raise mistake
+        return more
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises UpstreamError, kind ``protocol`` when it is longer than ``limit`` bytes."""
