@@ -117,14 +117,14 @@ def _hashes(texts: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.intp]]
     starts = np.zeros_like(ends)
     np.add(ends[:-1], 1, out=starts[1:])
     lengths = ends - starts
-    places = np.repeat(ends, lengths + 1)
-    places -= np.arange(len(characters))  # how far each character is from its word's end
-    places <<= 8
+    places = np.repeat(ends << 8, lengths + 1)
+    places -= np.arange(0, len(characters) << 8, 1 << 8)  # how far each character is from its word's end
     places += characters
     hashes: NDArray[np.uint64] = np.bitwise_xor.reduceat(_CONTRIBUTIONS.take(places, mode="clip"), starts)
     hashes ^= _OF_LENGTH.take(lengths, mode="clip")
-    for long in np.flatnonzero(lengths > _LONGEST):
-        hashes[long] = crc32(spaced[starts[long] : ends[long]])
+    if int(np.maximum.reduce(lengths)) > _LONGEST:
+        for long in np.flatnonzero(lengths > _LONGEST):
+            hashes[long] = crc32(spaced[starts[long] : ends[long]])
     words = np.flatnonzero(lengths)
     return hashes.take(words), words.searchsorted(ends.searchsorted(np.cumsum(sizes)))
 
