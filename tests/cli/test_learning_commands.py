@@ -1,6 +1,7 @@
 """learn, predict, route and evaluate as a user runs them."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pyarrow.parquet as pa_parquet
 import pytest
 from click.testing import CliRunner, Result
 
+import pointsman
 from pointsman.cli import commands
 from pointsman.control.plans import plan_of
 from pointsman.core.errors import PointsmanError
@@ -100,6 +102,7 @@ def test_learning_publishes_and_the_route_acts_with_its_control_share(outcomes: 
     said = " ".join(learned.output.split())
     assert "measured on the prompts that this trade-off was chosen on: held out from learning, not from choosing" in said
     assert "accepted is what it chose beside the reference: p/sums, p/words" in said
+    assert "at most 3 points below p/big is estimated, not tested" in said
     assert "route auto is in auto" in said
     workspace = Workspace(config)
     plan = plan_of(workspace.snapshot(), "auto", "anything")
@@ -137,6 +140,38 @@ def test_where_the_reference_suffices_learning_says_so_and_the_route_stays(confi
     assert run("route", "7 of a kind", "--config", str(config)).exit_code == 0
 
 
+def test_a_bound_that_was_asked_for_is_tested_before_anything_is_published(outcomes: Path, config: Path) -> None:
+    config.write_text(CONFIG.replace("tolerance = 3", "tolerance = 10"), "utf-8")
+    learned = run("learn", str(outcomes), "--tested", "--config", str(config))
+    assert learned.exit_code == 0, learned.output
+    said = " ".join(learned.output.split())
+    assert re.search(r"tested on \d+ of your requests, .*: at most 10 points below p/big, at 95 %", said)
+    assert "accepted: p/sums, p/words" in said
+    assert "estimated" not in said
+    workspace = Workspace(config)
+    plan = plan_of(workspace.snapshot(), "auto", "anything")
+    workspace.close()
+    assert plan.mode == "auto"
+    assert plan.tested is not None
+    assert (plan.tested.tolerance, plan.tested.confidence) == (0.1, 0.95)
+
+
+def test_where_nothing_passes_it_says_what_is_needed_and_stays(outcomes: Path, config: Path) -> None:
+    config.write_text(CONFIG.replace("tolerance = 3", "tolerance = 1\nconfidence = 0.99"), "utf-8")
+    learned = run("learn", str(outcomes), "--config", str(config))
+    assert learned.exit_code == 0, learned.output
+    said = " ".join(learned.output.split())
+    assert "at most 1 point below p/big, at 99 %: did not pass on" in said
+    assert re.search(r"about [\d,]+ more judgements set apart would let it pass: [\d,]+ more prompts|hardly help", said)
+    assert "nothing but the reference p/big is accepted" in said
+    assert "route auto stays on p/big (observe)" in said
+
+
+def test_no_report_promises_more_than_a_test() -> None:
+    sources = Path(pointsman.__file__).parent.rglob("*.py")
+    assert not [path for path in sources if re.search(r"\b(certified|proven|guaranteed)\b", path.read_text("utf-8"))]
+
+
 def test_evaluate_compares_with_simpler_ways(outcomes: Path, tmp_path: Path, config: Path) -> None:
     done = run("evaluate", str(outcomes), "--seeds", "2", "--json", "--out", str(tmp_path / "out"), "--config", str(config))
     assert done.exit_code == 0, done.output
@@ -156,6 +191,8 @@ def test_evaluate_compares_with_simpler_ways(outcomes: Path, tmp_path: Path, con
     assert (tmp_path / "out" / "cost_and_quality.png").stat().st_size > 10_000
     shown = run("evaluate", str(outcomes), "--seeds", "1", "--tolerance", "8", "--config", str(config))
     assert "best possible (out of reach)" in shown.output
+    assert "The tolerance is kept by estimates, not by a test" in " ".join(shown.output.split())
+    assert found["tested"] is False
     assert "Choosing per request against the best fixed model (p/big)" in " ".join(shown.output.split())
     assert "One model suffices" not in shown.output
 

@@ -11,7 +11,7 @@ from pointsman.control.compile import Compiled, compile_snapshot
 from pointsman.control.config import Config, parse
 from pointsman.control.publish import faults
 from pointsman.core import snapshot as snapshots
-from pointsman.core.routing import Plan, Pool, Trial
+from pointsman.core.routing import BoundTest, Plan, Pool, Trial
 from pointsman.core.snapshot import Snapshot
 
 TODAY = date(2026, 11, 24)
@@ -56,7 +56,14 @@ def accepted(snapshot: Snapshot, feature: str = "plain", mode: str = "canary") -
     plan = snapshot.routes["auto"].plans.get(feature) or replace(snapshot.routes["auto"].plans["*"], feature=feature)
     share = 0.1 if mode == "canary" else 0.95
     kept = replace(
-        plan, mode=mode, accepted=("house/small",), acting_share=share, one_model="house/small", value_nano=7, since_ms=9
+        plan,
+        mode=mode,
+        accepted=("house/small",),
+        acting_share=share,
+        one_model="house/small",
+        value_nano=7,
+        since_ms=9,
+        tested=BoundTest(700, 0.05, 0.95),
     )
     return with_plan(snapshot, kept)
 

@@ -27,7 +27,7 @@ from pointsman.control.plans import (
 from pointsman.control.publish import faults
 from pointsman.control.verdict import Ratio, Row
 from pointsman.core.price import Price, Rates
-from pointsman.core.routing import Deployment, Grader, Objective, Plan, Provider, Route
+from pointsman.core.routing import BoundTest, Deployment, Grader, Objective, Plan, Provider, Route
 from pointsman.core.snapshot import Snapshot, decode, encode
 from pointsman.policy.guarantee import Interval, VerdictKind
 
@@ -142,6 +142,7 @@ def test_accept_moves_to_canary_and_keeps_the_evidence_in_its_name() -> None:
     assert (plan.acting_share, plan.since_ms) == (0.1, 7)
     assert plan.trial is not None
     assert (plan.trial.candidates, plan.trial.share) == ((), 1.0)
+    assert plan.tested == BoundTest(612, row().tolerance, 0.95)
     assert "612 judged" in after.made_by
     assert "-70 %" in after.made_by
     assert after.policies["auto"] == b"before"
@@ -152,6 +153,7 @@ def test_what_is_not_ready_takes_a_reason_and_keeps_it() -> None:
         accept(snapshot(), "auto", "extraction", row(kind="stay"), only("zoo/small"), now_ms=1)
     after = accept(snapshot(), "auto", "extraction", row(kind="stay"), only("zoo/small"), now_ms=1, despite="by hand")
     assert "despite the verdict: by hand" in after.made_by
+    assert plan_of(after, "auto", "extraction").tested is None
 
 
 def test_choosing_per_request_brings_its_policy_which_goes_with_it() -> None:
@@ -222,6 +224,7 @@ def test_rollback_is_back_on_the_reference_at_once(steps: int) -> None:
     plan = plan_of(rollback(before, "auto", "extraction", now_ms=10), "auto", "extraction")
     assert (plan.mode, plan.accepted, plan.acting_share, plan.one_model, plan.trial) == ("observe", (), 0.0, None, None)
     assert plan.reference == "zoo/big"
+    assert plan.tested is None
     with pytest.raises(PlanError, match="nothing to roll back"):
         rollback(snapshot(), "auto", "extraction", now_ms=1)
 

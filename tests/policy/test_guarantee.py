@@ -11,6 +11,7 @@ from pointsman.policy.guarantee import (
     NEEDED_CAP,
     ConfidenceSequence,
     Interval,
+    apart,
     confidence,
     log_capital,
     needed,
@@ -230,3 +231,16 @@ def test_answers_that_change_contradict_the_earlier_ones() -> None:
     assert interval.contradicts(0.05)
     assert verdict(interval, 0.05) == "cannot tell"
     assert interval.low < interval.mean < interval.high
+
+
+def test_what_serves_is_hardly_ever_found_worse_than_it_is_however_often_one_looks() -> None:
+    """Two arms of different requests, truly 5 points apart: what was ruled out stays so, hence one look at the end."""
+    rng, seeds = np.random.default_rng(12), 60
+    found = [apart(rng.random(400) < 0.75, rng.random(60) < 0.8) for _ in range(seeds)]
+    assert sum(most < -0.05 for most in found) <= 0.05 * seeds
+
+
+def test_what_serves_far_worse_is_found_out() -> None:
+    rng = np.random.default_rng(13)
+    assert apart(rng.random(2000) < 0.5, rng.random(200) < 0.9) < -0.15
+    assert apart([], [1.0]) > 0.9

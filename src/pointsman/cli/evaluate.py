@@ -88,6 +88,10 @@ def show(found: Evaluation) -> None:
         console.print(f"Left out, as they did not answer 97 % of the prompts: {', '.join(found.left_out)}.")
     if found.kind == "best":
         console.print("Money is not weighed: only quality counts.")
+    if found.kind == "match":
+        console.print(
+            "The tolerance is kept by estimates, not by a test: `pointsman learn --tested` publishes only what passes one."
+        )
     fixed = f"model ({', '.join(dict.fromkeys(found.fixed))})" if found.bar == SINGLE else "model of each label"
     console.print(f"Choosing per request against the best fixed {fixed}: {_gain(found)}.")
     if found.suffices and found.bar == LABEL:

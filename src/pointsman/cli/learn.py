@@ -9,10 +9,12 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from pointsman.cli.figures import money, paper
+from pointsman.control.bound import learn_tested
 from pointsman.control.compile import all_deployments, compile_snapshot
-from pointsman.control.learn import EVERY, Taught, act_on, learn, named, on_its_own, weighable
+from pointsman.control.learn import EVERY, Bound, Taught, act_on, learn, named, on_its_own, weighable
 from pointsman.control.plans import plan_of
 from pointsman.control.tables import read_outcomes
+from pointsman.control.verdict import round_up
 from pointsman.core import snapshot as snapshots
 from pointsman.core.errors import TableError
 from pointsman.core.routing import Objective
@@ -24,11 +26,15 @@ from pointsman.serve.workspace import Workspace, workspace_option
 @workspace_option
 @click.argument("tables", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--route", default="auto", show_default=True, help="The route that the policy is for.")
+@click.option(
+    "--tested", is_flag=True, help="For match: set half of the prompts apart, and publish only what passes a test on them."
+)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write a snapshot file and publish nothing.")
-def command(workspace: Workspace, tables: tuple[Path, ...], route: str, out: Path | None) -> None:
+def command(workspace: Workspace, tables: tuple[Path, ...], route: str, out: Path | None, *, tested: bool) -> None:
     """Learn from outcome TABLES which model answers what well enough for least, and publish it.
 
-    A running gateway takes it up within a second. See docs/outcome-tables.md.
+    A running gateway takes it up within a second. Whether the tolerance of match was tested or only estimated is said, and
+    kept with what is published. See docs/outcome-tables.md and docs/tested-bound.md.
     """
     config = workspace.config
     rules = config.routes.get(route)
@@ -53,7 +59,8 @@ def command(workspace: Workspace, tables: tuple[Path, ...], route: str, out: Pat
         console.print("no cost is known, by price or in the table: only quality is weighed")
         objective = Objective("best")
     with Console().status("learning"):
-        taught = learn(outcomes, objective, reference=reference, known=known)
+        way = learn_tested if tested or objective.confidence is not None else learn
+        taught = way(outcomes, objective, reference=reference, known=known)
     show(console, taught)
     if out is not None:
         snapshot = on_its_own(route, taught, known, objective)
@@ -82,9 +89,17 @@ def show(console: Console, taught: Taught) -> None:
     trade, rows = taught.trade, taught.lesson.policy.learned_from
     low, mean, high = trade.gain
     console.print(f"learned from {rows:,} prompts, {len(taught.deployments)} models; compared with {taught.reference}")
+    if taught.bound is not None:
+        show_bound(console, taught, taught.bound)
+        return
     quality, cost = trade.choosing
     price = "" if cost != cost else f", {money(round(1000 * cost))} per 1,000 requests"  # noqa: PLR0124 - NaN: unknown
     console.print(f"choosing per request, on prompts held out in turn: quality {100 * quality:.1f} %{price}")
+    if taught.objective.kind == "match":
+        console.print(
+            f"at most {_points(taught.objective.tolerance)} below {taught.reference} is estimated, not tested: "
+            "`--tested` tests it on prompts set apart"
+        )
     if trade.one_model is not None:
         console.print(f"one model suffices here: {trade.one_model}. Choosing per request was not shown to beat it.")
         if trade.one_model == taught.reference:
@@ -98,6 +113,41 @@ def show(console: Console, taught: Taught) -> None:
     console.print("held out from learning, not from choosing, so it may flatter; `pointsman evaluate` measures on others")
     beside = [name for name in taught.serving if name != taught.reference]
     console.print(f"accepted is what it chose beside the reference: {', '.join(beside)}")
+
+
+def show_bound(console: Console, taught: Taught, bound: Bound) -> None:
+    """Say what the test on prompts set apart came to, and what would help where nothing passed."""
+    claim = f"at most {_points(bound.tolerance)} below {taught.reference}, at {100 * bound.confidence:.3g} %"
+    seen = f"{100 * bound.change:+.1f} points at {100 * bound.share:.0f} % of its cost"
+    if bound.ungraded:
+        seen += f", {bound.ungraded:,} answers without a grade counted as wrong"
+    if bound.tested is not None:
+        console.print(f"tested on {bound.judged:,} of your requests, which nothing was learned from: {claim}")
+        console.print(
+            f"seen there: {seen}; accepted: {', '.join(name for name in taught.serving if name != taught.reference)}"
+        )
+        return
+    if not bound.steps:
+        console.print(f"nothing to test: no choice is expected to cost less than {taught.reference}")
+    elif bound.passed:
+        console.print(f"tested on {bound.judged:,} of your requests: {claim}; but it is not certainly cheaper ({seen})")
+    else:
+        console.print(f"{claim}: did not pass on {bound.judged:,} of your requests (the safest trade-off: {seen})")
+        console.print(_needed(bound))
+    console.print(f"so nothing but the reference {taught.reference} is accepted, not even to stand in for it")
+
+
+def _needed(bound: Bound) -> str:
+    if bound.more is None:
+        return "more judgements would hardly help: more than 20,000 are needed, or the loss itself is too large"
+    about = round_up(bound.more)
+    return (
+        f"about {about:,} more judgements set apart would let it pass: {2 * about:,} more prompts, as half are learned from"
+    )
+
+
+def _points(tolerance: float) -> str:
+    return f"{100 * tolerance:.3g} point{'' if tolerance == 0.01 else 's'}"
 
 
 def _read(tables: tuple[Path, ...]) -> Outcomes:

@@ -192,6 +192,7 @@ def _carried(
         trial=trial,
         tolerance=old.tolerance if started_by_act else fresh.tolerance,
         since_ms=old.since_ms,
+        tested=old.tested,
     )
 
 

@@ -22,11 +22,11 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from pointsman.control.learn import LOOSE, Taught, learn, weighable
+from pointsman.control.learn import Taught, expected, learn, weighable
 from pointsman.core.errors import TableError
 from pointsman.core.price import NANO_PER_USD
 from pointsman.core.routing import Deployment, Objective, ObjectiveKind
-from pointsman.policy import features, model
+from pointsman.policy import features
 from pointsman.policy.outcomes import Floats, Indices, Outcomes
 from pointsman.policy.teach import spent
 from pointsman.policy.trade import choices
@@ -60,7 +60,8 @@ class Evaluation(Struct, frozen=True):
     best single and the best fixed models of the seeds. ``gain`` is what choosing per request adds to what the objective
     wants: mean with 95 % bounds, in US dollars per request for the kinds match and worth, else in quality. ``bar`` is what
     it is measured against: ``best single`` (the ``fixed`` models) or ``best per label``, each as the objective allows.
-    ``kind`` is ``best`` where no cost is known.
+    ``kind`` is ``best`` where no cost is known. ``tested``: whether what was measured had to pass a test of the tolerance
+    first (``control/bound``); here it is always estimated.
     """
 
     ways: tuple[Measured, ...]
@@ -76,6 +77,7 @@ class Evaluation(Struct, frozen=True):
     kind: ObjectiveKind = "match"
     suffices: bool = False
     left_out: tuple[str, ...] = ()
+    tested: bool = False
 
 
 @dataclass
@@ -169,17 +171,12 @@ def _chosen(
     taught: Taught, asked: Outcomes, score: Floats, paid: Floats, known: Mapping[str, Deployment]
 ) -> tuple[Indices, Floats]:
     """Return what is chosen for each prompt, and the points of the curve of all trade-offs."""
-    tags = [asked.features[place] if place >= 0 else "" for place in asked.feature]
-    found = model.estimate(taught.lesson.policy, asked.vectors, tags)
-    deployments = [known.get(name, Deployment(name, LOOSE, name, name)) for name in taught.deployments]
-    cost = np.stack(
-        [model.expected_cost(found, column, asked.input_tokens, one) for column, one in enumerate(deployments)], axis=1
-    )
-    points = _curve(found.quality, cost, score, paid)
+    quality, cost = expected(taught.lesson.policy, asked, known)
+    points = _curve(quality, cost, score, paid)
     if taught.trade.one_model is not None:
         return np.full(len(score), taught.deployments.index(taught.trade.one_model)), points
     serving = [place for place, name in enumerate(taught.deployments) if name in (*taught.serving, taught.reference)]
-    picks = choices(found.quality[:, serving], cost[:, serving], taught.trade.value_nano)
+    picks = choices(quality[:, serving], cost[:, serving], taught.trade.value_nano)
     return np.array(serving)[picks], points
 
 

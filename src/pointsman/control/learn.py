@@ -16,12 +16,14 @@ from typing import Final
 
 import numpy as np
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from pointsman.core.errors import TableError
-from pointsman.core.routing import Deployment, Objective, Plan, Route
+from pointsman.core.routing import BoundTest, Deployment, Objective, Plan, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy import model
-from pointsman.policy.outcomes import Outcomes
+from pointsman.policy.model import Policy
+from pointsman.policy.outcomes import Floats, Outcomes
 from pointsman.policy.teach import Lesson, spent, teach
 from pointsman.policy.trade import FEWEST, Evidence, Trade, resolve
 
@@ -31,13 +33,44 @@ SEED: Final = 0
 
 
 @dataclass(frozen=True)
+class Bound:
+    """What a test on ``judged`` prompts set apart said of the trade-offs on a walk; see ``control/bound``.
+
+    ``passed`` of ``steps`` trade-offs held the tolerance; ``cheaper`` says whether the last of them certainly costs less.
+    ``change`` and ``share`` are quality and cost of that one against the reference, seen there (of the first, where none
+    passed). ``ungraded`` of its answers had no grade and counted as wrong. ``more`` is about how many more judgements set
+    apart the first would need to pass: 0 where it did, None for more than 20,000.
+    """
+
+    judged: int
+    tolerance: float
+    confidence: float
+    steps: int
+    passed: int = 0
+    cheaper: bool = False
+    change: float = 0.0
+    share: float = 1.0
+    ungraded: int = 0
+    more: int | None = None
+
+    @property
+    def tested(self) -> BoundTest | None:
+        """What may be said of what is published; None where that is the reference alone."""
+        return BoundTest(self.judged, self.tolerance, self.confidence) if self.passed and self.cheaper else None
+
+
+@dataclass(frozen=True)
 class Taught:
-    """What a table taught: the lesson, the trade that the objective comes to, and the deployment to compare with."""
+    """What a table taught: the lesson, the trade that the objective comes to, and the deployment to compare with.
+
+    ``bound`` is what a test said of that trade (``control/bound``); None: it rests on estimates.
+    """
 
     lesson: Lesson
     trade: Trade
     reference: str
     objective: Objective
+    bound: Bound | None = None
 
     @property
     def deployments(self) -> tuple[str, ...]:
@@ -90,9 +123,7 @@ def learn(
     deployments = [known[name] for name in outcomes.deployments if name in known]
     try:
         lesson = teach(outcomes, deployments)
-        evidence = Evidence.of(
-            lesson.policy.deployments, lesson.quality, lesson.cost_nano, lesson.outcomes.score, lesson.spent_nano
-        )
+        evidence = lesson.evidence
         home = reference or evidence.deployments[_best_single(evidence)]
         trade = resolve(objective, evidence, home, np.random.default_rng(SEED))
     except ValueError as error:
@@ -105,6 +136,15 @@ def _best_single(evidence: Evidence) -> int:
     graded = evidence.seen.sum(axis=0)
     enough = graded >= min(FEWEST, int(graded.max()))
     return int(np.where(enough, evidence.score.mean(axis=0), -np.inf).argmax())
+
+
+def expected(policy: Policy, asked: Outcomes, known: Mapping[str, Deployment]) -> tuple[NDArray[np.float32], Floats]:
+    """Return the quality and the cost in nano-dollars (N, M) that a policy expects, as the gateway would for each prompt."""
+    tags = [asked.features[place] if place >= 0 else "" for place in asked.feature]
+    found = model.estimate(policy, asked.vectors, tags)
+    deployments = [known.get(name, Deployment(name, LOOSE, name, name)) for name in policy.deployments]
+    costs = [model.expected_cost(found, column, asked.input_tokens, one) for column, one in enumerate(deployments)]
+    return found.quality, np.stack(costs, axis=1)
 
 
 def act_on(snapshot: Snapshot, route: str, taught: Taught, *, now_ms: int) -> Snapshot:
@@ -120,7 +160,10 @@ def act_on(snapshot: Snapshot, route: str, taught: Taught, *, now_ms: int) -> Sn
         )
     if found.reference is None:
         raise TableError(f'the route {route} has no reference: set reference = "provider/model" in [routes.{route}]')
-    accepted = tuple(name for name in taught.serving if name != found.reference and name in snapshot.deployments)
+    wanted = [name for name in taught.serving if name != found.reference]
+    accepted = tuple(name for name in wanted if name in snapshot.deployments)
+    whole = len(accepted) == len(wanted) > 0  # with fewer it chooses otherwise than it was tested to
+    tested = taught.bound.tested if taught.bound is not None and whole else None
     plan = replace(
         found.plans[EVERY],
         mode="auto" if accepted else "observe",
@@ -131,14 +174,19 @@ def act_on(snapshot: Snapshot, route: str, taught: Taught, *, now_ms: int) -> Sn
         policy="",
         trial=None,
         since_ms=now_ms,
+        tested=tested,
     )
     changed = replace(found, plans={**found.plans, EVERY: plan})
     return replace(
         snapshot,
         routes={**snapshot.routes, route: changed},
         policies={**snapshot.policies, route: model.encode(taught.lesson.policy)},
-        made_by=f"learned {route} from {taught.lesson.policy.learned_from:,} prompts",
+        made_by=f"learned {route} from {taught.lesson.policy.learned_from:,} prompts" + _tested_on(tested),
     )
+
+
+def _tested_on(tested: BoundTest | None) -> str:
+    return "" if tested is None else f", tested on {tested.judged:,} others"
 
 
 def on_its_own(route: str, taught: Taught, known: Mapping[str, Deployment], objective: Objective) -> Snapshot:

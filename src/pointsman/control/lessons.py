@@ -9,7 +9,7 @@ from pointsman.control.tailor import Case, Learned
 from pointsman.core.routing import Deployment, Objective
 from pointsman.policy.outcomes import Outcomes
 from pointsman.policy.teach import teach
-from pointsman.policy.trade import Evidence, resolve
+from pointsman.policy.trade import resolve
 
 
 def learn(cases: Sequence[Case], *, deployments: Sequence[Deployment], objective: Objective) -> Learned:
@@ -18,11 +18,8 @@ def learn(cases: Sequence[Case], *, deployments: Sequence[Deployment], objective
     ``deployments`` are the reference, then the candidates; every case has an answer of each.
     """
     lesson = teach(outcomes(cases, [one.name for one in deployments]), deployments)
-    evidence = Evidence.of(
-        lesson.policy.deployments, lesson.quality, lesson.cost_nano, lesson.outcomes.score, lesson.spent_nano
-    )
     # However few and however boldly: what is learned here serves nobody before the trial has tested it on further requests.
-    trade = resolve(objective, evidence, deployments[0].name, np.random.default_rng(0), fewest=1, least=0.0)
+    trade = resolve(objective, lesson.evidence, deployments[0].name, np.random.default_rng(0), fewest=1, least=0.0)
     return Learned(lesson.policy, trade.value_nano)
 
 

@@ -26,8 +26,9 @@ from msgspec.structs import replace
 from pointsman.control.grade import check
 from pointsman.control.verdict import Row, percent, points, spell
 from pointsman.core.errors import PointsmanError
-from pointsman.core.routing import Grader, Plan, Route, Trial
+from pointsman.core.routing import BoundTest, Grader, Plan, Route, Trial
 from pointsman.core.snapshot import Snapshot
+from pointsman.policy.guarantee import ALPHA
 
 CanaryWord = Literal["wait", "promote", "more errors"]
 
@@ -188,6 +189,7 @@ def accept(
         value_nano=serving.value_nano,
         trial=_measuring(plan, row.trial),
         since_ms=now_ms,
+        tested=BoundTest(row.change.n, row.tolerance, 1 - ALPHA) if row.kind == "ready" else None,
     )
     evidence = f"{row.candidate}: {row.change.n} judged, {points(row.change)} points, cost {percent(row.cost)}"
     reason = f", despite the verdict: {despite}" if despite and row.kind != "ready" else ""
@@ -212,7 +214,15 @@ def rollback(snapshot: Snapshot, route: str, feature: str, *, now_ms: int) -> Sn
     if plan.mode == "observe":
         raise PlanError(f'nothing to roll back: feature "{feature}" acts on no verdict')
     changed = replace(
-        plan, mode="observe", accepted=(), acting_share=0.0, one_model=None, policy="", trial=None, since_ms=now_ms
+        plan,
+        mode="observe",
+        accepted=(),
+        acting_share=0.0,
+        one_model=None,
+        policy="",
+        trial=None,
+        since_ms=now_ms,
+        tested=None,
     )
     after = _with(snapshot, route, changed, f"{feature} rolled back from {plan.mode}")
     return replace(after, policies=_without(after, plan.policy))

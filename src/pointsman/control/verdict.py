@@ -260,7 +260,7 @@ def spell(row: Row) -> str:
     if row.more is None:
         return "cannot tell: more than 20,000 more"
     money = f", {dollars(row.more_nano)}" if row.more_nano is not None else ""
-    return f"cannot tell: about {_round_up(row.more):,} more{money}"
+    return f"cannot tell: about {round_up(row.more):,} more{money}"
 
 
 def points(interval: Interval) -> str:
@@ -289,7 +289,7 @@ def _point(value: float) -> str:
     return f"{100 * value:+.0f}" if abs(value) >= 0.0995 else f"{100 * value:+.1f}"
 
 
-def _round_up(count: int) -> int:
-    """Two significant digits, upwards: 1,234 is 1,300."""
+def round_up(count: int) -> int:
+    """Return a count to two significant digits, upwards: 1,234 is 1,300."""
     unit: int = 10 ** max(0, len(str(count)) - 2)
     return -(-count // unit) * unit

@@ -79,7 +79,8 @@ class Objective(Struct, frozen=True):
     """The owner's trade between quality and money.
 
     best    highest predicted quality
-    match   cheapest within ``tolerance`` (quality, 0.01 is one point) of the reference, on average
+    match   cheapest within ``tolerance`` (quality, 0.01 is one point) of the reference, on average; with a ``confidence``
+            (0.95) only what passed a test of that on judgements set apart, else what is estimated to be within it
     budget  best quality at an average of ``usd_per_1000`` per 1,000 requests
     worth   a right answer is worth ``usd_per_answer``
     """
@@ -88,6 +89,7 @@ class Objective(Struct, frozen=True):
     tolerance: float = 0.02
     usd_per_1000: float | None = None
     usd_per_answer: float | None = None
+    confidence: float | None = None
 
 
 class Grader(Struct, frozen=True):
@@ -111,6 +113,17 @@ class Trial(Struct, frozen=True):
     cap_nano: int
 
 
+class BoundTest(Struct, frozen=True):
+    """A bound that passed its test: on ``judged`` requests that nothing was learned or chosen on, at a ``confidence``.
+
+    It says that quality is at most ``tolerance`` below the reference's, on average over requests like those.
+    """
+
+    judged: int
+    tolerance: float
+    confidence: float
+
+
 class Plan(Struct, frozen=True):
     """What the gateway does with one feature on one route. The feature ``*`` stands for all that have no plan of their own.
 
@@ -120,6 +133,7 @@ class Plan(Struct, frozen=True):
     ``value_nano`` is what a right answer is worth to the objective, in nano-dollars, as resolved when the plan was
     published; None means that cost only breaks ties. ``one_model`` names the single deployment to use where choosing per
     request was not shown to beat it; ``policy`` the snapshot's policy that chooses otherwise (empty: the route's).
+    ``tested`` is the bound that what is accepted was tested for (None: it is estimated, or nothing is accepted).
     """
 
     feature: str
@@ -135,6 +149,7 @@ class Plan(Struct, frozen=True):
     grader: Grader | None = None
     tolerance: float = 0.05
     since_ms: int = 0
+    tested: BoundTest | None = None
 
 
 class Route(Struct, frozen=True):

@@ -155,6 +155,17 @@ def confidence(differences: Iterable[float], alpha: float = ALPHA) -> Interval:
     return sequence.interval
 
 
+def apart(ours: Iterable[float], theirs: Iterable[float], alpha: float = ALPHA) -> float:
+    """Return what the mean of ``ours`` less that of ``theirs`` is at most, at all times at once, at level ``1 - alpha``.
+
+    Both are grades in [0, 1], of different requests. Each has half of the error: its own confidence sequence's other side is
+    not made use of.
+    """
+    most = confidence((2 * grade - 1 for grade in ours), alpha).ruled_out()[1]
+    least = confidence((2 * grade - 1 for grade in theirs), alpha).ruled_out()[0]
+    return (most - least) / 2
+
+
 def verdict(interval: Interval, tolerance: float, *, cheaper: bool | None = True) -> VerdictKind:
     """Say what an interval means for an owner who accepts a loss of up to ``tolerance`` (0.05 is five points).
 
@@ -204,7 +215,15 @@ def growth(values: NDArray[np.float64], mean: float) -> NDArray[np.float64]:
 
     The log capital after some differences is ``log_mean_exp`` of their columns' sum.
     """
-    return np.log1p(_SHARES[:, None] * ((values - mean) / (1.0 + mean)))
+    return np.log1p(_SHARES[:, None] * returns(values, mean))
+
+
+def returns(values: NDArray[np.float64], mean: float) -> NDArray[np.float64]:
+    """Return what one unit of the stock, by which one bets against ``mean``, gains with each value: -1 at least.
+
+    Where the true mean is ``mean`` or less, that is nothing on average.
+    """
+    return (values - mean) / (1.0 + mean)
 
 
 def log_mean_exp(logs: NDArray[np.float64]) -> float:

@@ -40,6 +40,11 @@ class Lesson:
     cost_nano: Floats
     spent_nano: Floats
 
+    @property
+    def evidence(self) -> Evidence:
+        """What a trade-off may be chosen on."""
+        return Evidence.of(self.policy.deployments, self.quality, self.cost_nano, self.outcomes.score, self.spent_nano)
+
 
 def teach(outcomes: Outcomes, deployments: Sequence[Deployment] = ()) -> Lesson:
     """Return what graded answers teach. ``deployments`` bring prices; columns without one keep their recorded costs.

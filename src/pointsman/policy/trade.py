@@ -173,9 +173,9 @@ def resolve(
     chosen = evidence.choices(value)
     rows = np.arange(len(chosen))
     if objective.kind == "match":
-        gain = _interval(evidence.spent_nano[:, best] - evidence.spent_nano[rows, chosen], rng)
+        gain = interval(evidence.spent_nano[:, best] - evidence.spent_nano[rows, chosen], rng)
     else:
-        gain = _interval(evidence.utility(chosen, value) - evidence.utility(best, value), rng)
+        gain = interval(evidence.utility(chosen, value) - evidence.utility(best, value), rng)
     choosing = (float(evidence.score[rows, chosen].mean()), float(evidence.spent_nano[rows, chosen].mean()))
     suffices = gain[0] <= 0 or _NEVER in allowed
     fixed = (float(evidence.score[:, best].mean()), float(evidence.spent_nano[:, best].mean()))
@@ -237,7 +237,7 @@ def _match(objective: Objective, evidence: Evidence, home: int, least: float) ->
     known = np.isfinite(evidence.cost_nano).any(axis=0)
     alone = {int(c) for c in np.flatnonzero(known) if lowest(np.full(len(rows), c)) >= -objective.tolerance}
     allowed = alone | {home}
-    tries: list[float | None] = [None, *_values(evidence)]
+    tries: list[float | None] = [None, *values(evidence)]
     within = _falling([lowest(evidence.choices(value)) for value in tries]) >= -objective.tolerance
     if not within[0]:
         return None, allowed | {_NEVER}
@@ -247,7 +247,7 @@ def _match(objective: Objective, evidence: Evidence, home: int, least: float) ->
     if not objective.tolerance:
         return None, allowed
     saved = float((evidence.spent_nano[:, home] - evidence.spent_nano[rows, evidence.choices(value)]).mean())
-    return max(value, min(least * saved / objective.tolerance, _values(evidence)[0])), allowed
+    return max(value, min(least * saved / objective.tolerance, values(evidence)[0])), allowed
 
 
 def _falling(values: Sequence[float]) -> Floats:
@@ -273,14 +273,15 @@ def _budget(objective: Objective, evidence: Evidence, _home: int) -> tuple[float
     rows = np.arange(len(evidence.score))
     means = evidence.spent_nano.mean(axis=0)
     allowed = {int(c) for c in np.flatnonzero(means <= most)} or {int(np.nanargmin(means))}
-    tries: list[float | None] = [None, *_values(evidence)]
+    tries: list[float | None] = [None, *values(evidence)]
     for value in tries:
         if float(evidence.spent_nano[rows, evidence.choices(value)].mean()) <= most:
             return value, allowed
     return 0.0, allowed
 
 
-def _values(evidence: Evidence) -> list[float]:
+def values(evidence: Evidence) -> list[float]:
+    """Return the values of a right answer that are tried, in nano-dollars, from the largest down."""
     return [float(step) * _dearest(evidence) for step in _STEPS]
 
 
@@ -289,7 +290,7 @@ def _dearest(evidence: Evidence) -> float:
     return float(np.nanmax(np.nanmean(evidence.cost_nano[:, np.isfinite(evidence.cost_nano).any(axis=0)], axis=0)))
 
 
-def _interval(gain: Floats, rng: np.random.Generator) -> tuple[float, float, float]:
+def interval(gain: Floats, rng: np.random.Generator) -> tuple[float, float, float]:
     """Return a 95 % interval of the mean with the mean in its middle, by the bootstrap over rows (groups of prompts)."""
     means = np.array([gain[rng.integers(0, len(gain), len(gain))].mean() for _ in range(_DRAWS)])
     low, high = np.quantile(means, (0.025, 0.975))

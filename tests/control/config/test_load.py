@@ -93,6 +93,11 @@ def test_the_documented_example_says_what_the_documentation_says() -> None:
     assert config.limits.total_s == 600
 
 
+def test_a_bound_that_is_to_be_tested_has_a_confidence() -> None:
+    config = parse(b"[routes.auto]\nconfidence = 0.9", "it")
+    assert config.routes["auto"].objective == Objective("match", tolerance=0.02, confidence=0.9)
+
+
 def test_every_key_of_the_code_is_documented() -> None:
     documented = set(re.findall(r"`([a-z_0-9]+)`", DOCUMENT.read_text("utf-8")))
     known: set[str] = set()

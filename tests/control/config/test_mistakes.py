@@ -320,6 +320,15 @@ objective = "worth"  #!
 [routes.auto]
 usd_per_1000 = 3  #!
 
+== a confidence in percent: write a number from 0.5 to 0.999
+[routes.auto]
+confidence = 95  #!
+
+== a confidence where nothing is tested: no effect with objective = "best"; remove it
+[routes.auto]
+objective = "best"
+confidence = 0.95  #!
+
 == a tolerance meant as a fraction: tolerances are in points: write 2 for 2 %
 [routes.auto]
 tolerance = 0.02  #!

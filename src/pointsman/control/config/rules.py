@@ -77,7 +77,8 @@ def _objective(table: Table) -> Objective:
         "usd_per_1000": table.number("usd_per_1000", "0", _MOST_USD, above=True),
         "usd_per_answer": table.number("usd_per_answer", "0", _MOST_USD, above=True),
     }
-    own = {"tolerance": "match", "usd_per_1000": "budget", "usd_per_answer": "worth"}
+    confidence = table.number("confidence", "0.5", "0.999")
+    own = {"tolerance": "match", "confidence": "match", "usd_per_1000": "budget", "usd_per_answer": "worth"}
     for key, owner in own.items():
         if key in table and kind != owner:
             table.wrong(key, f'has no effect with objective = "{kind}"', f'remove it, or write objective = "{owner}"')
@@ -91,6 +92,7 @@ def _objective(table: Table) -> Objective:
         tolerance=0.02 if tolerance is None else float(tolerance),
         usd_per_1000=_float(numbers["usd_per_1000"]),
         usd_per_answer=_float(numbers["usd_per_answer"]),
+        confidence=_float(confidence),
     )
 
 
