@@ -86,6 +86,7 @@ def test_the_whole_way_and_back(workspace: Workspace) -> None:
     accepted = run(workspace, "accept", "extraction")
     assert accepted.exit_code == 0, accepted.output
     assert "extraction is in canary: 10 %" in accepted.output
+    assert "of your requests: at most 4 points below z/big, at 95 %" in " ".join(accepted.output.split())
     assert plan_of(workspace.snapshot(), "auto", "extraction").accepted == ("z/small",)
 
     promoted = run(workspace, "accept", "extraction")

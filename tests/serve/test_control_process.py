@@ -12,11 +12,11 @@ from msgspec.structs import replace
 
 from pointsman.control.config import load
 from pointsman.core.errors import ConfigError
-from pointsman.core.record import Attempt, ExchangeRecord
-from pointsman.core.routing import Decision, Deployment, Objective, Plan, Provider, Route
+from pointsman.core.record import Attempt, ExchangeRecord, Judgement
+from pointsman.core.routing import Decision, Deployment, Grader, Objective, Plan, Provider, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.serve import control_process
-from pointsman.serve.control_process import Canaries, ConfigFile, Current
+from pointsman.serve.control_process import Canaries, ConfigFile, Current, Watch
 from pointsman.serve.workspace import Workspace
 
 NAMES = ("z/big", "z/small")
@@ -139,6 +139,32 @@ def test_a_canary_once_found_worse_stays_whatever_luck_comes_later(
     workspace.publish(lambda now: replace(now, routes={"auto": route}), made_by="accepted again")
     served(workspace, "control", 1, start=9500)
     canaries.look(workspace.snapshot())
+    assert workspace.snapshot().routes["auto"].plans["support"].mode == "auto"
+
+
+def test_what_serves_worse_than_tolerated_is_said_once_and_left_to_the_owner(
+    workspace: Workspace, capfd: pytest.CaptureFixture[str]
+) -> None:
+    plan = replace(canary().routes["auto"].plans["support"], mode="auto", grader=Grader("exact"), tolerance=0.05)
+    route = replace(canary().routes["auto"], plans={"*": Plan("*"), "support": plan})
+    workspace.publish(lambda _: replace(canary(), routes={"auto": route}), made_by="a test")
+    watch = Watch(workspace.store)
+    for start in (0, 300):
+        watch.look(workspace.snapshot())
+        assert "worse" not in capfd.readouterr().err
+        # Three hundred answers tell little of a loss of eight points, and as many again of one of fifty a lot.
+        workspace.store.journal.judge(
+            [
+                Judgement(f"{arm}{n:018}", 2000 + n, "support", "z/small", arm, score, "exact")  # type: ignore[arg-type]
+                for n in range(start, start + 300)
+                for arm, score in (("control", 1.0), ("policy", float(n % 12 > 0 if start == 0 else n % 2)))
+            ]
+        )
+    watch.look(workspace.snapshot())
+    watch.look(workspace.snapshot())
+    said = capfd.readouterr().err
+    assert said.count("worse than the reference's, and 5 are tolerated") == 1
+    assert "pointsman rollback support" in said
     assert workspace.snapshot().routes["auto"].plans["support"].mode == "auto"
 
 

@@ -35,6 +35,11 @@ def command(workspace: Workspace, feature: str, candidate: str | None, despite: 
         grader = grader_name(before.grader) if before.grader is not None else None
         measured = savings(workspace.store.journal, feature, since_ms=before.since_ms, route=route, grader=grader)
         console.print(savings_table(measured))
+        if measured.at_most is not None and measured.at_most < -before.tolerance:
+            console.print(
+                f"Quality is certainly (95 %, however often you look) more than {100 * before.tolerance:.3g} points below "
+                f"the reference's. Undo it with: pointsman rollback {feature}"
+            )
         if before.mode == "canary":
             workspace.publish(lambda now: promote(now, route, feature, now_ms=now_ms), made_by=f"pointsman accept {feature}")
         share = 100 * plan_of(workspace.snapshot(), route, feature).acting_share
@@ -54,6 +59,12 @@ def command(workspace: Workspace, feature: str, candidate: str | None, despite: 
     )
     console.print(f"Accepted for {feature}: {proposal.row.candidate} ({proposal.why}).")
     after = plan_of(workspace.snapshot(), route, feature)
+    if after.tested is not None:
+        points = f"{100 * after.tested.tolerance:.3g} points"
+        said = f"Tested on {after.tested.judged:,} of your requests: at most {points} below {after.reference}"
+        console.print(f"{said}, at {100 * after.tested.confidence:.3g} %.")
+    else:
+        console.print(f"Not tested: the verdict on {proposal.row.candidate} was not ready.")
     console.print(
         f"{feature} is in canary: {100 * after.acting_share:.0f} % of its requests may go to {', '.join(after.accepted)}, "
         f"the rest stays on {after.reference}.\n"

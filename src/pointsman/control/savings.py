@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from pointsman.control.verdict import Z95
 from pointsman.core.record import Judgement
-from pointsman.policy.guarantee import confidence
+from pointsman.policy.guarantee import ALPHA, apart, confidence
 from pointsman.store.interfaces import Filter, Journal, Spend
 
 LATENCIES: Final = 5000
@@ -48,7 +48,8 @@ class Arm(Struct, frozen=True):
 class Savings(Struct, frozen=True):
     """One feature since its last step; before that the arms had other shares, and sums over both would mix times.
 
-    ``cost`` in US dollars per request, ``quality`` in [-1, 1]; None: not measured.
+    ``cost`` in US dollars per request, ``quality`` in [-1, 1]; None: not measured. ``at_most`` is what the change of quality
+    is at most, with 95 % for all looks together: what a monitor goes by.
     """
 
     feature: str
@@ -56,6 +57,7 @@ class Savings(Struct, frozen=True):
     control: Arm
     cost: Change | None
     quality: Change | None
+    at_most: float | None = None
 
     @property
     def saved_usd(self) -> float | None:
@@ -78,13 +80,20 @@ def savings(
     for record in journal.exchanges(wanted, newest_first=True, limit=LATENCIES):
         if record.decision is not None and record.decision.arm in latencies and record.outcome == "ok":
             latencies[record.decision.arm].append(record.latency_ms)
+    judged = _judged(journal, wanted, grader)
     return Savings(
         feature=feature,
         policy=_arm(policy, latencies["policy"]),
         control=_arm(control, latencies["control"]),
         cost=_cost(policy, control),
-        quality=_quality(_judged(journal, wanted, grader)),
+        quality=_quality(judged),
+        at_most=_at_most(judged),
     )
+
+
+def quality_at_most(journal: Journal, feature: str, *, since_ms: int, route: str, grader: str) -> float | None:
+    """Return what a feature's change of quality since ``since_ms`` is at most, for all looks; None: not measured."""
+    return _at_most(_judged(journal, Filter(feature=feature, since_ms=since_ms, route=route), grader))
 
 
 def _judged(journal: Journal, wanted: Filter, grader: str | None) -> list[Judgement]:
@@ -130,7 +139,8 @@ def _welch(value: float, squared_error: float, policy: int, control: int) -> Cha
     return Change(value, value - half, value + half, policy, control)
 
 
-def _quality(judgements: Sequence[Judgement]) -> Change | None:
+def _scores(judgements: Sequence[Judgement]) -> tuple[list[float], list[float], list[float]]:
+    """Return the grades of the policy's and of the control's answers, and a judge's wins minus losses of the policy's."""
     scores: dict[str, list[float]] = {"policy": [], "control": []}
     wins_minus_losses: list[float] = []
     for judged in judgements:
@@ -139,7 +149,18 @@ def _quality(judgements: Sequence[Judgement]) -> Change | None:
         if judged.grader.startswith("judge") and judged.arm == "policy":
             wins_minus_losses.append(2 * judged.score - 1)
         scores[judged.arm].append(judged.score)
-    policy, control = scores["policy"], scores["control"]
+    return scores["policy"], scores["control"], wins_minus_losses
+
+
+def _at_most(judgements: Sequence[Judgement]) -> float | None:
+    policy, control, wins_minus_losses = _scores(judgements)
+    if wins_minus_losses:
+        return confidence(wins_minus_losses, 2 * ALPHA).ruled_out()[1]  # one side alone
+    return apart(policy, control) if policy and control else None
+
+
+def _quality(judgements: Sequence[Judgement]) -> Change | None:
+    policy, control, wins_minus_losses = _scores(judgements)
     if wins_minus_losses:
         change = confidence(wins_minus_losses)
         return Change(change.mean, change.low, change.high, change.n, len(control))
