@@ -97,7 +97,7 @@ def test_only_known_names_are_remembered(tmp_path: Path) -> None:
     live.refresh()
     current = live.current
     assert current is not None
-    assert current.target("auto") is current.target("auto")
+    assert current.target("auto")[0] is current.target("auto")[0]
     for number in range(100):
         current.target(f"p1/unknown-{number}")
         current.target(f"unknown-{number}")  # with one provider, it goes there

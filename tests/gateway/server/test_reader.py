@@ -31,7 +31,10 @@ def read(*pieces: bytes, limits: Limits = SMALL) -> tuple[list[Incoming], Reques
 
 def shown(found: list[Incoming]) -> list[tuple[object, ...]]:
     """All that was read."""
-    return [(*(getattr(one.head, name) for name in Head.__slots__), one.body) for one in found]
+    return [
+        (one.head.method, one.head.path, one.head.query, one.head.headers, one.head.last, one.head.chunks, one.body)
+        for one in found
+    ]
 
 
 def problem(*pieces: bytes, limits: Limits = SMALL) -> tuple[int, str]:

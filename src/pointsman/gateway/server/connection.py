@@ -30,7 +30,7 @@ from pointsman.core.errors import GatewayError
 from pointsman.core.snapshot import Limits
 from pointsman.gateway.answer import errors_at, refuse
 from pointsman.gateway.server import head
-from pointsman.gateway.server.message import Application, Headers, Incoming
+from pointsman.gateway.server.message import Application, Head, Headers, Incoming
 from pointsman.gateway.server.reader import RequestReader, Room
 
 QUEUED: Final = 8
@@ -73,8 +73,11 @@ class Connection(asyncio.Protocol):
         self._ours = False  # whether it was us who cut the connection
         self._queue: deque[Incoming | GatewayError] = deque()
         # The reply under way.
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None  # from the first request on, for as long as the connection lasts
         self._running = False
+        self._busy = False
+        self._asked: Incoming | None = None
+        self._turn: asyncio.Future[None] | None = None
         self._size = 0  # of the body of the request that is answered
         self._last = False
         self._chunks = True
@@ -96,7 +99,7 @@ class Connection(asyncio.Protocol):
         """Take no further request: close now, or once the reply under way is sent."""
         self._deaf = self._last = True
         self._forget()
-        if self._task is None and self._transport is not None:
+        if not self._busy and self._transport is not None:
             self._transport.close()
 
     def cut(self) -> None:
@@ -124,7 +127,7 @@ class Connection(asyncio.Protocol):
         if self._reader.problem is not None:
             self._queue.append(self._reader.problem)
             self._deaf = True
-        if self._task is not None:
+        if self._busy:
             if len(self._queue) >= QUEUED and self._transport is not None and not self._held:
                 self._held = True
                 self._transport.pause_reading()
@@ -143,10 +146,11 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
-        if self._task is not None and not self._finished:
+        if self._task is not None and self._busy and not self._finished:
             self._task.cancel()
+        self._wake()
         if not self._running:  # a task that is cancelled before its first step never takes one
-            self._end_task()
+            self._answered()
             self._left(self)
 
     def pause_writing(self) -> None:
@@ -158,7 +162,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The client has caught up."""
         self._paused = False
-        if self._task is not None:
+        if self._busy:
             self._watch(_NEVER)
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
@@ -225,27 +229,53 @@ class Connection(asyncio.Protocol):
         self._with_body = said.method != "HEAD"
         self._size = len(found.body)
         self._watch(_NEVER)
-        self._task = self._loop.create_task(self._serve(found))
+        self._busy, self._asked = True, found
+        if self._task is None:
+            self._task = self._loop.create_task(self._serve())
+        else:
+            self._wake()
 
-    async def _serve(self, incoming: Incoming) -> None:
+    async def _serve(self) -> None:
+        """Answer each request in its turn until the socket is gone: one task for all of them, because tasks are dear."""
         self._running = True
         try:
-            try:
-                await self._application(incoming, self)
-            except Exception:
-                logger.exception("%r %r was not answered", incoming.head.method, incoming.head.path)
-                if not self._started:
-                    mistake = GatewayError(500, "internal_error", "the gateway made a mistake: its log says which")
-                    refuse(self, mistake, errors_at(incoming.head.path, incoming.head.headers))
-            if self._paused and self._finished:
-                await self.room()
+            while self._transport is not None:
+                asked, self._asked = self._asked, None
+                if asked is None:
+                    self._turn = self._loop.create_future()
+                    await self._turn
+                    continue
+                try:
+                    await self._application(asked, self)
+                except Exception:
+                    logger.exception("%r %r was not answered", asked.head.method, asked.head.path)
+                    self._confess(asked.head)
+                if self._paused and self._finished:
+                    await self.room()
+                self._answered()
+                self._go_on()
         except asyncio.CancelledError:  # the client is gone, or the process ends
-            pass
-        self._end_task()
-        self._go_on()
+            if self._transport is not None:
+                self._transport.abort()
+        self._running, self._asked = False, None
+        self._answered()
+        if self._transport is None:
+            self._left(self)
 
-    def _end_task(self) -> None:
-        self._task, self._running = None, False
+    def _confess(self, asked: Head) -> None:
+        """Say that the gateway made a mistake, where nothing was said yet."""
+        if not self._started:
+            mistake = GatewayError(500, "internal_error", "the gateway made a mistake: its log says which")
+            refuse(self, mistake, errors_at(asked.path, asked.headers))
+
+    def _wake(self) -> None:
+        """Let the task go on that waits for a request."""
+        turn, self._turn = self._turn, None
+        if turn is not None and not turn.done():
+            turn.set_result(None)
+
+    def _answered(self) -> None:
+        self._busy = False
         self._room_for_bodies.give(self._size)
         self._size = 0
 
@@ -256,11 +286,11 @@ class Connection(asyncio.Protocol):
         self._reader.close()
 
     def _go_on(self) -> None:
-        """A task has ended."""
+        """A reply has ended."""
         transport = self._transport
         if transport is None:
-            self._left(self)
-        elif not self._finished:
+            return
+        if not self._finished:
             transport.abort()
         elif self._last:
             self._stall(transport)
@@ -319,7 +349,7 @@ class Connection(asyncio.Protocol):
             self._watch(self._deadline)
         elif self._transport is not None and left and left < self._unread:
             self._stall(self._transport)
-        elif self._reader.begun and self._task is None and not self._deaf:
+        elif self._reader.begun and not self._busy and not self._deaf:
             self._queue.append(GatewayError(408, "request_timeout", "the rest of the request did not arrive in time"))
             self._next()
         else:
