@@ -113,6 +113,43 @@ async def test_one_connection_serves_many_requests(host: Host) -> None:
     assert server.connections == 1
 
 
+async def test_one_task_serves_a_connection_and_ends_with_it(host: Host) -> None:
+    tasks: set[asyncio.Task[None] | None] = set()
+
+    async def noted(incoming: Incoming, client: Client) -> None:
+        tasks.add(asyncio.current_task())
+        await echo(incoming, client)
+
+    caller = await host.call(await host.serve(noted))
+    for _ in range(3):
+        caller.send(GET % 1)
+        await caller.whole()
+    [task] = tasks
+    assert task is not None
+    assert not task.done()
+    caller.writer.close()
+    await until(task.done)
+    assert not task.cancelled()
+
+
+async def test_a_task_that_is_cancelled_between_requests_closes_its_connection(host: Host) -> None:
+    tasks: set[asyncio.Task[None] | None] = set()
+
+    async def noted(incoming: Incoming, client: Client) -> None:
+        tasks.add(asyncio.current_task())
+        await echo(incoming, client)
+
+    server = await host.serve(noted)
+    caller = await host.call(server)
+    caller.send(GET % 1)
+    await caller.whole()
+    [task] = tasks
+    assert task is not None
+    task.cancel()
+    assert await caller.rest() == b""
+    await until(lambda: server.connections == 0)
+
+
 async def test_pipelined_requests_are_answered_in_order_one_at_a_time(host: Host) -> None:
     under_way, most = 0, 0
 

@@ -17,6 +17,7 @@ Laws:
   once its turn comes, and then the connection ends.
 - Who hangs up is ``gone``, and the task is cancelled in the same turn of the event loop.
 - A task that ends without a whole reply closes the connection: half an answer never passes for a whole one.
+- One task answers all requests of a connection, from the first one on; between them it holds nothing of theirs.
 - One timer. Every state only moves the deadline; the timer, when it rings too early, is wound up again.
 """
 
