@@ -45,7 +45,7 @@ class Relay:
 
     def take(self, chunk: bytes) -> bytes:
         """Return what goes to the client now. Raises WireError when the stream is beyond all bounds."""
-        return self._pass(self._reader.feed(chunk))
+        return chunk if self._reader.passes(chunk) else self._pass(self._reader.feed(chunk))
 
     def end(self, broken: str = "") -> bytes:
         """The stream has ended, or broke for a reason: return the last bytes to send.
@@ -76,7 +76,7 @@ class Relay:
     def _pass(self, frames: list[tuple[bytes, Seen]]) -> bytes:
         out: list[bytes] = []
         for frame, event in frames:
-            if self._drop_usage and not event.content and self._dialect.watch.usage_only(frame):
+            if self._drop_usage and event.usage_only:
                 continue
             if event.error is not None:
                 self.error = sse.data(frame) or frame

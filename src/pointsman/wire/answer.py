@@ -29,6 +29,7 @@ class Seen(Struct, frozen=True):
 
     ``content`` is true when the frame carries anything a user would see (text, a refusal, a tool call, audio): from then
     on no fallback is possible. ``text`` is the visible text and ``tool_text`` the fragment of tool call JSON, for grading.
+    ``usage_only``: the frame is there only because usage was asked for.
     """
 
     content: bool = False
@@ -38,3 +39,4 @@ class Seen(Struct, frozen=True):
     usage: Usage | None = None
     error: str | None = None
     done: bool = False
+    usage_only: bool = False

@@ -157,6 +157,9 @@ class StreamWatch(Protocol):
     def overflowed(self) -> bool:
         """Whether the answer was longer than the limit, and is no longer kept."""
 
+    def passes(self, chunk: bytes) -> bool:
+        """Whether a chunk is whole frames that mean no more than content. Then it may go on, and need not be fed."""
+
     def feed(self, chunk: bytes) -> list[tuple[bytes, Seen]]:
         """Return the frames that a chunk completes, each with what it means. Raises WireError when one is too long."""
 
@@ -172,9 +175,6 @@ class Watches(Protocol):
 
     def watch(self, *, texts: bool = False, limit: int = ...) -> StreamWatch:
         """Return an observer of one streamed reply; with ``texts`` its answer adds up, up to ``limit`` characters."""
-
-    def usage_only(self, frame: bytes) -> bool:
-        """Say whether a frame is there only because usage was asked for."""
 
 
 class ReadsErrors(Protocol):

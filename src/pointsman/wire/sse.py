@@ -9,11 +9,17 @@ text is never decoded here; a frame longer than the limit is an error, so that m
 """
 
 import re
+from collections.abc import Callable
+
+import msgspec
 
 from pointsman.core.errors import WireError
 
 FRAME_LIMIT = 16 * 1024 * 1024
 """Bytes of one frame: room for a picture in base64, not for a stream without blank lines."""
+
+REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What a decoder of JSON raises."""
 
 _END = re.compile(rb"(?>\r\n|\n|\r)(?:\r\n|\n|\r(?!\Z))")
 _LINE = re.compile(rb"\r\n|\n|\r")
@@ -32,7 +38,7 @@ class Splitter:
 
     def whole(self, chunk: bytes) -> bool:
         """Say whether a chunk, fed now, would be exactly one or more frames (or may hold CR: then say no)."""
-        return not self._pending and chunk.endswith(b"\n\n") and b"\r" not in chunk
+        return not self._pending and chunk[-2:] == b"\n\n" and b"\r" not in chunk
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Return the frames that this chunk completes. Raises WireError when a frame is longer than the limit."""
@@ -65,14 +71,36 @@ class Splitter:
         return rest
 
 
+def plain(chunk: bytes, takes: Callable[[bytes], object]) -> int:
+    """Return the length of the frames at the start of a chunk (LF only) that mean no more than content.
+
+    Those are lines of data that ``takes``, a decoder, does not refuse, and ``event`` lines before them.
+    """
+    at = whole = 0
+    try:
+        for line in chunk.split(b"\n"):
+            at += len(line) + 1
+            if line[:6] == b"data: ":
+                takes(line[6:])
+            elif not line:
+                whole = at if 1 < at - whole <= len(chunk) - whole else whole
+            elif line[:7] != b"event: ":
+                break
+    except REFUSED:
+        pass
+    return whole
+
+
 def data(frame: bytes) -> bytes | None:
     """Return the data of a frame, its ``data`` lines joined by LF; None where it has none (a comment, a ping).
 
     Nearly every frame is one line of data, behind an ``event`` line or not. A BOM may stand before a stream's first line.
     """
-    start = frame.find(b"\n") + 1 if frame.startswith(b"event: ") else 0
-    if frame.startswith(b"data: ", start) and frame.find(b"\n", start) == len(frame) - 2 and b"\r" not in frame:
-        return frame[start + 6 : -2]
+    start = frame.find(b"\n") + 1 if frame[:7] == b"event: " else 0
+    if frame[start : start + 6] == b"data: " and frame[-2:] == b"\n\n":
+        said = frame[start + 6 : -2]
+        if b"\n" not in said and b"\r" not in frame:
+            return said
     found: list[bytes] = []
     for line in _LINE.split(frame.removeprefix(_BOM)):
         name, _, value = line.partition(b":")

@@ -5,7 +5,7 @@ from tests.wire.anthropic.vectors import PING, call, ending, frame, start, text
 
 from pointsman.core.chat import ToolCall, Usage
 from pointsman.wire.answer import Answer, Seen
-from pointsman.wire.anthropic.watch import usage_only, watch
+from pointsman.wire.anthropic.watch import watch
 
 STREAM = (
     start()
@@ -77,7 +77,3 @@ def test_texts_are_kept_up_to_their_limit() -> None:
     reader.feed(start() + text(0, "abcd") + ending("end_turn"))
     assert reader.overflowed
     assert reader.answer().finish == "end_turn"
-
-
-def test_no_frame_is_there_only_for_usage() -> None:
-    assert not usage_only(ending("end_turn"))

@@ -6,7 +6,7 @@ import pytest
 
 from pointsman.core.chat import ToolCall, Usage
 from pointsman.wire.answer import Answer, Seen
-from pointsman.wire.openai_chat.watch import StreamReader, usage_only
+from pointsman.wire.openai_chat.watch import StreamReader
 
 
 def frame(delta: object, finish: str | None = None, **fields: object) -> bytes:
@@ -154,7 +154,9 @@ def test_text_beyond_the_limit_is_given_up() -> None:
 
 
 def test_the_frame_that_include_usage_adds_is_told_from_others() -> None:
-    assert usage_only(USAGE)
-    assert not usage_only(frame({}, "stop", usage={"prompt_tokens": 7}))
-    assert not usage_only(frame({}, choices=[]))
-    assert not usage_only(DONE)
+    frames = [USAGE, frame({}, "stop", usage={"prompt_tokens": 7}), frame({}, choices=[]), DONE]
+    for texts in (False, True):
+        reader = StreamReader(texts=texts)
+        reader.feed(frame({"content": "x"}))
+        seen = [seen for one in frames for _, seen in reader.feed(one)]
+        assert [one.usage_only for one in seen] == [True, False, False, False]

@@ -43,6 +43,10 @@ class StreamReader:
         """Whether the texts were more than the limit."""
         return self._fold.overflowed
 
+    def passes(self, chunk: bytes) -> bool:  # noqa: ARG002 - the counts of every chunk are looked at
+        """Whether a chunk may go on without being fed: never."""
+        return False
+
     def feed(self, chunk: bytes) -> list[tuple[bytes, Seen]]:
         """Return the frames that a chunk completes, each with what it means. Raises WireError when one is too long."""
         return [(frame, self._seen(frame)) for frame in self._frames.feed(chunk)]
@@ -102,8 +106,3 @@ class StreamReader:
 def watch(*, texts: bool = False, limit: int = 1024 * 1024) -> StreamReader:
     """Return an observer of one streamed reply; with ``texts`` its answer adds up, up to ``limit`` characters."""
     return StreamReader(texts=texts, limit=limit)
-
-
-def usage_only(frame: bytes) -> bool:  # noqa: ARG001  (a stream of this dialect always says what it took)
-    """Say whether a frame is there only because usage was asked for: none is."""
-    return False

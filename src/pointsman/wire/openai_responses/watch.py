@@ -1,14 +1,12 @@
 """A streamed reply that is passed on as it is: its frames as they came, each with what it means.
 
-Strategy: before the first content every frame is looked at; after it, only frames that hold one of a few marks are, unless
-someone wants the text: then ``stream``'s decoder reads every frame, and its events are added up. A chunk of plain content
-that is whole frames is passed on in one piece, unparsed and uncopied.
+Strategy: that of ``watching``; where someone wants the text, ``stream``'s decoder reads every frame, and its events add up.
 
 Laws: the frames joined are the stream; a frame that is not JSON is passed on, never an error; an event counts as content
 unless it is known to carry none, so that new kinds of content count too.
 """
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Raw, Struct
@@ -21,6 +19,7 @@ from pointsman.wire.fold import Fold
 from pointsman.wire.openai_responses import errors
 from pointsman.wire.openai_responses.count import count
 from pointsman.wire.openai_responses.stream import Decoder
+from pointsman.wire.watching import Watching
 
 
 class _Item(Struct):
@@ -33,7 +32,15 @@ class _Frame(Struct):
     response: Raw = Raw()
 
 
+class _Plain(Struct, gc=False):
+    type: Literal[
+        "response.output_text.delta", "response.reasoning_summary_text.delta", "response.reasoning_text.delta",
+        "response.function_call_arguments.delta", "response.custom_tool_call_input.delta", "response.refusal.delta",
+    ]  # fmt: skip
+
+
 _frame = msgspec.json.Decoder(_Frame)
+_plain = msgspec.json.Decoder(_Plain)
 
 _ENDS: Final = frozenset(("response.completed", "response.incomplete", "response.cancelled"))
 _EMPTY: Final = frozenset((
@@ -46,16 +53,15 @@ _SILENT: Final = Seen()
 _DONE: Final = Seen(done=True)
 
 
-class StreamReader:
+class StreamReader(Watching):
     """Reads one streamed reply. With ``texts`` every frame is read and ``answer`` adds up, up to ``limit`` characters."""
 
-    __slots__ = ("_began", "_counted", "_decoder", "_fold", "_splitter", "ended")
+    __slots__ = ("_counted", "_decoder", "_fold", "ended")
 
     def __init__(self, *, texts: bool = False, limit: int = 1024 * 1024) -> None:
-        self._splitter = sse.Splitter()
+        super().__init__(_plain.decode, texts=texts)
         self._decoder = Decoder() if texts else None
         self._fold = Fold(limit)
-        self._began = False
         self._counted = Answer()
         self.ended: set[int] = set()
 
@@ -68,27 +74,11 @@ class StreamReader:
     def overflowed(self, value: bool) -> None:
         self._fold.overflowed = value
 
-    def feed(self, chunk: bytes) -> list[tuple[bytes, Seen]]:
-        """Return the frames that a chunk completes, each with what it means. Raises WireError when one is too long.
-
-        Content frames without any mark may come joined as one.
-        """
-        if self._began and self._decoder is None and self._splitter.whole(chunk) and not _marked(chunk):
-            return [(chunk, _PLAIN)]
-        return [(frame, self._seen(frame)) for frame in self._splitter.feed(chunk)]
-
-    def end(self) -> list[tuple[bytes, Seen]]:
-        """Return what the ended stream left without a blank line: one frame, or nothing."""
-        rest = self._splitter.rest()
-        return [(rest, self._seen(rest))] if rest.strip() else []
-
     def answer(self) -> Answer:
         """Return what was read so far: finish and usage always, text and tool calls only with ``texts``."""
         return self._counted if self._decoder is None else self._fold.answer()
 
-    def _seen(self, frame: bytes) -> Seen:
-        if self._began and self._decoder is None and not _marked(frame):
-            return _PLAIN
+    def _read(self, frame: bytes) -> Seen:
         data = sse.data(frame)
         if data is None:
             return _SILENT
@@ -98,11 +88,11 @@ class StreamReader:
             wire = _frame.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return _SILENT
-        seen = self._read(wire, data)
+        seen = self._meaning(wire, data)
         self._began = self._began or seen.content
         return seen if self._decoder is None else self._said(seen, self._decoder.read(frame))
 
-    def _read(self, wire: _Frame, data: bytes) -> Seen:
+    def _meaning(self, wire: _Frame, data: bytes) -> Seen:
         kind = wire.type or ""
         if kind in _ENDS:
             self.ended.add(0)
@@ -132,23 +122,6 @@ class StreamReader:
         return Seen(seen.content, text, tool_text, seen.finish, seen.usage, seen.error, seen.done)
 
 
-def _marked(data: bytes) -> bool:
-    """Say whether anything in plain content needs reading: searches for fixed bytes, a fraction of a parse."""
-    return (
-        b"response.completed" in data
-        or b"response.incomplete" in data
-        or b"response.failed" in data
-        or b"response.cancelled" in data
-        or b'"error"' in data
-        or b"[DONE]" in data
-    )
-
-
 def watch(*, texts: bool = False, limit: int = 1024 * 1024) -> StreamReader:
     """Return an observer of one streamed reply; with ``texts`` its answer adds up, up to ``limit`` characters."""
     return StreamReader(texts=texts, limit=limit)
-
-
-def usage_only(frame: bytes) -> bool:  # noqa: ARG001
-    """Say whether a frame is there only because usage was asked for: never, usage always comes with the response."""
-    return False
