@@ -17,7 +17,8 @@ from choosing.runs import OWN, Result, Source
 from choosing.statistics import Floats, Interval, chance, drawn, holm, interval
 
 NOT_DEPLOYABLE: Final = (baselines.LABEL, baselines.POSSIBLE)
-_EXPECTING_MEANS: Final = (baselines.SINGLE, "cheapest", "zero-router hull")
+_PRICED_ONLY: Final = ("cheapest", "zero-router hull")
+_EXPECTING_MEANS: Final = (baselines.SINGLE, *_PRICED_ONLY)
 _SURE: Final = 0.05
 
 
@@ -85,7 +86,8 @@ def figures(source: Source, results: Mapping[int, Mapping[str, Result]]) -> Figu
     """Work out the figures of a table from what was measured."""
     found = Measured.of(source, results)
     table = found.table
-    everyone = [*found.ways, baselines.POSSIBLE, baselines.RANDOM]
+    ways = [way for way in found.ways if table.priced or way not in _PRICED_ONLY]
+    everyone = [*ways, baselines.POSSIBLE, baselines.RANDOM]
     expecting = [OWN, MEANS, *(way for way in found.ways if way not in (OWN, *_EXPECTING_MEANS))]
     alone = np.sum([each[OWN]["alone"] for each in results.values()], axis=0).tolist()
     return Figures(

@@ -15,12 +15,6 @@ from choosing import baselines
 from choosing.figures import Figures
 from choosing.runs import OWN
 
-_FAR: Final = (
-    baselines.SINGLE,
-    baselines.POSSIBLE,
-    "random",
-    "cheapest",
-)  # so far off that the others could not be told apart
 _COLOURS: Final = {
     OWN: "#b3001b",
     baselines.LABEL: "#777777",
@@ -69,10 +63,12 @@ def _curves(tables: Sequence[Figures], path: Path) -> str:
 
 def _leads(tables: Sequence[Figures], path: Path) -> str:
     figure, grid = plt.subplots(1, len(tables), figsize=(2.1 * len(tables) + 1.5, 3.6), squeeze=False, sharey=True)
+    ways = [way for way in _COLOURS if way != OWN]
     for panel, each in zip(list(grid.ravel()), tables, strict=True):
-        ways = [way for way in each.headline.others if way not in _FAR]
         for place, way in enumerate(reversed(ways)):
-            one = each.headline.others[way]
+            one = each.headline.others.get(way)
+            if one is None:
+                continue
             colour = {"above": "#2a9d8f", "below": "#b3001b"}.get(one.verdict, "#777777")
             panel.plot([100 * one.ahead.low, 100 * one.ahead.high], [place, place], color=colour)
             panel.plot([100 * one.ahead.mean], [place], "o", color=colour, markersize=4)

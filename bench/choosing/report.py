@@ -58,6 +58,8 @@ def document(tables: Sequence[Figures], skipped: Sequence[str], drawn: Sequence[
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
+_NO_MATTER: Final = ("cheapest", "zero-router hull")  # where cost is ignored
+
 _HOW_COMPARED: Final = """\
 Area (AIQ) where costs exist, accuracy where they do not. A lead is Pointsman's figure less the other's, in points, with its
 95 % interval; *above* and *below* are significant after Holm's adjustment over all comparisons of the table. *best per
@@ -118,25 +120,27 @@ def _strong(verdict: str) -> str:
 
 def _leads(tables: Sequence[Figures]) -> str:
     """Return Pointsman's lead over every way on every table."""
-    ways = list(tables[0].headline.others)
     head = "| lead over, points | " + " | ".join(each.name for each in tables) + " |\n|---" + "|---" * len(tables) + "|"
     lines = []
-    for way in ways:
+    for way in _ways(tables):
         cells = []
         for each in tables:
-            one = each.headline.others[way]
-            cells.append(
-                f"{100 * one.ahead.mean:+.2f}" + (f" *{one.verdict}*" if one.verdict and way != baselines.POSSIBLE else "")
-            )
+            one = each.headline.others.get(way)
+            verdict = f" *{one.verdict}*" if one and one.verdict and way != baselines.POSSIBLE else ""
+            cells.append(f"{100 * one.ahead.mean:+.2f}{verdict}" if one else "–")
         lines.append(f"| {way} | " + " | ".join(cells) + " |")
     return head + "\n" + "\n".join(lines)
 
 
+def _ways(tables: Sequence[Figures]) -> list[str]:
+    return list(dict.fromkeys(way for each in tables for way in each.headline.others))
+
+
 def _averages(tables: Sequence[Figures]) -> str:
-    """Return the leads averaged over tables (macro) and over prompts (micro)."""
+    """Return the leads averaged over tables (macro) and over prompts (micro), of ways that are on all tables."""
     sizes = np.array([each.groups for each in tables], dtype=np.float64)
     lines = []
-    for way in tables[0].headline.others:
+    for way in (way for way in _ways(tables) if all(way in each.headline.others for each in tables)):
         cells = []
         for weights in (np.full(len(tables), 1 / len(tables)), sizes / sizes.sum()):
             mean = sum(weight * each.headline.others[way].ahead.mean for weight, each in zip(weights, tables, strict=True))
@@ -165,7 +169,7 @@ def _savings(tables: Sequence[Figures]) -> str:
         "The trade-off is chosen on the fit part. Share of best single's cost, and change in accuracy against it in points; "
         "both averaged over splits. A way that loses more than the point has not done what was asked."
     )
-    ways = [way for way in priced[0].savings if way not in (baselines.SINGLE, "cheapest")]
+    ways = [way for way in priced[0].savings if way not in (baselines.SINGLE, _NO_MATTER[0])]
     parts = [text]
     for each in priced:
         lines = [f"| {way} | {plain(each.savings[way].share)} | {points(each.savings[way].change)} |" for way in ways]
@@ -177,7 +181,7 @@ def _savings(tables: Sequence[Figures]) -> str:
 
 
 def _accuracy(tables: Sequence[Figures]) -> str:
-    ways = [way for way in tables[0].accuracy.others if way not in ("cheapest", "zero-router hull")]
+    ways = [way for way in _ways(tables) if all(way in each.accuracy.others for each in tables) and way not in _NO_MATTER]
     head = "| way | " + " | ".join(each.name for each in tables) + " |\n|---" + "|---" * len(tables) + "|"
     lines = [f"| {OWN} | " + " | ".join(f"{100 * each.accuracy.own.mean:.2f}" for each in tables) + " |"]
     lines += [
