@@ -9,7 +9,6 @@ change of ``policy`` only Pointsman's own rows are. Tables that are absent are s
 """
 
 import argparse
-import os
 from pathlib import Path
 
 from rich.console import Console
@@ -58,7 +57,7 @@ def _told(found: list[Figures], skipped: list[str], write: bool) -> None:
     if not found:
         return
     if write:
-        report.write(found, skipped, os.getloadavg()[0])
+        report.write(found, skipped)
     print(report.document(found, skipped))
 
 

@@ -20,19 +20,19 @@ PICTURES: Final = _DOCS / "pictures"
 COMMAND: Final = ".venv/bin/python bench/routing.py --tables DIR"
 
 
-def write(tables: Sequence[Figures], skipped: Sequence[str], load: float) -> None:
+def write(tables: Sequence[Figures], skipped: Sequence[str]) -> None:
     """Write the document and its pictures."""
     drawn = pictures.draw(tables, PICTURES)
-    DOCUMENT.write_text(document(tables, skipped, drawn, load), "utf-8")
+    DOCUMENT.write_text(document(tables, skipped, drawn), "utf-8")
 
 
-def document(tables: Sequence[Figures], skipped: Sequence[str], drawn: Sequence[str] = (), load: float = 0.0) -> str:
+def document(tables: Sequence[Figures], skipped: Sequence[str], drawn: Sequence[str] = ()) -> str:
     """Return the document as Markdown."""
     seeds = sorted({seed for each in tables for seed in each.seeds})
     shown = {name: f"![{name.removesuffix('.svg')}]({PICTURES.name}/{name})" for name in drawn}
     sections = [
         "# How good the choices are",
-        _head(tables, seeds, skipped, load),
+        _head(tables, seeds, skipped),
         "## Floors, and whether they are reached",
         _floors(tables),
         "## Against other ways of choosing",
@@ -90,12 +90,11 @@ _PROTOCOL: Final = f"""\
 - Tables are not part of this repository; no prompt is shown here."""
 
 
-def _head(tables: Sequence[Figures], seeds: Sequence[int], skipped: Sequence[str], load: float) -> str:
+def _head(tables: Sequence[Figures], seeds: Sequence[int], skipped: Sequence[str]) -> str:
     of_ten = "" if len(seeds) == 10 else f" (**{len(seeds)} of the ten seeds that the protocol asks for**)"
     made = (
         f"Measured on {datetime.now(UTC):%Y-%m-%d} by `{COMMAND} --write`, seeds {', '.join(map(str, seeds))}{of_ten}; "
-        f"Python {platform.python_version()}, numpy {np.__version__}, load average {load:.1f}. This page is written by that "
-        "command."
+        f"Python {platform.python_version()}, numpy {np.__version__}. This page is written by that command."
     )
     lines = [
         f"| {each.name} | {each.groups:,} | {each.models} | {'yes' if each.priced else 'no'} "
