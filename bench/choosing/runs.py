@@ -1,9 +1,11 @@
 """Every way of choosing on every table and split: measured once, and kept.
 
 Strategy: one file for each table, seed and way, named by a digest of the code and of the table that it depends on, so that
-changed code is measured again and an interrupted run goes on where it was.
+changed code is measured again and an interrupted run goes on where it was. For Pointsman that is what learns and chooses,
+and instead of the code of the features what they are on this table: they are made faster more often than they are changed.
 """
 
+import ast
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from choosing import baselines, rows, text
 from choosing.problems import Chosen, Problem
 from choosing.shipped import own
 from choosing.statistics import Indices
+from pointsman.policy import features
 
 Result = dict[str, Any]  # arrays by name, as they are kept
 
@@ -42,6 +45,11 @@ class Source:
     def counts(self) -> text.Counts:
         """The words of its texts."""
         return text.count(self.table.texts)
+
+    @cached_property
+    def vectors(self) -> str:
+        """A digest of the features of its texts."""
+        return hashlib.sha256(features.dense(self.table.rows.vectors).tobytes()).hexdigest()[:8]
 
     def problem(self, seed: int) -> tuple[Problem, Indices, Indices]:
         """Return the problem of a split, the rows to fit on and the rows that are asked."""
@@ -80,7 +88,7 @@ def runs(
         found[seed] = {}
         problem: tuple[Problem, Indices, Indices] | None = None
         for way in ways:
-            path = cache / f"{source.name}.{seed}.{way.replace(' ', '-')}.{stamp}{_code(way)}.npz"
+            path = cache / f"{source.name}.{seed}.{way.replace(' ', '-')}.{stamp}{_code(way, source)}.npz"
             if not path.exists():
                 if problem is None:
                     problem = source.bare(seed) if ways == (OWN,) else source.problem(seed)
@@ -116,12 +124,25 @@ def _keep(path: Path, result: Result) -> None:
     draft.replace(path)
 
 
-def _code(way: str) -> str:
-    """Return the digest of the code that a way depends on."""
+def _code(way: str, source: Source) -> str:
+    """Return the digest of what a way depends on beside the files of the table."""
     shared = [_HERE / "rows.py", _HERE / "problems.py", _SHIPPED / "control" / "tables.py"]
-    if way == OWN:
-        return _digest([*shared, _HERE / "shipped.py", *sorted((_SHIPPED / "policy").glob("*.py"))])
-    return _digest([*shared, _HERE / "text.py", _HERE / "baselines.py"])
+    if way != OWN:
+        return _digest([*shared, _HERE / "text.py", _HERE / "baselines.py"])
+    shipped: set[Path] = set()
+    _follow(_HERE / "shipped.py", shipped)
+    return _digest([*shared, *sorted(shipped)]) + source.vectors
+
+
+def _follow(path: Path, found: set[Path]) -> None:
+    """Add a file, and what it imports of the policy, and so on; but for the features, whose results are looked at."""
+    found.add(path)
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pointsman.policy"):
+            for name in [node.module or "", *(f"{node.module}.{one.name}" for one in node.names)]:
+                file = (_SHIPPED.parent / Path(*name.split("."))).with_suffix(".py")
+                if file.exists() and file not in found and name != features.__name__:
+                    _follow(file, found)
 
 
 def _digest(paths: Iterable[Path]) -> str:
