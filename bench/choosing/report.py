@@ -260,14 +260,16 @@ def _losses(tables: Sequence[Figures]) -> str:
     lines = []
     for each in tables:
         sure = below(each.headline)
-        unsure = [
-            name
+        behind = {
+            name: f"{name} ({100 * one.ahead.mean:+.2f})"
             for name, one in each.headline.others.items()
-            if one.ahead.mean < 0 and name not in sure and name not in NOT_DEPLOYABLE
-        ]
+            if one.ahead.mean < 0 and name not in NOT_DEPLOYABLE
+        }
         told = [
-            f"significantly: {', '.join(sure)}" if sure else "",
-            f"not significantly: {', '.join(unsure)}" if unsure else "",
+            ("significantly: ", [text for name, text in behind.items() if name in sure]),
+            ("not significantly: ", [text for name, text in behind.items() if name not in sure]),
+            ("Brier score, significantly: ", [name for name, one in each.brier.others.items() if one.verdict == "above"]),
         ]
-        lines.append(f"- **{each.name}**: " + ("; ".join(part for part in told if part) or "behind no deployable way") + ".")
-    return "Deployable ways that Pointsman is behind:\n\n" + "\n".join(lines)
+        parts = [start + ", ".join(names) for start, names in told if names]
+        lines.append(f"- **{each.name}**: {'; '.join(parts) or 'none'}.")
+    return "Ways that Pointsman is behind, with its lead in points:\n\n" + "\n".join(lines)
