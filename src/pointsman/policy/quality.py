@@ -3,7 +3,8 @@
 Strategy: layers, each shrunk towards the one before by what the data can bear. First the mean of each deployment and how
 hard each kind of task is for all (an additive table); then by how much a deployment departs from that on a task (empirical
 Bayes, Morris 1983); then a regression of what is left on the features and on the chances of the tasks. The task of a new
-request is predicted from its features, so no label is needed. The regression can tell deployments apart request by request,
+request is predicted from its features, so no label is needed; where none teach, kinds are found (``policy/kinds``). The
+regression can tell deployments apart request by request,
 or only how hard a request is for all alike: the bolder form has to earn its place (``policy/teach``). Last, where requests
 carry a feature tag, what remains for each tag.
 
@@ -18,6 +19,7 @@ from typing import Final
 
 import numpy as np
 
+from pointsman.policy import kinds
 from pointsman.policy.linear import Folded, classify, completed, regress, softmax
 from pointsman.policy.outcomes import Floats, Indices, Outcomes, sums
 
@@ -42,8 +44,11 @@ class Tasks:
 
     @staticmethod
     def of(outcomes: Outcomes, coordinates: Floats, folds: Indices) -> "Tasks":
-        """Learn to tell the tasks of rows by their principal coordinates (N, R)."""
+        """Learn to tell the tasks of rows by their principal coordinates (N, R); where none are named, they are found."""
         labels, names = _labels(outcomes)
+        if len(names) < 2:
+            labels, count = kinds.found(outcomes, coordinates, folds)
+            names = tuple(f"kind {number}" for number in range(count))
         squares = np.append(np.square(coordinates).sum(axis=0), len(coordinates))
         slopes, intercept = classify(coordinates, labels, len(names), squares)
         chances = np.zeros((len(labels), len(names)))
