@@ -33,13 +33,13 @@ class Lengths:
     """Output lengths: median absolute relative error of what is predicted and of the per-model median, and their ratio.
 
     ``ratio`` is None where the per-model median is exactly right for half of the answers: nothing is below that.
-    ``covered`` is the share of answers within the predicted 90 % quantile; None: nothing predicts one.
+    ``covered`` is the share of answers within the predicted 90 % quantile.
     """
 
     predicted: float
     median: float
     ratio: Interval | None
-    covered: float | None
+    covered: float
 
 
 def calibration(measured: Measured) -> Calibration:
@@ -85,19 +85,21 @@ def lengths(measured: Measured) -> Lengths | None:
     tokens = measured.table.rows.output_tokens
     if measured.table.name not in LENGTHS:
         return None
-    mine, usual = [], []
+    mine, usual, within = [], [], []
     for seed, asked in measured.asked.items():
         seen = np.where(tokens[asked] > 0, tokens[asked], np.nan)
         median = np.nanmedian(np.delete(tokens, asked, axis=0), axis=0)
         mine.append(np.abs(measured.results[seed][OWN]["tokens"] - seen) / seen)
         usual.append(np.abs(median - seen) / seen)
+        within.append((measured.results[seed][OWN]["high"] >= seen)[np.isfinite(seen)])
     own, other = np.concatenate(mine), np.concatenate(usual)
+    covered = float(np.concatenate(within).mean())
     predicted, of_median = float(np.nanmedian(own)), float(np.nanmedian(other))
     if of_median == 0:
-        return Lengths(predicted, of_median, None, None)
+        return Lengths(predicted, of_median, None, covered)
     rng = np.random.default_rng(0)
     ratios = []
     for _ in range(_LENGTH_DRAWS):
         rows = rng.integers(0, len(own), len(own))
         ratios.append(np.nanmedian(own[rows]) / np.nanmedian(other[rows]))
-    return Lengths(predicted, of_median, interval(predicted / of_median, np.array(ratios)), None)
+    return Lengths(predicted, of_median, interval(predicted / of_median, np.array(ratios)), covered)

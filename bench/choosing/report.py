@@ -245,9 +245,8 @@ def _lengths(tables: Sequence[Figures]) -> str:
     for each in known:
         one = each.lengths
         assert one is not None
-        covered = "no quantile is predicted" if one.covered is None else f"{100 * one.covered:.1f} %"
         ratio = "–" if one.ratio is None else plain(one.ratio)
-        lines.append(f"| {each.name} | {one.predicted:.3f} | {one.median:.3f} | {ratio} | {covered} |")
+        lines.append(f"| {each.name} | {one.predicted:.3f} | {one.median:.3f} | {ratio} | {100 * one.covered:.1f} % |")
     head = (
         "Median absolute relative error over all answers set aside; what is predicted is a mean.\n\n"
         "| table | predicted | per-model median | ratio | within the 90 % quantile |\n|---|---|---|---|---|"

@@ -107,6 +107,7 @@ def _measured(table: rows.Table, way: str, seed: int, problem: Problem, fit: Ind
             "match": mine.match.astype(np.uint8),
             "quality": mine.quality.astype(np.float32),
             "tokens": mine.tokens.astype(np.float32),
+            "high": mine.high.astype(np.float32),
             "alone": np.array(mine.alone),
         }
     found: Chosen = (baselines.per_label if way == baselines.LABEL else baselines.DEPLOYABLE[way])(problem, seed)

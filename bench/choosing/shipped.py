@@ -18,14 +18,16 @@ class Own:
     """What Pointsman makes of q prompts asked, of M models.
 
     ``picks`` (TRADES, q) by value of a right answer, the first under the objective ``best``; ``match`` (q,) under the
-    objective of that name with a tolerance of one point; ``quality`` and ``tokens`` (q, M) as predicted; ``alone`` whether
-    one model was said to suffice under ``best`` and under ``match``.
+    objective of that name with a tolerance of one point; ``quality`` (q, M), and of output tokens the median and the
+    90th percentile, ``tokens`` and ``high`` (q, M), as predicted; ``alone`` whether one model was said to suffice under
+    ``best`` and under ``match``.
     """
 
     picks: Indices
     match: Indices
     quality: Floats
     tokens: Floats
+    high: Floats
     alone: tuple[bool, bool]
 
 
@@ -61,6 +63,7 @@ def own(table: Table, problem: Problem, fit: Indices, asked: Indices) -> Own:
         picks=np.stack([top, *(choices(found.quality, cost, value) for value in problem.values[1:])]),
         match=match,
         quality=found.quality.astype(np.float64),
-        tokens=found.tokens.astype(np.float64),
+        tokens=model.at_quantile(lesson.policy, found, model.MEDIAN).tokens.astype(np.float64),
+        high=model.at_quantile(lesson.policy, found, model.HIGH).tokens.astype(np.float64),
         alone=(best.one_model is not None, near.one_model is not None),
     )

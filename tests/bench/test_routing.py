@@ -109,7 +109,7 @@ def test_the_command_writes_the_document_and_names_what_is_absent(
     told = (tmp_path / "document.md").read_text("utf-8")
     assert "1 of the ten seeds" in told
     assert "Skipped: mmlu_pro" in told
-    assert "no quantile of length is predicted" in told
+    assert "share of outputs within the predicted 90 % quantile of length" in told
     pictures = list((tmp_path / "pictures").iterdir())
     assert {each.name for each in pictures} == {"routing-curves.svg", "routing-leads.svg"}
     assert all("secretword" not in path.read_text("utf-8") for path in [tmp_path / "document.md", *pictures])

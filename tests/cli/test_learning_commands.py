@@ -84,12 +84,16 @@ def test_without_any_configuration_a_snapshot_is_written_and_predicts(
     predicted = run("predict", str(prompts), "--snapshot", "it.snapshot", "--out", "o.parquet")
     assert predicted.exit_code == 0, predicted.output
     found = pa_parquet.read_table("o.parquet")
-    assert found.column_names == ["prompt_id", "deployment", "quality", "quality_sd", "cost_usd"]
+    assert found.column_names == [
+        "prompt_id", "deployment", "quality", "quality_sd", "cost_usd", "cost_usd_p90", "output_tokens", "output_tokens_p90",
+    ]  # fmt: skip
     rows = {(row["prompt_id"], row["deployment"]): row for row in found.to_pylist()}
     assert len(rows) == 6
     assert rows["a", "sums"]["quality"] > rows["a", "words"]["quality"] + 0.2
     assert rows["b", "words"]["quality"] > rows["b", "sums"]["quality"] + 0.2
     assert rows["a", "big"]["cost_usd"] == pytest.approx(0.001, rel=0.05)
+    assert rows["a", "big"]["cost_usd_p90"] == pytest.approx(0.001, rel=0.05)
+    assert [rows["a", "big"][name] for name in ("output_tokens", "output_tokens_p90")] == pytest.approx([30, 30], rel=0.05)
     explained = run("route", "add the numbers 7", "--snapshot", "it.snapshot")
     assert explained.exit_code == 0, explained.output
     assert "chance" in explained.output
@@ -244,7 +248,7 @@ def test_predictions_are_typed_bounded_and_at_prices_where_there_are_any(
     done = run("predict", str(prompts), "--snapshot", str(tmp_path / "it.snapshot"), "--out", str(tmp_path / "o.parquet"))
     assert done.exit_code == 0, done.output
     found = pa_parquet.read_table(tmp_path / "o.parquet")
-    assert [str(field.type) for field in found.schema] == ["string", "string", "double", "double", "double"]
+    assert [str(field.type) for field in found.schema] == ["string", "string", *["double"] * 6]
     rows = {row["deployment"]: row for row in found.to_pylist()}
     assert list(rows) == ["p/big", "p/sums", "p/words"]
     assert all(0 <= row["quality"] <= 1 and row["quality_sd"] > 0 for row in rows.values())

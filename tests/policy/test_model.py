@@ -42,6 +42,7 @@ def policy(seed: int = 0) -> Policy:
         variance=np.full(M, 0.01, dtype=np.float32),
         tags=np.array([[0.2, -0.2]], dtype=np.float32),
         most=np.array([[1e6, 1e6], [500, 500]], dtype=np.float32),
+        quantiles=np.array([[0.8, 0.7, 0.9, 0.6], [2, 3, 1.5, 4]], dtype=np.float32),
         learned_from=7,
     )
 
@@ -140,6 +141,18 @@ def test_a_price_makes_the_cost_and_the_record_only_where_there_is_none() -> Non
     assert recorded.cost_nano == pytest.approx(float(found.recorded[0, 1]), abs=1)
     batch = model.expected_cost(found, 0, np.array([100.0]), replace(ONE, price=PRICE))
     assert priced.cost_nano == pytest.approx(batch[0], abs=1)
+
+
+def test_a_quantile_of_tokens_is_one_of_cost_too_and_within_what_was_seen() -> None:
+    found = model.estimate(LEARNED, vectors(20), [""] * 20)
+    usual, high = (model.at_quantile(LEARNED, found, each) for each in (model.MEDIAN, model.HIGH))
+    np.testing.assert_allclose(usual.tokens, found.tokens * [0.9, 0.6], rtol=1e-6)
+    np.testing.assert_allclose(high.tokens, np.minimum(found.tokens * [1.5, 4], 500), rtol=1e-6)
+    np.testing.assert_allclose(high.recorded, np.minimum(found.recorded * [2, 3], 1e6), rtol=1e-6)
+    np.testing.assert_array_equal(high.quality, found.quality)
+    priced = replace(ONE, price=PRICE)
+    costs = [model.expected_cost(each, 0, np.full(20, 100.0), priced) for each in (usual, high)]
+    np.testing.assert_allclose(costs[1] - costs[0], 8000 * (high.tokens[:, 0] - usual.tokens[:, 0]), rtol=1e-4)
 
 
 def test_what_was_never_recorded_has_no_cost() -> None:

@@ -28,7 +28,7 @@ def predicted(model: SpendModel, coordinates: Floats) -> Floats:
         return np.asarray(np.minimum(np.exp(model.intercept + coordinates @ model.slopes + model.table[0]), model.most))
 
 
-def skewed(where: Folded, seed: int, noise: float = 0.3) -> Floats:
+def skewed(where: Folded, seed: int, noise: float | Floats = 0.3) -> Floats:
     """Amounts of two deployments that follow the first coordinate, one in each direction."""
     rng = np.random.default_rng(seed)
     first = where.coordinates[:, :1]
@@ -83,6 +83,7 @@ def test_a_deployment_of_which_nothing_was_seen_has_no_prediction_and_spoils_no_
     assert np.isnan(held[:, 1]).all()
     assert np.isnan(model.intercept[1])
     assert np.isnan(model.most[1])
+    assert np.isnan(model.quantiles[:, 1]).all()
     assert held[:, 0].tolist() == pytest.approx(alone[1][:, 0].tolist())
     empty, held = fit(np.full((60, 2), nothing), where)
     assert np.isnan(held).all()
@@ -114,6 +115,18 @@ def test_a_kind_of_task_that_is_more_skewed_than_others_is_priced_at_its_own_mea
         assert held[mine].mean(axis=0) == pytest.approx(amounts[mine].mean(axis=0), rel=0.1)
     assert (model.table[1] > 0.2).all()
     assert (model.table[0] < -0.2).all()
+
+
+def test_half_of_what_comes_is_below_the_median_and_nine_of_ten_below_the_90th_percentile() -> None:
+    """Of rows that were not learned from; the deployments differ in how skewed they are, and one has gaps."""
+    where, later = folded(1500), folded(1500, seed=8)
+    noise = np.array([0.3, 1.0])
+    amounts, asked = (skewed(each, 7 + n, noise) for n, each in enumerate((where, later)))
+    amounts[::3, 1] = np.nan
+    model, _ = fit(amounts, where)
+    mean = predicted(model, later.coordinates)
+    for quantile, share in zip(model.quantiles, spend.QUANTILES, strict=True):
+        assert (asked <= mean * quantile).mean(axis=0) == pytest.approx([share, share], abs=0.04)
 
 
 def test_there_is_no_chance_in_it() -> None:

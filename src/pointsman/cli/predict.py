@@ -6,6 +6,7 @@ import click
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
+from numpy.typing import NDArray
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from pointsman.cli.figures import paper
@@ -27,7 +28,8 @@ from pointsman.policy import model
 def command(prompts: Path, snapshot: Path, out: Path, route: str) -> None:
     """Predict quality and cost of every deployment for each row of PROMPTS (columns prompt_id, and prompt or messages).
 
-    Writes prompt_id, deployment, quality in [0, 1], quality_sd (its standard error), cost_usd (expected cost of the call).
+    Writes prompt_id, deployment, quality in [0, 1], quality_sd (its standard error), cost_usd (expected cost of the call),
+    cost_usd_p90, output_tokens (the median) and output_tokens_p90.
     """
     current = load(snapshot)
     data = current.policies.get(route)
@@ -51,20 +53,28 @@ def predictions(current: Snapshot, policy: model.Policy, asked: Prompts) -> pa.T
     names = [name for name in policy.deployments if name in current.deployments]
     columns = [policy.deployments.index(name) for name in names]
     found = model.estimate(policy, asked.vectors, asked.features)
-    cost = np.stack(
-        [
-            model.expected_cost(found, column, asked.input_tokens, current.deployments[name]) / NANO_PER_USD
+    usual, high = (model.at_quantile(policy, found, quantile) for quantile in (model.MEDIAN, model.HIGH))
+
+    def usd(estimates: model.Estimates) -> NDArray[np.float64]:
+        each = [
+            model.expected_cost(estimates, column, asked.input_tokens, current.deployments[name])
             for name, column in zip(names, columns, strict=True)
-        ],
-        axis=1,
-    )
+        ]
+        return np.stack(each, axis=1) / NANO_PER_USD
+
+    def tokens(estimates: model.Estimates) -> NDArray[np.float64]:
+        return estimates.tokens[:, columns].astype(np.float64)
+
     return pa.table(
         {
             "prompt_id": np.repeat(np.array(asked.ids, dtype=object), len(names)),
             "deployment": np.tile(np.array(names, dtype=object), len(asked)),
             "quality": found.quality[:, columns].astype(np.float64).ravel(),
             "quality_sd": found.quality_sd[:, columns].astype(np.float64).ravel(),
-            "cost_usd": pa.array(cost.ravel(), from_pandas=True),
+            "cost_usd": pa.array(usd(found).ravel(), from_pandas=True),
+            "cost_usd_p90": pa.array(usd(high).ravel(), from_pandas=True),
+            "output_tokens": pa.array(tokens(usual).ravel(), from_pandas=True),
+            "output_tokens_p90": pa.array(tokens(high).ravel(), from_pandas=True),
         }
     )
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from pointsman.core.errors import SnapshotError
@@ -24,7 +25,9 @@ from pointsman.policy import cost, features
 from pointsman.policy.linear import softmax
 
 Matrix = NDArray[np.float32]
-_FORMAT: Final = 3
+MEDIAN: Final = 0
+HIGH: Final = 1
+_FORMAT: Final = 4
 _FLAG_LIMIT: Final = 0.6
 _CLOSEST: Final = 0.002
 _NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
@@ -38,7 +41,8 @@ class Policy(Struct, frozen=True, eq=False):
     of the result. ``maps`` (D, T + 3 M) and ``bias`` (T + 3 M,) give, side by side: log-odds of tasks, quality, the
     logarithm of recorded costs in nano-dollars, the logarithm of output tokens; ``table`` (T, 3 M) what each task adds to
     the last three. ``table_variance`` (T, M), ``variance`` (M,) and ``tags`` (F, M) are those of ``quality.QualityModel``;
-    ``most`` (2, M) the largest recorded cost and output ever seen. NaN: nothing was recorded.
+    ``most`` (2, M) the largest recorded cost and output ever seen; ``quantiles`` (2, 2 M) the median and the 90th percentile
+    of recorded costs and of output tokens, as shares of what is expected. NaN: nothing was recorded.
     """
 
     deployments: tuple[str, ...]
@@ -54,6 +58,7 @@ class Policy(Struct, frozen=True, eq=False):
     variance: Matrix
     tags: Matrix
     most: Matrix
+    quantiles: Matrix
     learned_from: int = 0
     vector_version: int = features.VERSION
     format: int = _FORMAT
@@ -97,6 +102,7 @@ def decode(data: bytes) -> Policy:
         "variance": (m,),
         "tags": (len(policy.known_tags), m),
         "most": (2, m),
+        "quantiles": (2, 2 * m),
     }
     if not t or any(getattr(policy, name).shape != shape for name, shape in shapes.items()):
         raise SnapshotError("the learned policy is damaged: its parts do not fit together")
@@ -142,6 +148,17 @@ def estimate(policy: Policy, vectors: NDArray[np.uint8] | None, tags: Sequence[s
         recorded=amounts[:, :m],
         tokens=amounts[:, m:],
     )
+
+
+def at_quantile(policy: Policy, estimates: Estimates, quantile: int) -> Estimates:
+    """Return estimates with the ``MEDIAN`` or the 90th percentile (``HIGH``) of costs and tokens in place of their means.
+
+    ``expected_cost`` of these is a call's cost at that quantile.
+    """
+    m = len(policy.deployments)
+    shares, most = policy.quantiles[quantile], policy.most
+    recorded = np.minimum(estimates.recorded * shares[:m], most[0])
+    return replace(estimates, recorded=recorded, tokens=np.minimum(estimates.tokens * shares[m:], most[1]))
 
 
 def expected_cost(

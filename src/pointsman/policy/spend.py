@@ -2,7 +2,9 @@
 
 Strategy: both are positive and skewed, so their logarithm is regressed on the features, and one factor per deployment
 makes the mean of the predictions equal to the mean of what was seen (Duan 1983, "Smearing estimate", as a ratio). As some
-kinds of tasks are more skewed than others, a further factor for each does the same for it, shrunk towards one.
+kinds of tasks are more skewed than others, a further factor for each does the same for it, shrunk towards one. The mean is
+what an average bill needs; what one call will rather be, and what it will hardly pass, are quantiles of what was seen over
+what was predicted without it, for each deployment.
 
 Laws: predictions stay within what was ever seen; a deployment of which nothing was seen has none (NaN).
 """
@@ -16,6 +18,7 @@ from pointsman.policy.linear import Folded, completed, regress
 from pointsman.policy.outcomes import Floats, Indices, sums
 
 _FEWEST: Final = 5
+QUANTILES: Final = (0.5, 0.9)
 _PRIOR: Final = 10.0  # mean amounts, predicted and seen alike, that are added to what each task saw
 
 
@@ -23,13 +26,15 @@ _PRIOR: Final = 10.0  # mean amounts, predicted and seen alike, that are added t
 class SpendModel:
     """Positive amounts per deployment, up to ``most`` (M,).
 
-    exp(``intercept`` (M,) + coordinates @ ``slopes`` (R, M) + chances of the tasks @ ``table`` (T, M)).
+    exp(``intercept`` (M,) + coordinates @ ``slopes`` (R, M) + chances of the tasks @ ``table`` (T, M)) is the mean; times
+    ``quantiles`` (2, M) its median and its 90th percentile.
     """
 
     table: Floats
     slopes: Floats
     intercept: Floats
     most: Floats
+    quantiles: Floats
 
 
 def fit(amounts: Floats, labels: Indices, chances: Floats, folded: Folded) -> tuple[SpendModel, Floats]:
@@ -42,9 +47,10 @@ def fit(amounts: Floats, labels: Indices, chances: Floats, folded: Folded) -> tu
     usable = known.sum(axis=0) >= min(_FEWEST, max(rows // 2, 1))
     table, slopes = np.zeros((chances.shape[1], width)), np.zeros((folded.coordinates.shape[1], width))
     intercept, most = np.full(width, np.nan), np.full(width, np.nan)
+    quantiles = np.full((len(QUANTILES), width), np.nan)
     held = np.full(amounts.shape, np.nan)
     if not usable.any():
-        return SpendModel(table, slopes, intercept, most), held
+        return SpendModel(table, slopes, intercept, most, quantiles), held
     seen = np.where(known[:, usable], amounts[:, usable], np.nan)
     logs = np.log(seen)
     mean = np.nanmean(logs, axis=0)
@@ -62,7 +68,8 @@ def fit(amounts: Floats, labels: Indices, chances: Floats, folded: Folded) -> tu
         logs = chances[mine] @ _by_task(seen[others], guess[others], labels[others], chances.shape[1])
         held[np.ix_(mine, usable)] *= np.exp(logs)
     held[:, usable] = np.minimum(held[:, usable], most[usable])
-    return SpendModel(table, slopes, intercept, most), held
+    quantiles[:, usable] = np.nanquantile(seen / held[:, usable], QUANTILES, axis=0)
+    return SpendModel(table, slopes, intercept, most, quantiles), held
 
 
 def _by_task(seen: Floats, guess: Floats, labels: Indices, count: int) -> Floats:

@@ -1,9 +1,9 @@
 """From graded answers to a policy: quality, cost and output length learned together on one decomposition.
 
 Strategy: the features are turned onto their axes once, and the chances of the tasks, told without each row's own fold, join
-them as further coordinates; every regression shares these. Where labels teach, what the features tell apart beyond them
-has to show that choosing by it is better. Besides the policy come its held-out predictions for the very rows that it was
-learned from: what a trade-off may be chosen on.
+them as further coordinates; every regression shares these. What the features tell apart beyond the tasks has to show that
+choosing by it is better. Besides the policy come its held-out predictions for the very rows that it was learned from: what
+a trade-off may be chosen on.
 
 Laws: linear in the number of rows; no chance; the order of rows and their repetition teach nothing.
 """
@@ -85,6 +85,7 @@ def teach(outcomes: Outcomes, deployments: Sequence[Deployment] = ()) -> Lesson:
         variance=learned.variance.astype(np.float32),
         tags=learned.tags.astype(np.float32),
         most=np.stack((recorded.most, tokens.most)).astype(np.float32),
+        quantiles=np.hstack((recorded.quantiles, tokens.quantiles)).astype(np.float32),
         learned_from=len(rows),
     )
     return Lesson(policy, rows, held_quality, *costs)
@@ -96,7 +97,8 @@ def _quality(
     """Return the bolder of two models where there is nothing plainer, or where choosing by it is certainly better.
 
     ``costs`` (N, M) are predicted and observed. What tells deployments apart within a kind of task is mostly luck on real
-    tables, and whoever chooses the best of many takes the luckiest: so the labels are believed, until more is shown.
+    tables, and whoever chooses the best of many takes the luckiest: so the kinds, given or found, are believed
+    until more is shown.
     """
     bold, plain = (quality.fit(rows, tasks, folded, apart=apart) for apart in (True, False))
     if len(tasks.names) < 2:
