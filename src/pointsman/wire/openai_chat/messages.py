@@ -8,7 +8,7 @@ only a glance was taken, without).
 from collections.abc import Iterable
 from typing import Any, Final
 
-from msgspec import Raw, Struct
+from msgspec import Raw
 from msgspec.structs import replace
 
 from pointsman.core.chat import (
@@ -26,27 +26,14 @@ from pointsman.core.chat import (
 )
 from pointsman.wire.openai_chat import media, thinking
 from pointsman.wire.openai_chat.fields import ABSENT, NULL, Shape, encode, given, objects, raw_of, words
-from pointsman.wire.openai_chat.shapes import FunctionCall, WireMessage, WirePart, WireToolCall
+from pointsman.wire.openai_chat.shapes import FunctionCall, Google, Mark, WireMessage, WirePart, WireToolCall
 
 NOTHING: Final[Own] = {}
 _PLAIN: Final = frozenset(("user", "system", "developer"))
 """Roles whose content is most often one text and nothing else."""
 
 
-class _Mark(Struct, forbid_unknown_fields=True):
-    type: str
-    ttl: str | None = None
-
-
-class _Signed(Struct, forbid_unknown_fields=True):
-    thought_signature: str
-
-
-class _Google(Struct, forbid_unknown_fields=True):
-    google: _Signed
-
-
-_mark, _google, _call = Shape(_Mark), Shape(_Google), Shape(FunctionCall)
+_mark, _google, _call = Shape(Mark), Shape(Google), Shape(FunctionCall)
 
 
 def messages(wires: Iterable[WireMessage]) -> tuple[Message, ...]:

@@ -135,3 +135,22 @@ class FunctionCall(Struct, forbid_unknown_fields=True):
 
     name: str
     arguments: str = ""
+
+
+class Mark(Struct, forbid_unknown_fields=True):
+    """Where a prompt cache may end."""
+
+    type: str
+    ttl: str | None = None
+
+
+class Signed(Struct, forbid_unknown_fields=True):
+    """Gemini's signature of a call."""
+
+    thought_signature: str
+
+
+class Google(Struct, forbid_unknown_fields=True):
+    """What Google adds to a call."""
+
+    google: Signed
