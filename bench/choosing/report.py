@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 
 from choosing import baselines, pictures
-from choosing.figures import NOT_DEPLOYABLE, Figures
-from choosing.floors import below, floors, plain, points
+from choosing.figures import Figures
+from choosing.floors import floors, plain, points
 from choosing.runs import OWN
 from choosing.statistics import DRAWS, interval
 
@@ -76,8 +76,8 @@ _PROTOCOL: Final = f"""\
   hull of a way's points (47 values of a right answer from 1,000 to 1/30 mean costs of the dearest model, and cost ignored).
   Every way may be mixed with the cheapest model; best single's area is that of its mixtures.
 - **Intervals**: differences are averaged over the splits for each group, and groups are drawn {DRAWS:,} times; areas and
-  shares through their linearisation. A floor is *beaten* when the figure is better, *met* while its interval does not
-  exclude it.
+  shares through their linearisation, which takes the hull's vertices as given. A floor is *beaten* when the figure is
+  better, *met* while its interval does not exclude it.
 - **Pointsman** is the code that ships (`policy/teach`, `policy/trade`, `policy/model`), taught with the dataset labels, and
   asked without them. Its accuracy with cost ignored is under the objective `best`, its saving under `match` with a tolerance
   of one point: either may say that one model suffices.
@@ -258,12 +258,12 @@ def _losses(tables: Sequence[Figures]) -> str:
     """Return where Pointsman is behind: significantly, or by the figure alone."""
     lines = []
     for each in tables:
-        sure = below(each.headline)
         behind = {
             name: f"{name} ({100 * one.ahead.mean:+.2f})"
             for name, one in each.headline.others.items()
-            if one.ahead.mean < 0 and name not in NOT_DEPLOYABLE
+            if one.ahead.mean < 0 and name != baselines.POSSIBLE
         }
+        sure = [name for name in behind if each.headline.others[name].verdict == "below"]
         told = [
             ("significantly: ", [text for name, text in behind.items() if name in sure]),
             ("not significantly: ", [text for name, text in behind.items() if name not in sure]),
@@ -271,4 +271,7 @@ def _losses(tables: Sequence[Figures]) -> str:
         ]
         parts = [start + ", ".join(names) for start, names in told if names]
         lines.append(f"- **{each.name}**: {'; '.join(parts) or 'none'}.")
-    return "Ways that Pointsman is behind, with its lead in points:\n\n" + "\n".join(lines)
+    return (
+        "Ways that Pointsman is behind, with its lead in points (*best per label* knows more than it does):\n\n"
+        + "\n".join(lines)
+    )
