@@ -1,6 +1,6 @@
 """How good Pointsman's choices are: against every baseline, on outcome tables, with intervals.
 
-    .venv/bin/python bench/routing.py --tables DIR                                    everything, seeds 0 to 9
+    .venv/bin/python bench/routing.py --tables DIR                                    everything, seeds 0 to 9: half an hour
     .venv/bin/python bench/routing.py --tables DIR --only mmlu_pro --seeds 0:1        one table, one split
     .venv/bin/python bench/routing.py --tables DIR --write                            into docs/routing-benchmarks.md
 

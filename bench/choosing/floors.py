@@ -122,8 +122,9 @@ def _calibrations(tables: Sequence[Figures]) -> list[Floor]:
         if each.groups > _LARGE:
             name, off = each.calibration.worst
             size = off if off.mean >= 0 else Interval(-off.mean, -off.high, -off.low)
-            what = f"{each.name}: each model's mean expectation off by at most 2.5 points; the worst, {name}"
-            found.append(Floor(3, what, points(size), at_most(size, _OFF)))
+            what = f"{each.name}: each model's mean expectation over the splits off by at most 2.5 points; the worst, {name}"
+            figure = f"{points(size)}; the worst in one split alone {100 * each.calibration.worst_split:.1f}"
+            found.append(Floor(3, what, figure, at_most(size, _OFF)))
         found.append(_brier(each))
         if each.name in BRIERS:
             what = f"{each.name}: Brier score of a prototype, {BRIERS[each.name]:.3f}"
