@@ -248,7 +248,7 @@ def _lengths(tables: Sequence[Figures]) -> str:
         ratio = "–" if one.ratio is None else plain(one.ratio)
         lines.append(f"| {each.name} | {one.predicted:.3f} | {one.median:.3f} | {ratio} | {100 * one.covered:.1f} % |")
     head = (
-        "Median absolute relative error over all answers set aside; what is predicted is a mean.\n\n"
+        "Median absolute relative error over all answers set aside; predicted are the median and the 90 % quantile.\n\n"
         "| table | predicted | per-model median | ratio | within the 90 % quantile |\n|---|---|---|---|---|"
     )
     return head + "\n" + "\n".join(lines)
