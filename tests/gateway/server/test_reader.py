@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pointsman.core.snapshot import Limits
 from pointsman.gateway.server import reader as module
 from pointsman.gateway.server.message import Head, Incoming
-from pointsman.gateway.server.reader import HEAD_LIMIT, LET_GO, RequestReader, Room
+from pointsman.gateway.server.reader import HEAD_LIMIT, KEPT, LET_GO, RequestReader, Room
 
 SMALL = Limits(body_bytes=100)
 POST = b"POST /v1/chat/completions?x=1 HTTP/1.1\r\nHost: a\r\nX-Two:  b c \r\nContent-Length: 5\r\n\r\nhello"
@@ -339,6 +339,31 @@ def test_blank_lines_after_a_body_are_no_part_of_its_head() -> None:
     assert [one.body for one in reader.feed(head % 4 + b"\r\n{}" + b"\r\n")] == [b"\r\n{}"]
     assert [one.body for one in reader.feed(head % 8 + b"\r\nABCDEF" + b"GE")] == [b"\r\nABCDEF"]
     assert [one.head.path for one in reader.feed(b"T /healthz HTTP/1.1\r\nhost: a\r\n\r\n")] == ["/healthz"]
+
+
+def test_a_request_that_was_given_out_is_not_kept() -> None:
+    """Its place in the room is given back once it is answered; a connection may then be unused for a long time."""
+
+    def alive() -> int:
+        gc.collect()
+        return sum(isinstance(one, Incoming) for one in gc.get_objects())
+
+    before, room = alive(), Room(10**9)
+    readers = [RequestReader(lambda: SMALL, room) for _ in range(3)]
+    for reader in readers:
+        assert reader.feed(POST[:20]) == []
+        assert len(reader.feed(POST[20:])) == 1
+        assert len(reader.feed(POST + POST)) == 2
+    assert alive() == before
+
+
+def test_a_long_head_is_not_kept() -> None:
+    reader = RequestReader(lambda: SMALL, Room(10**9))
+    for size, same in ((KEPT // 2, True), (KEPT, False)):
+        long = POST.replace(b"b c", b"x" * size)
+        [first], [second] = reader.feed(long), reader.feed(long)
+        assert (first.head is second.head) is same
+        assert shown([first]) == shown([second])
 
 
 @pytest.mark.interpreted

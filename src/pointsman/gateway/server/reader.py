@@ -9,7 +9,7 @@ Laws:
   RFC 9112, section 11.2); one ``host`` is asked for (section 3.2), and no second key is taken.
 - What cannot be read is a ``problem``, after which nothing more is read; requests that were whole before it stand.
 - A head that is, byte for byte but for the digits of its length, the one that the parser read last on this connection is
-  not parsed again: clients repeat themselves. Whatever else differs goes to the parser.
+  not parsed again: clients repeat themselves. Whatever else differs goes to the parser. Nothing else of a request is kept.
 """
 
 import contextlib
@@ -28,6 +28,9 @@ HEAD_LIMIT: Final = 64 * 1024
 """Bytes of a head, as in common servers, and of anything else that is not body."""
 
 HEADER_COUNT_LIMIT: Final = 256
+
+KEPT: Final = 8 * 1024
+"""Bytes of a head that is kept while its connection is unused: connections are many."""
 
 LET_GO: Final = 64 * 1024 * 1024
 """Bytes beyond the limit of a body that are still read, so that the client hears why it is refused."""
@@ -115,6 +118,7 @@ class RequestReader:
             if not self._over:  # what follows a last request does not matter
                 self.problem = self.problem or _bad(f"this cannot be read as HTTP/1.1: {error}")
             self._over = True
+        self._done = []  # they are the caller's: kept here, a body would outlive its place in the room
         self._dry = 0 if self._moved else self._dry + len(data)
         if self._dry > HEAD_LIMIT and self.problem is None:
             self._over = True
@@ -146,7 +150,7 @@ class RequestReader:
         if b"transfer-encoding" in headers or b"expect" in headers:
             return
         end = data.find(b"\r\n\r\n") + 4
-        if data[0] in b"\r\n" or end + len(incoming.body) != len(data):  # blank lines before it, or after it
+        if end > KEPT or data[0] in b"\r\n" or end + len(incoming.body) != len(data):  # blank lines before it, or after it
             return
         length = _LENGTH.search(data, 0, end)
         if length is not None:
