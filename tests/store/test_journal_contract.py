@@ -91,6 +91,7 @@ def test_an_append_is_all_or_nothing(store: Store) -> None:
         record(3, at_ms=2**80),
         record(3, attempts=(attempt(usage=Usage(input=10**30)),)),
         record(3, feature="half a pair: \ud800"),
+        record(3, latency_ms=float("nan")),
         record(3, vector=bytes(1000)),
     )
     for one in unfit:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pointsman.core.errors import StoreError
-from pointsman.store.sqlite.faults import explain
+from pointsman.store.sqlite.faults import explain, of_value
 from pointsman.store.sqlite.schema import migrate, version
 
 WAIT_S: Final = 10.0
@@ -116,6 +116,8 @@ class Connections:
         try:
             yield
         except sqlite3.Error as error:
-            raise explain(error, self._path, self._wait_s) from error
+            if not of_value(error):
+                raise explain(error, self._path, self._wait_s) from error
+            raise ValueError(f"a value cannot be stored: {error}; nothing was changed") from error
         except (OverflowError, UnicodeEncodeError) as error:
             raise ValueError(f"a value cannot be stored: {error}; nothing was changed") from error

@@ -28,7 +28,13 @@ _WORDS: Final = {
     sqlite3.SQLITE_CANTOPEN: "{path} cannot be opened: does its directory exist, and may this user write there?",
     sqlite3.SQLITE_IOERR: "{path} could not be read or written ({error}); nothing of this write was kept. Look at the disk",
 }
+_OF_VALUES: Final = frozenset((sqlite3.SQLITE_CONSTRAINT_NOTNULL, 3091))  # and SQLITE_CONSTRAINT_DATATYPE, unnamed in Python
 _WORDS_LOCKED: Final = {sqlite3.SQLITE_LOCKED: sqlite3.SQLITE_BUSY}
+
+
+def of_value(error: sqlite3.Error) -> bool:
+    """Say whether a value is at fault that the file could never hold: no number (NaN), of another type, or too long."""
+    return isinstance(error, sqlite3.DataError) or getattr(error, "sqlite_errorcode", 0) in _OF_VALUES
 
 
 def explain(error: sqlite3.Error, path: Path, wait_s: float) -> StoreError:
