@@ -150,6 +150,27 @@ async def test_a_task_that_is_cancelled_between_requests_closes_its_connection(h
     await until(lambda: server.connections == 0)
 
 
+async def test_who_sends_many_requests_at_once_does_not_keep_others_waiting(host: Host) -> None:
+    loop, turns = asyncio.get_running_loop(), 0
+    seen: list[int] = []
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        if len(seen) < 100:
+            loop.call_soon(turn)
+
+    async def noted(incoming: Incoming, client: Client) -> None:
+        seen.append(turns)
+        await echo(incoming, client)
+
+    caller = await host.call(await host.serve(noted))
+    turn()
+    caller.send(b"".join([GET % number for number in range(100)]))
+    assert [(await caller.whole())[1][b"x-path"] for _ in range(100)] == [b"/%d" % number for number in range(100)]
+    assert len(set(seen)) == 100, "each in a turn of its own"
+
+
 async def test_pipelined_requests_are_answered_in_order_one_at_a_time(host: Host) -> None:
     under_way, most = 0, 0
 

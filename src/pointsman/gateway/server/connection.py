@@ -17,7 +17,8 @@ Laws:
   once its turn comes, and then the connection ends.
 - Who hangs up is ``gone``, and the task is cancelled in the same turn of the event loop.
 - A task that ends without a whole reply closes the connection: half an answer never passes for a whole one.
-- One task answers all requests of a connection, from the first one on; between them it holds nothing of theirs.
+- One task answers all requests of a connection, from the first one on; between them it holds nothing of theirs, and others
+  have their turn, however many were sent at once.
 - One timer. Every state only moves the deadline; the timer, when it rings too early, is wound up again.
 """
 
@@ -255,6 +256,8 @@ class Connection(asyncio.Protocol):
                     await self.room()
                 self._answered()
                 self._go_on()
+                if self._busy:  # the next one was there already: others have their turn before it
+                    await asyncio.sleep(0)
         except asyncio.CancelledError:  # the client is gone, or the process ends
             if self._transport is not None:
                 self._transport.abort()
