@@ -6,7 +6,7 @@ COMPILED := tests/gateway tests/store tests/upstream/credentials tests/upstream/
   $(foreach it,balance cost decide features objective sketch,tests/policy/test_$(it).py) \
   tests/wire/openai_chat tests/wire/test_edits.py tests/wire/test_sse.py tests/wire/test_watching.py
 
-.PHONY: setup demo test lint types contracts unit wheel compiled conformance errors fuzz atheris clients agents lock clean
+.PHONY: setup demo test lint types contracts unit wheel compiled on-wheel conformance errors fuzz atheris clients agents lock clean
 
 setup: $(VENV)/.installed
 
@@ -43,9 +43,12 @@ wheel: setup
 
 # What runs through compiled modules, tested once more in them; left out, with the reason, where nothing can be compiled.
 compiled: setup
-	@if $(BIN)/python tests/compiler.py; then $(MAKE) --no-print-directory wheel && rm -rf build/wheel \
-	  && $(BIN)/python -m zipfile -e dist/*.whl build/wheel \
-	  && PYTHONPATH=$(CURDIR)/build/wheel $(BIN)/python -m pytest -m "not interpreted" $(COMPILED); fi
+	@if $(BIN)/python tests/compiler.py; then $(MAKE) --no-print-directory on-wheel; fi
+
+on-wheel: wheel
+	rm -rf build/wheel
+	$(BIN)/python -m zipfile -e dist/*.whl build/wheel
+	PYTHONPATH=$(CURDIR)/build/wheel $(BIN)/python -m pytest -m "not interpreted" $(COMPILED)
 
 # The conformance table: every client dialect on every provider dialect, every case, into docs/conformance.md.
 conformance: setup

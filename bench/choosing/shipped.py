@@ -10,7 +10,7 @@ from choosing.statistics import Floats, Indices
 from pointsman.core.routing import Deployment, Objective
 from pointsman.policy import model
 from pointsman.policy.teach import teach
-from pointsman.policy.trade import Evidence, Trade, choices, resolve
+from pointsman.policy.trade import Trade, choices, resolve
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,6 @@ class Own:
 def own(table: Table, problem: Problem, fit: Indices, asked: Indices) -> Own:
     """Learn from the fit part as ``control/learn`` does, and choose for what is asked."""
     lesson = teach(table.rows.rows(fit))
-    evidence = Evidence.of(
-        lesson.policy.deployments, lesson.quality, lesson.cost_nano, lesson.outcomes.score, lesson.spent_nano
-    )
     names = table.rows.deployments
     assert lesson.policy.deployments == names
     given = table.rows.rows(asked)
@@ -51,7 +48,7 @@ def own(table: Table, problem: Problem, fit: Indices, asked: Indices) -> Own:
     home = names[problem.single]
 
     def resolved(aim: Objective) -> tuple[Trade, Indices]:
-        trade = resolve(aim, evidence, home, np.random.default_rng(0))
+        trade = resolve(aim, lesson.evidence, home, np.random.default_rng(0))
         if trade.one_model is not None:
             return trade, np.full(len(asked), names.index(trade.one_model))
         serving = np.array([place for place, name in enumerate(names) if name in trade.chosen or name == home])

@@ -12,7 +12,6 @@ Laws:
 """
 
 import asyncio
-import itertools
 from functools import partial
 from typing import Literal
 
@@ -78,10 +77,7 @@ class Exchange:
     async def serve(self, client: Client) -> None:
         """Answer the client, then keep the record. Raises nothing that the client caused but its own cancellation."""
         try:
-            decision = self._decide()
-            failure = await self._attempt(decision.chosen, "first", client)
-            if failure is not None:
-                failure = await self._go_on(failure, decision, client)
+            failure = await self._ask(self._decide(), client)
             if failure is not None:
                 self._pass_on(failure, client)
         except asyncio.CancelledError:
@@ -169,17 +165,15 @@ class Exchange:
         self._status = failure.status
         client.answer(failure.status, self._head(call, heads.of_refusal(failure.status, failure.headers)), failure.body)
 
-    async def _go_on(self, failure: Failure | None, decision: Decision, client: Client) -> Failure | None:
-        """After a call that failed: ask the same deployment again, and its fallbacks, until one answers.
-
-        It ends where the fault is the request's own, or its time is over.
-        """
-        for name, other in itertools.pairwise((decision.chosen, *decision.fallbacks, "")):
+    async def _ask(self, decision: Decision, client: Client) -> Failure | None:
+        """Ask the chosen deployment, then its fallbacks, until one answers or the fault is the request's own."""
+        failure: Failure | None = None
+        for name in (decision.chosen, *decision.fallbacks):
+            failure = await self._attempt(name, "fallback" if self._calls else "first", client)
             if failure is not None and failure.again and self._time_left():
                 failure = await self._attempt(name, "retry", client)
-            if failure is None or not failure.elsewhere or not other or not self._time_left():
+            if failure is None or not failure.elsewhere or not self._time_left():
                 break
-            failure = await self._attempt(other, "fallback", client)
         return failure
 
     async def _attempt(self, name: str, cause: Cause, client: Client) -> Failure | None:
@@ -368,8 +362,9 @@ class Exchange:
             prompt=_prompt(self._request) if snapshot.store_prompts else "",
         )
         self._with.journal.put(record, self._request if later else None, len(self._body))
-        if calls and self._outcome in ("ok", "cut"):
-            self._remember(calls[-1].deployment.name)
+        served = record.served_by
+        if served is not None:
+            self._remember(served.deployment)
         if self._trial is not None and self._outcome == "ok":
             self._sample(self._trial, record)
 

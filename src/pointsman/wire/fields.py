@@ -20,6 +20,8 @@ from pointsman.core.errors import WireError
 T = TypeVar("T")
 
 NULL: Final = Raw(b"null")
+BROKEN: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding JSON raises where it is none."""
 _LONE_SURROGATE: Final = re.compile(
     rb"(?i)\\ud[89ab][0-9a-f]{2}(?!\\ud[c-f][0-9a-f]{2})|(?<!\\ud[89ab][0-9a-f]{2})\\ud[c-f][0-9a-f]{2}"
 )

@@ -11,15 +11,11 @@ text is never decoded here; a frame longer than the limit is an error, so that m
 import re
 from collections.abc import Callable
 
-import msgspec
-
 from pointsman.core.errors import WireError
+from pointsman.wire.fields import BROKEN
 
 FRAME_LIMIT = 16 * 1024 * 1024
 """Bytes of one frame: room for a picture in base64, not for a stream without blank lines."""
-
-REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What a decoder of JSON raises."""
 
 _END = re.compile(rb"(?>\r\n|\n|\r)(?:\r\n|\n|\r(?!\Z))")
 _LINE = re.compile(rb"\r\n|\n|\r")
@@ -83,10 +79,11 @@ def plain(chunk: bytes, takes: Callable[[bytes], object]) -> int:
             if line[:6] == b"data: ":
                 takes(line[6:])
             elif not line:
-                whole = at if 1 < at - whole <= len(chunk) - whole else whole
+                if at - whole > 1 and at <= len(chunk):  # no second blank line, and not what is behind the last line end
+                    whole = at
             elif line[:7] != b"event: ":
                 break
-    except REFUSED:
+    except BROKEN:
         pass
     return whole
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from pointsman.wire import sse
 from pointsman.wire.answer import Seen
+from pointsman.wire.fields import BROKEN
 
 _PLAIN = Seen(content=True)
 
@@ -35,7 +36,7 @@ class Watching:
             return False
         try:
             self._takes(chunk[start:-2])
-        except sse.REFUSED:
+        except BROKEN:
             return False
         return True
 

@@ -12,6 +12,7 @@ from pointsman.core.errors import WireError
 from pointsman.wire.answer import Answer
 from pointsman.wire.anthropic import reply
 from pointsman.wire.anthropic.words import null, usage_of
+from pointsman.wire.fields import BROKEN
 from pointsman.wire.fold import fold
 from pointsman.wire.shapes import encode, objects
 
@@ -30,18 +31,17 @@ class _Tokens(Struct):
 
 _counted: Final = msgspec.json.Decoder(_Counted)
 _tokens: Final = msgspec.json.Decoder(_Tokens)
-_BROKEN: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def count(body: bytes) -> Answer:
     """Return usage and finish of a whole reply, without its text. Raises WireError."""
     try:
         wire = _counted.decode(body)
-    except _BROKEN as error:
+    except BROKEN as error:
         raise WireError(f"the reply is not a message: {error}") from error
     try:
         usage = None if null(wire.usage) else usage_of(objects.decode(wire.usage))[0]
-    except _BROKEN:
+    except BROKEN:
         usage = None  # what a provider says of its work never costs anybody the work
     return Answer(finish=wire.stop_reason, usage=usage, id=wire.id)
 
@@ -55,7 +55,7 @@ def tokens(body: bytes) -> int:
     """Return what ``count_tokens`` counted. Raises WireError."""
     try:
         return _tokens.decode(body).input_tokens
-    except _BROKEN as error:
+    except BROKEN as error:
         raise WireError(f"the reply is no count of tokens: {error}") from error
 
 

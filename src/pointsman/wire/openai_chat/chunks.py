@@ -10,8 +10,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from pointsman.wire.fields import mended
-from pointsman.wire.openai_chat.fields import ABSENT, BROKEN, anything, encode
+from pointsman.wire.fields import BROKEN, mended
+from pointsman.wire.openai_chat.fields import ABSENT, anything, encode
 
 
 class _Strict(Struct, forbid_unknown_fields=True):

@@ -11,8 +11,9 @@ import msgspec
 from msgspec import Raw, Struct
 
 from pointsman.core.chat import Finish, FinishReason, Logprobs, Own, TokenLogprob, Used
+from pointsman.wire.fields import BROKEN
 from pointsman.wire.openai_chat.count import usage_of
-from pointsman.wire.openai_chat.fields import BROKEN, NULL, Shape, Wire, objects, put, raw_of, said
+from pointsman.wire.openai_chat.fields import NULL, Shape, Wire, objects, put, raw_of, said
 
 _REASONS: Final[dict[str, FinishReason]] = {
     "stop": "stop",

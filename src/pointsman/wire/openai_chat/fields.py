@@ -17,7 +17,7 @@ from msgspec import Raw, Struct
 
 from pointsman.core.chat import Own
 from pointsman.core.errors import WireError
-from pointsman.wire.fields import mended
+from pointsman.wire.fields import BROKEN, mended
 from pointsman.wire.shapes import misread
 
 T = TypeVar("T")
@@ -31,7 +31,6 @@ NULL: Final = Raw(b"null")
 ABSENT: Final = Raw()
 """What stands for a field that was not there, and is that very object."""
 
-BROKEN: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 encode: Final = msgspec.json.Encoder().encode
 objects: Final = msgspec.json.Decoder(dict[str, Raw])
 lists: Final = msgspec.json.Decoder(list[Raw])

@@ -10,8 +10,9 @@ import msgspec
 from msgspec import Raw, Struct
 
 from pointsman.core.chat import Media, Own
+from pointsman.wire.fields import BROKEN
 from pointsman.wire.mimes import sniffed
-from pointsman.wire.openai_chat.fields import BROKEN, NULL, Shape, Wire, given, put, raw_of
+from pointsman.wire.openai_chat.fields import NULL, Shape, Wire, given, put, raw_of
 
 KINDS: Final = {"image_url": "image", "input_audio": "audio", "file": "file", "video_url": "video"}
 

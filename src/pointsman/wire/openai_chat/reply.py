@@ -28,21 +28,10 @@ from pointsman.core.chat import (
 )
 from pointsman.core.errors import WireError
 from pointsman.wire.dialect import Encoded, Stamp
-from pointsman.wire.fields import checked, mended
+from pointsman.wire.fields import BROKEN, checked, mended
 from pointsman.wire.openai_chat import media, thinking
 from pointsman.wire.openai_chat.ends import finish_of, odds_of, used_of
-from pointsman.wire.openai_chat.fields import (
-    ABSENT,
-    BROKEN,
-    NAME,
-    NULL,
-    Shape,
-    fill,
-    given,
-    objects,
-    raw_of,
-    words,
-)
+from pointsman.wire.openai_chat.fields import ABSENT, NAME, NULL, Shape, fill, given, objects, raw_of, words
 from pointsman.wire.openai_chat.messages import tool_call
 from pointsman.wire.openai_chat.pieces import Pieces
 from pointsman.wire.openai_chat.shapes import FunctionCall, WireToolCall

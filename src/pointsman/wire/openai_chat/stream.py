@@ -18,11 +18,11 @@ from msgspec import Raw, Struct
 from pointsman.core.chat import ChatRequest, End, Failed, Own, StreamEvent, Used
 from pointsman.wire import sse
 from pointsman.wire.dialect import Stamp
-from pointsman.wire.fields import is_text
+from pointsman.wire.fields import BROKEN, is_text
 from pointsman.wire.names import Names
 from pointsman.wire.openai_chat import chunks
 from pointsman.wire.openai_chat.ends import finish_of, odds_of, used_of
-from pointsman.wire.openai_chat.fields import ABSENT, BROKEN, Shape, given, raw_of
+from pointsman.wire.openai_chat.fields import ABSENT, Shape, given, raw_of
 from pointsman.wire.openai_chat.frames import Encoder
 from pointsman.wire.openai_chat.progress import Progress
 from pointsman.wire.openai_chat.reply import start_of

@@ -13,20 +13,8 @@ from typing import Any, Final
 from msgspec import Raw
 
 from pointsman.core.chat import Own, Thinking
-from pointsman.wire.openai_chat.fields import (
-    BROKEN,
-    NULL,
-    Shape,
-    Wire,
-    anything,
-    given,
-    lists,
-    objects,
-    proper,
-    put,
-    raw_of,
-    said,
-)
+from pointsman.wire.fields import BROKEN
+from pointsman.wire.openai_chat.fields import NULL, Shape, Wire, anything, given, lists, objects, proper, put, raw_of, said
 from pointsman.wire.openai_chat.shapes import Detail, WireMessage
 
 DETAILS: Final = "reasoning_details"

@@ -12,7 +12,8 @@ from msgspec import Raw, Struct
 
 from pointsman.core.chat import CacheMark, ChatRequest, Opaque, Own, Tool, ToolChoice
 from pointsman.core.errors import WireError
-from pointsman.wire.openai_chat.fields import ABSENT, BROKEN, NAME, NULL, Shape, Wire, given, lists, put, raw_of, said
+from pointsman.wire.fields import BROKEN
+from pointsman.wire.openai_chat.fields import ABSENT, NAME, NULL, Shape, Wire, given, lists, put, raw_of, said
 from pointsman.wire.openai_chat.messages import mark_of
 from pointsman.wire.openai_chat.shapes import Body, Seen
 
