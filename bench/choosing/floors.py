@@ -38,6 +38,8 @@ class Floor:
 
 def floors(tables: Sequence[Figures]) -> list[Floor]:
     """Judge every floor that the measured tables have a part in."""
+    if not tables:
+        return []
     return [*_comparisons(tables), *_savings(tables), *_gains(tables), *_calibrations(tables), *_lengths(tables)]
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from choosing import baselines, pictures
 from choosing.figures import Figures
-from choosing.floors import floors, plain, points
+from choosing.floors import Floor, floors, plain, points
+from choosing.parts import Found
 from choosing.runs import OWN
 from choosing.statistics import DRAWS, interval
 
@@ -20,21 +21,33 @@ PICTURES: Final = _DOCS / "pictures"
 COMMAND: Final = ".venv/bin/python bench/routing.py --tables DIR"
 
 
-def write(tables: Sequence[Figures], skipped: Sequence[str]) -> None:
+def write(tables: Sequence[Figures], skipped: Sequence[str], beside: Sequence[Found] = ()) -> None:
     """Write the document and its pictures."""
     drawn = pictures.draw(tables, PICTURES)
-    DOCUMENT.write_text(document(tables, skipped, drawn), "utf-8")
+    DOCUMENT.write_text(document(tables, skipped, drawn, beside), "utf-8")
 
 
-def document(tables: Sequence[Figures], skipped: Sequence[str], drawn: Sequence[str] = ()) -> str:
-    """Return the document as Markdown."""
-    seeds = sorted({seed for each in tables for seed in each.seeds})
-    shown = {name: f"![{name.removesuffix('.svg')}]({PICTURES.name}/{name})" for name in drawn}
+def document(
+    tables: Sequence[Figures], skipped: Sequence[str], drawn: Sequence[str] = (), beside: Sequence[Found] = ()
+) -> str:
+    """Return the document as Markdown; ``beside`` are the parts that were measured beside ways of choosing."""
+    found = sorted([*floors(tables), *(floor for part in beside for floor in part.floors)], key=lambda floor: floor.item)
     sections = [
         "# How good the choices are",
-        _head(tables, seeds, skipped),
+        _head(tables, skipped) if tables else "",
         "## Floors, and whether they are reached",
-        _floors(tables),
+        _floors(found),
+        *(_ways_compared(tables, drawn) if tables else ()),
+        *(part.section for part in beside),
+        _PROTOCOL,
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _ways_compared(tables: Sequence[Figures], drawn: Sequence[str]) -> list[str]:
+    """Return the sections on ways of choosing."""
+    shown = {name: f"![{name.removesuffix('.svg')}]({PICTURES.name}/{name})" for name in drawn}
+    return [
         "## Against other ways of choosing",
         _HOW_COMPARED,
         *(picture for name, picture in shown.items() if "leads" in name),
@@ -53,9 +66,7 @@ def document(tables: Sequence[Figures], skipped: Sequence[str], drawn: Sequence[
         _lengths(tables),
         "## What loses",
         _losses(tables),
-        _PROTOCOL,
     ]
-    return "\n\n".join(section for section in sections if section) + "\n"
 
 
 _NO_MATTER: Final = ("cheapest", "zero-router hull")  # where cost is ignored
@@ -90,7 +101,8 @@ _PROTOCOL: Final = f"""\
 - Tables are not part of this repository; no prompt is shown here."""
 
 
-def _head(tables: Sequence[Figures], seeds: Sequence[int], skipped: Sequence[str]) -> str:
+def _head(tables: Sequence[Figures], skipped: Sequence[str]) -> str:
+    seeds = sorted({seed for each in tables for seed in each.seeds})
     of_ten = "" if len(seeds) == 10 else f" (**{len(seeds)} of the ten seeds that the protocol asks for**)"
     made = (
         f"Measured on {datetime.now(UTC):%Y-%m-%d} by `{COMMAND} --write`, seeds {', '.join(map(str, seeds))}{of_ten}; "
@@ -105,8 +117,7 @@ def _head(tables: Sequence[Figures], seeds: Sequence[int], skipped: Sequence[str
     return "\n\n".join([made, "\n".join([head, *lines]), *(f"Skipped: {reason}." for reason in skipped)])
 
 
-def _floors(tables: Sequence[Figures]) -> str:
-    found = floors(tables)
+def _floors(found: Sequence[Floor]) -> str:
     count = {verdict: sum(one.verdict == verdict for one in found) for verdict in ("beaten", "met", "not met")}
     lines = [f"| {one.item} | {one.what} | {one.figure} | {_strong(one.verdict)} |" for one in found]
     told = f"{count['beaten']} beaten, {count['met']} met, **{count['not met']} not met**."

@@ -100,10 +100,8 @@ def test_the_command_writes_the_document_and_names_what_is_absent(
     write_tables(tmp_path)
     monkeypatch.setattr(report, "DOCUMENT", tmp_path / "document.md")
     monkeypatch.setattr(report, "PICTURES", tmp_path / "pictures")
-    monkeypatch.setattr(
-        "sys.argv",
-        f"routing.py --tables {tmp_path} --seeds 0:1 --cache {tmp_path}/cache --write --only {NAME},mmlu_pro".split(),
-    )
+    options = f"--seeds 0:1 --cache {tmp_path}/cache --write --only {NAME},mmlu_pro --parts none"
+    monkeypatch.setattr("sys.argv", f"routing.py --tables {tmp_path} {options}".split())
     routing.main()
     assert "skipped mmlu_pro: there is no mmlu_pro.parquet" in capsys.readouterr().out
     told = (tmp_path / "document.md").read_text("utf-8")

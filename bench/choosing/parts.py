@@ -1,0 +1,103 @@
+"""What ``bench/routing.py`` measures beside ways of choosing: one module a part, each with a section and floors of its own.
+
+A part is a module of this package, named in ``PARTS``, with ``NAME`` and ``measure(tables, cache, tell)``. What it found is
+kept in the cache, named by a digest of the tables and of all code of ours that the part imports, so that changed code is
+measured again. A part that takes minutes keeps single measurements in the cache as well, so that it can be interrupted.
+"""
+
+import ast
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Final, Protocol, cast
+
+import msgspec
+
+from choosing.floors import Floor
+
+PARTS: Final[tuple[str, ...]] = ()
+"""Modules of this package, in the order in which they stand in the document."""
+
+_BENCH: Final = Path(__file__).parents[1]
+_SOURCES: Final = {
+    "pointsman": _BENCH.parent / "src" / "pointsman",
+    "choosing": _BENCH / "choosing",
+    "harness": _BENCH / "harness",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a part found: a section of the document (Markdown that begins with ``## ``), and its floors.
+
+    ``skipped`` is the reason why nothing, or not all of it, was measured.
+    """
+
+    section: str
+    floors: tuple[Floor, ...] = ()
+    skipped: str = ""
+
+
+class Part(Protocol):
+    """A module that measures something of its own."""
+
+    NAME: str
+
+    def measure(self, tables: Path, cache: Path, tell: Callable[[str], None]) -> Found:
+        """Measure it on a directory of tables. ``cache`` may hold what costs minutes; ``tell`` hears how far it is."""
+        ...
+
+
+def measured(names: Sequence[str], tables: Path, cache: Path, tell: Callable[[str], None]) -> list[Found]:
+    """Return what the named parts found, measuring those whose findings are not kept."""
+    cache.mkdir(parents=True, exist_ok=True)
+    stamp = digest(sorted(tables.glob("*.parquet")))
+    return [_found(cast("Part", import_module(f"choosing.{name}")), name, tables, cache, stamp, tell) for name in names]
+
+
+def _found(part: Part, name: str, tables: Path, cache: Path, stamp: str, tell: Callable[[str], None]) -> Found:
+    path = cache / f"part.{name}.{stamp}{digest(sources(f'choosing.{name}'))}.json"
+    if not path.exists():
+        tell(part.NAME)
+        draft = path.with_suffix(".draft")
+        draft.write_bytes(msgspec.json.encode(part.measure(tables, cache, tell)))
+        draft.replace(path)
+    tell(f"{part.NAME}, measured")
+    return msgspec.json.decode(path.read_bytes(), type=Found)
+
+
+def sources(module: str) -> list[Path]:
+    """Return the file of a module, and those of all modules of ours that it imports, and so on."""
+    found: set[Path] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        file = _file(name)
+        if file is None or file in found:
+            continue
+        found.add(file)
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                waiting += [node.module, *(f"{node.module}.{one.name}" for one in node.names)]
+            elif isinstance(node, ast.Import):
+                waiting += [one.name for one in node.names]
+    return sorted(found)
+
+
+def _file(module: str) -> Path | None:
+    """Return the file of a module or package of ours; None: it is somebody else's, or no module."""
+    package, *below = module.split(".")
+    if package not in _SOURCES:
+        return None
+    place = _SOURCES[package].joinpath(*below)
+    return next((file for file in (place.with_suffix(".py"), place / "__init__.py") if file.exists()), None)
+
+
+def digest(paths: Sequence[Path]) -> str:
+    """Return a digest of the contents of files."""
+    total = hashlib.sha256()
+    for path in paths:
+        total.update(path.read_bytes())
+    return total.hexdigest()[:8]
