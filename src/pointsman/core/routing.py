@@ -204,6 +204,7 @@ class Decision(Struct, frozen=True):
     reference could not take it, so that chance had no say), ``reference`` (no evidence yet, or none may be acted on),
     ``pinned`` or ``observed`` (the client chose). ``excluded`` maps a deployment
     that could not serve the request to the reason. ``why`` is one short sentence for people.
+    ``pace`` is what the worth of a right answer was multiplied by to keep a budget.
     """
 
     chosen: str
@@ -216,6 +217,7 @@ class Decision(Struct, frozen=True):
     predictions: tuple[Prediction, ...] = ()
     excluded: dict[str, str] = {}
     snapshot: str = ""
+    pace: float = 1.0
 
     def predicted(self, deployment: str) -> Prediction | None:
         """Return the prediction for a deployment, None where there is none."""

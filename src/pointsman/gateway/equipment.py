@@ -11,6 +11,7 @@ from pointsman.gateway.health import Breakers
 from pointsman.gateway.ids import Ids
 from pointsman.gateway.journal import JournalWriter
 from pointsman.gateway.loads import Loads
+from pointsman.gateway.pacing import Paces
 from pointsman.upstream.interfaces import Transport
 
 
@@ -34,6 +35,7 @@ class Equipment:
     ids: Ids
     conversations: Conversations
     loads: Loads = field(default_factory=Loads)
+    paces: Paces = field(default_factory=Paces)
     clock: Callable[[], float] = monotonic
     now_ms: Callable[[], int] = now_ms
     draw: Callable[[], float] = random

@@ -120,7 +120,7 @@ class Exchange:
         if policy is not None:
             self._vector = features.vector(request)
         now = self._with.clock()
-        state = self._state(now)
+        state = self._state(now, target.route)
         context = Context(self._feature, self._needs(target.route), self._vector)
         try:
             return decide.decide(current.snapshot, target, policy, context, state, self._with.draw())
@@ -129,13 +129,13 @@ class Exchange:
                 error.retry_after = max(error.retry_after, self._with.breakers.wait_s(now))
             raise
 
-    def _state(self, now: float) -> State:
+    def _state(self, now: float, route: Route | None) -> State:
         """Return what is known now; how busy who is, only where deployments share requests."""
-        cooling = self._with.breakers.cooling(now)
+        cooling, pace = self._with.breakers.cooling(now), self._with.paces.factor(route)
         if not self._current.pooled:
-            return State(cooling, self._current.hash)
+            return State(cooling, self._current.hash, pace=pace)
         holder = self._memory.holder(self._conversation) or ""
-        return State(cooling, self._current.hash, self._with.loads.now(now), holder)
+        return State(cooling, self._current.hash, self._with.loads.now(now), holder, pace)
 
     def _needs(self, route: Route | None) -> Needs:
         """Return what the request needs. What nobody remembers of a provider's is taken to be with the reference."""
@@ -362,6 +362,8 @@ class Exchange:
             prompt=_prompt(self._request) if snapshot.store_prompts else "",
         )
         self._with.journal.put(record, self._request if later else None, len(self._body))
+        if self._route and self._decision is not None:
+            self._with.paces.note(snapshot.routes[self._route], self._decision, record.cost_nano)
         served = record.served_by
         if served is not None:
             self._remember(served.deployment)

@@ -31,13 +31,15 @@ _LONGEST_NAME = 512  # names of a provider's models are passed on unknown, and k
 class State(Struct, frozen=True):
     """What the data plane knows right now: deployments that are cooling down, and the hash of the snapshot in use.
 
-    ``loads`` is what is known of deployments that share requests; ``holder`` the one that the conversation is with.
+    ``loads`` is what is known of deployments that share requests; ``holder`` the one that the conversation is with; ``pace``
+    what the worth of a right answer is multiplied by so that a budget is kept (``policy/pace``).
     """
 
     cooling: frozenset[str] = frozenset()
     snapshot: str = ""
     loads: dict[str, Load] = {}
     holder: str = ""
+    pace: float = 1.0
 
 
 class Target(Struct, frozen=True):
@@ -206,7 +208,7 @@ def _drawn(
     home = field.home
     if home is None and not acting:
         raise _nothing_eligible(field.excluded)
-    ranking = _ranking(plan, field, predictions) if acting else []
+    ranking = _ranking(plan, field, predictions, state.pace) if acting else []
     share = 0.0 if not acting else 1.0 if home is None else plan.acting_share
     pick = ranking[0] if ranking else home
     drawn = u < share
@@ -232,17 +234,22 @@ def _drawn(
         predictions=predictions,
         excluded=field.excluded,
         snapshot=state.snapshot,
+        pace=state.pace,
     )
 
 
-def _ranking(plan: Plan, field: _Field, predictions: tuple[Prediction, ...]) -> list[str]:
-    """Return the reference and the accepted that can serve, the one to use first, then in order of utility."""
+def _ranking(plan: Plan, field: _Field, predictions: tuple[Prediction, ...], pace: float) -> list[str]:
+    """Return the reference and the accepted that can serve, the one to use first, then in order of utility.
+
+    Where more was spent than a budget allows, the one model that suffices gives way to what is worth its price.
+    """
+    value = None if plan.value_nano is None else round(plan.value_nano * pace)
     wanted = [p for p in predictions if p.deployment in field.acting]
-    order = objective.ranked(wanted, field.reference, plan.value_nano) if wanted else list(field.acting)
-    if plan.one_model in field.acting:
+    order = objective.ranked(wanted, field.reference, value) if wanted else list(field.acting)
+    if plan.one_model in field.acting and (pace >= 1 or not wanted):
         first = plan.one_model
     elif wanted:
-        first = objective.choose(wanted, field.reference, plan.value_nano)
+        first = objective.choose(wanted, field.reference, value)
     else:
         first = field.home or field.acting[0]  # nothing to choose by is no reason to leave the reference's model
     return [first, *(name for name in order if name != first)]

@@ -273,8 +273,7 @@ def _budget(objective: Objective, evidence: Evidence, _home: int) -> tuple[float
     rows = np.arange(len(evidence.score))
     means = evidence.spent_nano.mean(axis=0)
     allowed = {int(c) for c in np.flatnonzero(means <= most)} or {int(np.nanargmin(means))}
-    tries: list[float | None] = [None, *values(evidence)]
-    for value in tries:
+    for value in values(evidence):  # never quality alone: where more is spent than was thought, there is a worth to lower
         if float(evidence.spent_nano[rows, evidence.choices(value)].mean()) <= most:
             return value, allowed
     return 0.0, allowed
