@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,23 +35,25 @@ Array = NDArray[Any]
 class Way:
     """``apart``: whether models are told apart within a task (None: where that earns its place).
 
-    ``by_task``: whether costs have a factor for each task. The other two are those of ``policy/trade``.
+    ``by_task``: whether costs have a factor for each task; ``caution`` is the objective's, ``least`` is
+    that of ``policy/trade``.
     """
 
     apart: bool | None
     by_task: bool
-    doubt: float
-    least: float
+    caution: float = 1.0
+    least: float = trade.LEAST
 
 
 WAYS = {
-    "before": Way(apart=True, by_task=False, doubt=0.75, least=0.0),
-    "before, 1.645 standard errors": Way(apart=True, by_task=False, doubt=1.645, least=0.0),
-    "before, no quality sold cheap": Way(apart=True, by_task=False, doubt=0.75, least=trade.LEAST),
-    "as shipped": Way(apart=None, by_task=True, doubt=trade.DOUBT, least=trade.LEAST),
-    "as shipped, always told apart": Way(apart=True, by_task=True, doubt=trade.DOUBT, least=trade.LEAST),
-    "as shipped, never told apart": Way(apart=False, by_task=True, doubt=trade.DOUBT, least=trade.LEAST),
-    "as shipped, quality sold at any price": Way(apart=None, by_task=True, doubt=trade.DOUBT, least=0.0),
+    "before": Way(apart=True, by_task=False, caution=0.75, least=0.0),
+    "before, 1.645 standard errors": Way(apart=True, by_task=False, caution=1.645, least=0.0),
+    "before, no quality sold cheap": Way(apart=True, by_task=False, caution=0.75, least=trade.LEAST / 0.75),
+    "as shipped": Way(apart=None, by_task=True),
+    "as shipped, always told apart": Way(apart=True, by_task=True),
+    "as shipped, never told apart": Way(apart=False, by_task=True),
+    "as shipped, quality sold at any price": Way(apart=None, by_task=True, least=0.0),
+    "as shipped, an even bet": Way(apart=None, by_task=True, caution=0.0),
 }
 
 
@@ -101,9 +102,8 @@ def picked(way: Way, split: Split, names: tuple[str, ...], home: int) -> tuple[A
         return Evidence.of(names, split.quality[form][0], held_cost, split.score, split.spent)
 
     form = earns(evidence(True), evidence(False)) if way.apart is None else way.apart
-    with patch.object(trade, "DOUBT", way.doubt):
-        aim = Objective("match", tolerance=TOLERANCE)
-        found = resolve(aim, evidence(form), names[home], np.random.default_rng(0), least=way.least)
+    aim = Objective("match", tolerance=TOLERANCE, caution=way.caution)
+    found = resolve(aim, evidence(form), names[home], np.random.default_rng(0), least=way.least)
     predicted = np.clip(split.quality[form][1], quality.CLOSEST, 1 - quality.CLOSEST)
     if found.one_model is not None:
         return np.full(len(predicted), names.index(found.one_model)), predicted

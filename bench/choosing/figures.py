@@ -12,7 +12,7 @@ import numpy as np
 
 from choosing import baselines, expectations
 from choosing.expectations import Calibration, Lengths
-from choosing.measured import MEANS, Measured
+from choosing.measured import CAREFUL, MEANS, Measured
 from choosing.runs import OWN, Result, Source
 from choosing.statistics import Floats, Interval, chance, drawn, holm, interval
 
@@ -102,12 +102,17 @@ def figures(source: Source, results: Mapping[int, Mapping[str, Result]]) -> Figu
         accuracy=_compared(found, found.accuracy, everyone),
         always=_mean(found.by_group(found.always)),
         brier=_compared(found, found.brier, expecting),
-        savings={way: _saving(found, way) for way in found.ways} if table.priced else {},
+        savings={way: _saving(found, way) for way in _matching(found)} if table.priced else {},
         calibration=expectations.calibration(found),
         lengths=expectations.lengths(found),
         curves={way: found.curve(way) for way in [*found.ways, baselines.POSSIBLE]} if table.priced else {},
         alone=(alone[0], alone[1]),
     )
+
+
+def _matching(found: Measured) -> list[str]:
+    """Return the ways that come within a point of best single: Pointsman as an even bet, then with its usual caution."""
+    return [OWN, CAREFUL, *(way for way in found.ways if way != OWN)]
 
 
 def _compared(found: Measured, of: Callable[[int, str], Floats], ways: list[str]) -> Measure:

@@ -12,6 +12,7 @@ from choosing.rows import Table
 from choosing.runs import OWN, Result, Source
 from choosing.statistics import Floats, Indices, averaged, ratio
 
+CAREFUL = f"{OWN}, with its usual caution"  # under ``match``
 MEANS = "model means"  # what best single, cheapest, random and the hull expect of a model
 
 
@@ -95,16 +96,21 @@ class Measured:
         wrong = np.where(seen, np.square(self.expected(seed, way) - score), 0.0)
         return np.asarray(wrong.sum(axis=1) / seen.sum(axis=1))
 
+    def _matched(self, seed: int, way: str) -> Indices:
+        found = self.results[seed]
+        kept = found[OWN]["careful"] if way == CAREFUL else found[way]["match"]
+        return np.asarray(kept, dtype=np.int64)
+
     def share(self, seed: int, way: str) -> Floats:
         """Return each prompt's part in the share of best single's cost, within a point of its accuracy."""
         _, paid = self.outcomes(seed)
-        pick = self.results[seed][way]["match"].astype(np.int64)
+        pick = self._matched(seed, way)
         return ratio(paid[np.arange(len(paid)), pick], paid[:, self.problems[seed].single])
 
     def change(self, seed: int, way: str) -> Floats:
         """Return the change in score against best single, within a point of its accuracy."""
         score, _ = self.outcomes(seed)
-        pick = self.results[seed][way]["match"].astype(np.int64)
+        pick = self._matched(seed, way)
         return np.asarray(score[np.arange(len(score)), pick] - score[:, self.problems[seed].single])
 
     def curve(self, way: str) -> tuple[Floats, Floats]:

@@ -91,7 +91,7 @@ _PROTOCOL: Final = f"""\
   better, *met* while its interval does not exclude it.
 - **Pointsman** is the code that ships (`policy/teach`, `policy/trade`, `policy/model`), taught with the dataset labels, and
   asked without them. Its accuracy with cost ignored is under the objective `best`, its saving under `match` with a tolerance
-  of one point: either may say that one model suffices.
+  of one point, without caution and with: either may say that one model suffices.
 - **Baselines** read the text as TF-IDF over words and word pairs (sublinear, in at least two prompts; each Chinese character
   is a word): *kNN* by cosine, k from 10 to 200; the others on its first 256 singular directions. *k-means* is Avengers-Pro's
   rule (arXiv:2508.12631), 16 or 60 clusters, the four nearest; *UniRoute clusters* (arXiv:2502.08773) 5 to 100; *per-model
@@ -177,7 +177,8 @@ def _savings(tables: Sequence[Figures]) -> str:
         return "No table with costs was measured."
     text = (
         "The trade-off is chosen on the fit part. Share of best single's cost, and change in accuracy against it in points; "
-        "both averaged over splits. A way that loses more than the point has not done what was asked."
+        "both averaged over splits. Pointsman and all others make an even bet of it: the cheapest trade-off whose estimated "
+        "loss is the point (`match` with `caution = 0`). Beside it stands Pointsman as it is without that line."
     )
     ways = [way for way in priced[0].savings if way not in (baselines.SINGLE, _NO_MATTER[0])]
     parts = [text]

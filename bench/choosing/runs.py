@@ -105,6 +105,7 @@ def _measured(table: rows.Table, way: str, seed: int, problem: Problem, fit: Ind
         return {
             "picks": mine.picks.astype(np.uint8),
             "match": mine.match.astype(np.uint8),
+            "careful": mine.careful.astype(np.uint8),
             "quality": mine.quality.astype(np.float32),
             "tokens": mine.tokens.astype(np.float32),
             "high": mine.high.astype(np.float32),

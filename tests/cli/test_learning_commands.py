@@ -106,7 +106,7 @@ def test_learning_publishes_and_the_route_acts_with_its_control_share(outcomes: 
     said = " ".join(learned.output.split())
     assert "measured on the prompts that this trade-off was chosen on: held out from learning, not from choosing" in said
     assert "accepted is what it chose beside the reference: p/sums, p/words" in said
-    assert "at most 3 points below p/big is estimated, not tested" in said
+    assert "at most 3 points below p/big is estimated, with 1 standard error to spare, not tested" in said
     assert "route auto is in auto" in said
     workspace = Workspace(config)
     plan = plan_of(workspace.snapshot(), "auto", "anything")

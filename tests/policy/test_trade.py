@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.core.routing import Objective
-from pointsman.policy.trade import DOUBT, FEWEST, LEAST, Evidence, Trade, _falling, earns, resolve
+from pointsman.policy.trade import FEWEST, LEAST, Evidence, Trade, _falling, earns, resolve
 
 NAMES = ("dear", "cheap")
 
@@ -84,7 +84,6 @@ def test_match_keeps_its_distance_where_evidence_is_thin() -> None:
         score = np.column_stack((np.ones(count), ~lost))
         return known(np.full((count, 2), 0.9), score, (100.0, 10.0))
 
-    assert DOUBT > 0
     assert resolved(Objective("match", tolerance=0.012), made(200)).fixed == "dear"
     assert resolved(Objective("match", tolerance=0.012), made(40_000)).fixed == "cheap"
 
@@ -287,14 +286,35 @@ def test_one_that_is_truly_within_tolerance_serves_given_prompts_enough() -> Non
     assert all(leaves(slightly_worse(seed, 8, 3000), aim, "dear") for seed in range(5))
 
 
-def test_where_choosing_is_luck_one_model_suffices() -> None:
-    """Predictions that know nothing must not be acted on, but for the five in a hundred that an interval allows."""
-    acted = 0
+def test_where_choosing_is_worse_one_model_suffices() -> None:
+    """Predictions that know nothing lose ten points against always the better of two models."""
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        evidence = known(rng.random((300, 2)), rng.random((300, 2)) < 0.6, (10.0, 10.0))
-        acted += resolved(Objective("best"), evidence).one_model is None
-    assert acted <= 4
+        evidence = known(rng.random((300, 2)), rng.random((300, 2)) < (0.7, 0.5), (10.0, 10.0))
+        assert resolved(Objective("best"), evidence).one_model == "dear"
+
+
+def test_where_choosing_is_expected_to_be_better_it_is_done_though_not_certain() -> None:
+    score = np.ones((40, 2))
+    score[:3, 0] = 0
+    score[3:5, 1] = 0
+    right = np.where(score == score.max(axis=1, keepdims=True), 0.9, 0.1)
+    right[5:] = (0.9, 0.1)
+    right[4] = (0.1, 0.9)
+    trade = resolved(Objective("best"), known(right, score, (10.0, 10.0)))
+    assert trade.one_model is None
+    assert trade.gain[0] <= 0 < trade.gain[1]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_without_caution_the_tolerance_is_used_up_and_with_more_less_of_it(seed: int) -> None:
+    """The cheap one fails the oftener the harder a prompt is, and predictions know how hard each is."""
+    rng = np.random.default_rng(seed)
+    quality = np.column_stack((np.full(3000, 0.9), 0.9 * (1 - rng.random(3000))))
+    evidence = known(quality, rng.random(quality.shape) < quality, (100.0, 10.0))
+    found = [resolved(Objective("match", tolerance=0.05, caution=each), evidence).choosing for each in (0.0, 1.0, 3.0)]
+    assert found[0][1] < found[1][1] < found[2][1]
+    assert evidence.score[:, 0].mean() - found[0][0] == pytest.approx(0.05, abs=0.005)
 
 
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=12))

@@ -97,11 +97,11 @@ def show(console: Console, taught: Taught) -> None:
     console.print(f"choosing per request, on prompts held out in turn: quality {100 * quality:.1f} %{price}")
     if taught.objective.kind == "match":
         console.print(
-            f"at most {_points(taught.objective.tolerance)} below {taught.reference} is estimated, not tested: "
-            "`--tested` tests it on prompts set apart"
+            f"at most {_points(taught.objective.tolerance)} below {taught.reference} is estimated, {_kept(taught)}, "
+            "not tested: `--tested` tests it on prompts set apart"
         )
     if trade.one_model is not None:
-        console.print(f"one model suffices here: {trade.one_model}. Choosing per request was not shown to beat it.")
+        console.print(f"one model suffices here: {trade.one_model}. Choosing per request is not expected to beat it.")
         if trade.one_model == taught.reference:
             console.print("it is the reference: nothing else is accepted, not even to stand in for it")
         return
@@ -144,6 +144,12 @@ def _needed(bound: Bound) -> str:
     return (
         f"about {about:,} more judgements set apart would let it pass: {2 * about:,} more prompts, as half are learned from"
     )
+
+
+def _kept(taught: Taught) -> str:
+    """Say how far the estimate is kept from the tolerance."""
+    caution = taught.objective.caution
+    return f"with {caution:.3g} standard error{'' if caution == 1 else 's'} to spare" if caution else "as an even bet"
 
 
 def _points(tolerance: float) -> str:

@@ -80,7 +80,8 @@ class Objective(Struct, frozen=True):
 
     best    highest predicted quality
     match   cheapest within ``tolerance`` (quality, 0.01 is one point) of the reference, on average; with a ``confidence``
-            (0.95) only what passed a test of that on judgements set apart, else what is estimated to be within it
+            (0.95) only what passed a test of that on judgements set apart, else what is estimated to be within it, with
+            ``caution``: so many standard errors are kept from the tolerance. With 0 it is an even bet
     budget  best quality at an average of ``usd_per_1000`` per 1,000 requests
     worth   a right answer is worth ``usd_per_answer``
     """
@@ -90,6 +91,7 @@ class Objective(Struct, frozen=True):
     usd_per_1000: float | None = None
     usd_per_answer: float | None = None
     confidence: float | None = None
+    caution: float = 1.0
 
 
 class Grader(Struct, frozen=True):
@@ -132,7 +134,7 @@ class Plan(Struct, frozen=True):
     control share); the rest stays on the reference.
     ``value_nano`` is what a right answer is worth to the objective, in nano-dollars, as resolved when the plan was
     published; None means that cost only breaks ties. ``one_model`` names the single deployment to use where choosing per
-    request was not shown to beat it; ``policy`` the snapshot's policy that chooses otherwise (empty: the route's).
+    request is not expected to beat it; ``policy`` the snapshot's policy that chooses otherwise (empty: the route's).
     ``tested`` is the bound that what is accepted was tested for (None: it is estimated, or nothing is accepted).
     """
 

@@ -2,16 +2,18 @@
 
 Strategy: walk down from "only quality counts" through ever smaller values of a right answer. At each, choose for every
 graded prompt by predictions that were made without it, and add up what the chosen answers scored and cost. Then ask whether
-choosing per request was worth it at all: where the gain over the best single deployment is not certain, one suffices.
+choosing per request was worth it at all: where it is not expected to beat the best single deployment, one suffices. What
+is expected decides, without asking for more certainty: either error costs the same, and on average, where choosing seems
+better, it is.
 
 Laws: nothing is judged by a prediction that had seen it; what was never seen adds no certainty, and a deployment that hardly
 was is never chosen. ``match`` is the cheapest that holds its tolerance on later requests too, and that takes three things:
-it keeps a standard error from the tolerance; as less value cannot buy more quality, it pools what was seen at neighbouring
-values where luck says otherwise, so that no value is picked for its luck; and it sells no quality far below what the whole
-tolerance would fetch (``LEAST``), for where a last bit of loss saves next to nothing, how far to go would be decided by
-luck alone. It is then judged by money, for within its tolerance quality is as good as the same. One deployment for
-everything is allowed where its loss is certainly (95 %, over all that are tried) within it: the cheapest of many that pass
-is the luckiest.
+with caution (``Objective.caution``) it keeps standard errors from the tolerance; as less value cannot buy more quality, it
+pools what was seen at neighbouring values where luck says otherwise, so that no value is picked for its luck; and with
+caution it sells no quality far below what the whole tolerance would fetch (``LEAST``), for where a last bit of loss saves
+next to nothing, how far to go would be decided by luck alone. It is then judged by money, which must certainly be saved, for
+within its tolerance quality is as good as the same. One deployment for everything is allowed where its loss is certainly
+(95 %, over all that are tried) within it: the cheapest of many that pass is the luckiest.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,8 +30,8 @@ from pointsman.core.routing import Objective
 from pointsman.policy.outcomes import Floats, Indices
 
 _STEPS: Final = np.geomspace(1000.0, 1 / 30, 160)  # values tried, in mean costs of the dearest deployment
+_BETWEEN: Final = 15  # values tried once more between two of these, where the tolerance ends
 _ASKED: Final = np.geomspace(100.0, 3.0, 12)  # values at which predictions must earn their place, in the same unit
-DOUBT: Final = 1.0  # standard errors that ``match`` keeps from its tolerance: more buys no further safety on real tables
 LEAST: Final = 0.45  # ``match`` sells no quality for less than this share of what it fetches on average over the tolerance
 _ERROR: Final = 0.05  # chance that any single deployment is allowed by ``match`` whose loss is beyond its tolerance
 FEWEST: Final = 30  # prompts that a deployment and the reference must both have been graded on
@@ -41,9 +43,9 @@ class Trade(Struct, frozen=True):
     """A resolved objective.
 
     ``value_nano`` is what one unit of quality is worth (None: only quality counts); ``one_model`` is set where choosing per
-    request was not shown to beat it. ``fixed`` is the best single deployment that the objective allows; ``gain`` is what
-    choosing adds to its utility (low, mean, high at 95 %), in nano-dollars a request (``match``: the money saved), or in
-    quality where only that counts.
+    request is not expected to beat it (``match``: was not certainly cheaper). ``fixed`` is the best single deployment that
+    the objective allows; ``gain`` is what choosing adds to its utility (low, mean, high at 95 %), in nano-dollars a request
+    (``match``: the money saved), or in quality where only that counts.
     It is measured on the prompts that the value was chosen on: held out from learning, not from choosing.
     ``chosen`` are the deployments that choosing per request chose at least once.
     ``quality`` and ``cost_nano`` are held-out means per request of what is used, ``choosing`` those of choosing per request.
@@ -152,7 +154,7 @@ def resolve(
     """Return what the objective means on this evidence. ``reference`` is one of its deployments.
 
     Others take part that were graded beside it on at least ``fewest`` prompts. ``match`` sells no quality for less than
-    ``least`` of what it fetches on average over the tolerance.
+    ``least`` of what it fetches on average over the tolerance; with a caution below 1, for less in proportion.
 
     Raises ValueError where the objective weighs money and no cost is known, or where it lacks its number.
     """
@@ -161,7 +163,7 @@ def resolve(
     evidence = evidence.seen_enough(evidence.deployments.index(reference), fewest)
     home = evidence.deployments.index(reference)
     if objective.kind == "match":
-        value, allowed = _match(objective, evidence, home, least)
+        value, allowed = _match(objective, evidence, home, least * min(objective.caution, 1.0))
     else:
         value, allowed = _FINDERS[objective.kind](objective, evidence, home)
     singles = [column for column in range(len(evidence.deployments)) if column in allowed]
@@ -174,10 +176,12 @@ def resolve(
     rows = np.arange(len(chosen))
     if objective.kind == "match":
         gain = interval(evidence.spent_nano[:, best] - evidence.spent_nano[rows, chosen], rng)
+        pays = gain[0] > 0
     else:
         gain = interval(evidence.utility(chosen, value) - evidence.utility(best, value), rng)
+        pays = gain[1] > 0
     choosing = (float(evidence.score[rows, chosen].mean()), float(evidence.spent_nano[rows, chosen].mean()))
-    suffices = gain[0] <= 0 or _NEVER in allowed
+    suffices = not pays or _NEVER in allowed
     fixed = (float(evidence.score[:, best].mean()), float(evidence.spent_nano[:, best].mean()))
     used = fixed if suffices else choosing
     name = evidence.deployments[best]
@@ -231,23 +235,40 @@ def _match(objective: Objective, evidence: Evidence, home: int, least: float) ->
 
     def lowest(chosen: Indices) -> float:
         change = evidence.score[rows, chosen] - evidence.score[:, home]
-        doubt = sure if (chosen == chosen[0]).all() else DOUBT
-        return float(change.mean() - doubt * change.std() / np.sqrt(len(change)))
+        return _least(change, sure if (chosen == chosen[0]).all() else objective.caution)
+
+    def within(tries: Sequence[float | None]) -> int:
+        found = _falling([lowest(evidence.choices(value)) for value in tries])
+        return int((found >= -objective.tolerance).sum())
 
     known = np.isfinite(evidence.cost_nano).any(axis=0)
     alone = {int(c) for c in np.flatnonzero(known) if lowest(np.full(len(rows), c)) >= -objective.tolerance}
     allowed = alone | {home}
     tries: list[float | None] = [None, *values(evidence)]
-    within = _falling([lowest(evidence.choices(value)) for value in tries]) >= -objective.tolerance
-    if not within[0]:
+    reached = within(tries)
+    if not reached:
         return None, allowed | {_NEVER}
-    value = tries[int(within.sum()) - 1]
+    tries = _closer(tries, reached)
+    value = tries[max(within(tries), 1) - 1]
     if value is None or not least:
         return value, allowed
     if not objective.tolerance:
         return None, allowed
     saved = float((evidence.spent_nano[:, home] - evidence.spent_nano[rows, evidence.choices(value)]).mean())
     return max(value, min(least * saved / objective.tolerance, values(evidence)[0])), allowed
+
+
+def _least(change: Floats, errors: float) -> float:
+    """Return the mean less so many standard errors."""
+    return float(change.mean() - errors * change.std() / np.sqrt(len(change)))
+
+
+def _closer(tries: list[float | None], place: int) -> list[float | None]:
+    """Return falling values with more of them just before a place, where there is one and what precedes it is a value."""
+    high, low = tries[place - 1], tries[place] if place < len(tries) else None
+    if high is None or low is None:
+        return tries
+    return [*tries[:place], *np.geomspace(high, low, _BETWEEN + 2)[1:-1].tolist(), *tries[place:]]
 
 
 def _falling(values: Sequence[float]) -> Floats:

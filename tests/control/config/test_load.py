@@ -93,6 +93,11 @@ def test_the_documented_example_says_what_the_documentation_says() -> None:
     assert config.limits.total_s == 600
 
 
+def test_an_even_bet_is_a_caution_of_none() -> None:
+    assert parse(b"[routes.auto]\ncaution = 0", "it").routes["auto"].objective == Objective("match", caution=0.0)
+    assert parse(b"[routes.auto]", "it").routes["auto"].objective.caution == 1.0
+
+
 def test_a_bound_that_is_to_be_tested_has_a_confidence() -> None:
     config = parse(b"[routes.auto]\nconfidence = 0.9", "it")
     assert config.routes["auto"].objective == Objective("match", tolerance=0.02, confidence=0.9)

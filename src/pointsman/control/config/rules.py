@@ -78,7 +78,9 @@ def _objective(table: Table) -> Objective:
         "usd_per_answer": table.number("usd_per_answer", "0", _MOST_USD, above=True),
     }
     confidence = table.number("confidence", "0.5", "0.999")
-    own = {"tolerance": "match", "confidence": "match", "usd_per_1000": "budget", "usd_per_answer": "worth"}
+    caution = table.number("caution", "0", "3")
+    of_match = dict.fromkeys(("tolerance", "confidence", "caution"), "match")
+    own = {**of_match, "usd_per_1000": "budget", "usd_per_answer": "worth"}
     for key, owner in own.items():
         if key in table and kind != owner:
             table.wrong(key, f'has no effect with objective = "{kind}"', f'remove it, or write objective = "{owner}"')
@@ -93,6 +95,7 @@ def _objective(table: Table) -> Objective:
         usd_per_1000=_float(numbers["usd_per_1000"]),
         usd_per_answer=_float(numbers["usd_per_answer"]),
         confidence=_float(confidence),
+        caution=1.0 if caution is None else float(caution),
     )
 
 
