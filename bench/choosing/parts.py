@@ -17,7 +17,7 @@ import msgspec
 
 from choosing.floors import Floor
 
-PARTS: Final[tuple[str, ...]] = ("budget",)
+PARTS: Final[tuple[str, ...]] = ("budget", "robustness")
 """Modules of this package, in the order in which they stand in the document."""
 
 _BENCH: Final = Path(__file__).parents[1]
