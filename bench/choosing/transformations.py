@@ -1,8 +1,7 @@
 """What people do to a prompt that changes nothing of what is asked: six ways, and suffixes of an adversary.
 
 Laws: pure functions of a text, no chance; a text that a transformation has nothing to do to comes back as it is. The texts
-written here are part of the measurement: none was used to choose what the features leave out, but for ``POLITE[0]``,
-``POLITE[1]`` and ``HARD[0]``.
+written here are part of the measurement: the features that are measured were not chosen with them.
 """
 
 import re
