@@ -15,9 +15,9 @@ from choosing import rows
 from choosing.floors import Floor
 from choosing.parts import Found
 from choosing.statistics import Floats, Indices
+from pointsman.control.learn import expected
 from pointsman.core.price import NANO_PER_USD
-from pointsman.core.routing import Deployment, Objective
-from pointsman.policy import model
+from pointsman.core.routing import Objective
 from pointsman.policy.pace import Pace, paid
 from pointsman.policy.teach import teach
 from pointsman.policy.trade import resolve
@@ -54,17 +54,15 @@ def _table(tables: Path, name: str, tell: Callable[[str], None]) -> dict[float, 
         fit, asked = rows.split(len(table), seed)
         lesson = teach(table.rows.rows(fit))
         given = table.rows.rows(asked)
-        expected = model.estimate(lesson.policy, given.vectors, [""] * len(asked))
-        plain = [Deployment(one, "table", one, one) for one in table.rows.deployments]
-        cost = np.stack([model.expected_cost(expected, at, given.input_tokens, one) for at, one in enumerate(plain)], 1)
+        quality, cost = expected(lesson.policy, given, {})
         means = np.nanmean(lesson.spent_nano, axis=0)
         single = int(lesson.outcomes.score.mean(axis=0).argmax())
         stream = _stream(given.task, np.random.default_rng(seed))
         for level in LEVELS:
             budget = float(means.min() + level * (means[single] - means.min()))
             aim = Objective("budget", usd_per_1000=budget * 1000 / NANO_PER_USD)
-            worth = resolve(aim, lesson.evidence, plain[single].name, np.random.default_rng(seed)).value_nano
-            truth = (expected.quality.astype(np.float64), cost, table.score[asked], table.paid[asked])
+            worth = resolve(aim, lesson.evidence, lesson.policy.deployments[single], np.random.default_rng(seed)).value_nano
+            truth = (quality.astype(np.float64), cost, table.score[asked], table.paid[asked])
             fixed = _served(stream, truth, worth or 0, budget, paced=False)
             found[level].append((*fixed, *_served(stream, truth, worth or 0, budget, paced=True)))
     return found
@@ -79,10 +77,10 @@ def _stream(task: Indices, rng: np.random.Generator) -> Indices:
 def _served(
     stream: Indices, truth: tuple[Floats, Floats, Floats, Floats], worth: int, budget: float, *, paced: bool
 ) -> tuple[float, float]:
-    quality, expected, score, spent = truth
+    quality, predicted, score, spent = truth
     pace, cost, right = Pace(), 0.0, 0.0
     for row in stream.tolist():
-        chosen = int((worth * pace.factor * quality[row] - expected[row]).argmax())
+        chosen = int((worth * pace.factor * quality[row] - predicted[row]).argmax())
         cost += spent[row, chosen]
         right += score[row, chosen]
         if paced:

@@ -60,8 +60,9 @@ class Figures:
     """All figures of one table, over some splits.
 
     ``headline`` is the area, or the accuracy where no cost is known; ``always`` the change in accuracy against the best
-    single model if Pointsman took the highest expectation for every prompt, whether or not that was shown to pay; ``alone``
-    in how many splits one model was said to suffice, under ``best`` and under ``match``.
+    single model if Pointsman took the highest expectation for every prompt, whether or not that was shown to pay; ``sure``
+    that under ``best`` with its usual caution; ``alone`` in how many splits one model was said to suffice, under ``best``
+    and under ``match``.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Figures:
     headline: Measure
     accuracy: Measure
     always: Interval
+    sure: Interval
     brier: Measure
     savings: Mapping[str, Saving]
     calibration: Calibration
@@ -101,6 +103,7 @@ def figures(source: Source, results: Mapping[int, Mapping[str, Result]]) -> Figu
         headline=_compared(found, found.headline, everyone),
         accuracy=_compared(found, found.accuracy, everyone),
         always=_mean(found.by_group(found.always)),
+        sure=_mean(found.by_group(found.sure)),
         brier=_compared(found, found.brier, expecting),
         savings={way: _saving(found, way) for way in _matching(found)} if table.priced else {},
         calibration=expectations.calibration(found),

@@ -89,6 +89,12 @@ class Measured:
         top = self.expected(seed).argmax(axis=1)
         return np.asarray(score[np.arange(len(score)), top] - score[:, self.problems[seed].single])
 
+    def sure(self, seed: int) -> Floats:
+        """Return Pointsman's change against the best single model under ``best`` with its usual caution."""
+        score, _ = self.outcomes(seed)
+        pick = self.results[seed][OWN]["sure"].astype(np.int64)
+        return np.asarray(score[np.arange(len(score)), pick] - score[:, self.problems[seed].single])
+
     def brier(self, seed: int, way: str) -> Floats:
         """Return the squared error of what a way expects, averaged over the models that were seen."""
         score, _ = self.outcomes(seed)

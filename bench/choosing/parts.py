@@ -5,8 +5,6 @@ kept in the cache, named by a digest of the tables and of all code of ours that 
 measured again. A part that takes minutes keeps single measurements in the cache as well, so that it can be interrupted.
 """
 
-import ast
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -16,16 +14,10 @@ from typing import Final, Protocol, cast
 import msgspec
 
 from choosing.floors import Floor
+from choosing.kept import digest, sources
 
 PARTS: Final[tuple[str, ...]] = ("budget", "robustness")
 """Modules of this package, in the order in which they stand in the document."""
-
-_BENCH: Final = Path(__file__).parents[1]
-_SOURCES: Final = {
-    "pointsman": _BENCH.parent / "src" / "pointsman",
-    "choosing": _BENCH / "choosing",
-    "harness": _BENCH / "harness",
-}
 
 
 @dataclass(frozen=True)
@@ -66,38 +58,3 @@ def _found(part: Part, name: str, tables: Path, cache: Path, stamp: str, tell: C
         draft.replace(path)
     tell(f"{part.NAME}, measured")
     return msgspec.json.decode(path.read_bytes(), type=Found)
-
-
-def sources(module: str) -> list[Path]:
-    """Return the file of a module, and those of all modules of ours that it imports, and so on."""
-    found: set[Path] = set()
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        file = _file(name)
-        if file is None or file in found:
-            continue
-        found.add(file)
-        for node in ast.walk(ast.parse(file.read_bytes())):
-            if isinstance(node, ast.ImportFrom) and node.module:
-                waiting += [node.module, *(f"{node.module}.{one.name}" for one in node.names)]
-            elif isinstance(node, ast.Import):
-                waiting += [one.name for one in node.names]
-    return sorted(found)
-
-
-def _file(module: str) -> Path | None:
-    """Return the file of a module or package of ours; None: it is somebody else's, or no module."""
-    package, *below = module.split(".")
-    if package not in _SOURCES:
-        return None
-    place = _SOURCES[package].joinpath(*below)
-    return next((file for file in (place.with_suffix(".py"), place / "__init__.py") if file.exists()), None)
-
-
-def digest(paths: Sequence[Path]) -> str:
-    """Return a digest of the contents of files."""
-    total = hashlib.sha256()
-    for path in paths:
-        total.update(path.read_bytes())
-    return total.hexdigest()[:8]

@@ -204,11 +204,12 @@ def _accuracy(tables: Sequence[Figures]) -> str:
         + " | ".join(points(each.accuracy.others[baselines.SINGLE].ahead) for each in tables)
         + " |"
     )
+    lines.append("| the same, with its usual caution | " + " | ".join(points(each.sure) for each in tables) + " |")
     lines.append("| the same, choosing always | " + " | ".join(points(each.always) for each in tables) + " |")
     alone = ", ".join(f"{each.name} {each.alone[0]} of {len(each.seeds)}" for each in tables)
     told = (
-        f"Splits in which one model was said to suffice: {alone}. *Choosing always* takes the highest expectation for every "
-        "prompt, whether or not that was shown to pay on the fit part."
+        f"Splits in which one model was said to suffice (`caution = 0`): {alone}. *Choosing always* takes the highest "
+        "expectation for every prompt, whether or not that was shown to pay on the fit part."
     )
     return head + "\n" + "\n".join(lines) + "\n\n" + told
 

@@ -21,13 +21,14 @@ from choosing import rows
 from choosing.floors import Floor, Verdict
 from choosing.parts import Found
 from choosing.problems import TOLERANCE
-from choosing.statistics import Floats, Indices
+from choosing.statistics import Indices
 from choosing.transformations import SIX, SUFFIXES, Transformation
 from pointsman.core.chat import ChatRequest, Message, Text
 from pointsman.core.routing import Deployment, Objective
 from pointsman.policy import features, model
+from pointsman.policy.bound import Step
 from pointsman.policy.teach import Lesson, teach
-from pointsman.policy.trade import choices, resolve
+from pointsman.policy.trade import resolve
 
 NAME: Final = "robustness"
 SEED: Final = 0
@@ -40,11 +41,10 @@ _MORE: Final = 0.05
 
 @dataclass(frozen=True)
 class Chooser:
-    """A learned policy with its resolved objective: of M models ``serving`` may be chosen, ``dearest`` among them."""
+    """A learned policy with its resolved objective, a ``step`` of the trade-off; ``dearest`` is of those that may serve."""
 
     lesson: Lesson
-    serving: Indices
-    value_nano: int | None
+    step: Step
     dearest: int
 
     @staticmethod
@@ -55,9 +55,10 @@ class Chooser:
         home = names[int(table.score[fit].mean(axis=0).argmax())]
         aim = Objective("match", tolerance=TOLERANCE) if table.priced else Objective("best")
         trade = resolve(aim, lesson.evidence, home, np.random.default_rng(0))
-        serving = np.array([place for place, name in enumerate(names) if name in trade.chosen or name == home])
+        step = Step(trade.value_nano, tuple(name for name in names if name in trade.chosen or name == home))
+        serving = np.array([names.index(name) for name in step.serving])
         cost = table.paid[fit].mean(axis=0) if table.priced else table.score[fit].mean(axis=0)
-        return Chooser(lesson, serving, trade.value_nano, int(serving[cost[serving].argmax()]))
+        return Chooser(lesson, step, int(serving[cost[serving].argmax()]))
 
     def __call__(self, texts: Sequence[str]) -> Indices:
         """Return the model chosen for each text."""
@@ -65,17 +66,11 @@ class Chooser:
         vectors = np.frombuffer(b"".join(features.vectors(requests)), dtype=np.uint8).reshape(len(texts), -1)
         tokens = np.array([features.input_tokens(request) for request in requests], dtype=np.float64)
         found = model.estimate(self.lesson.policy, vectors, [""] * len(texts))
-        return np.asarray(self.serving[choices(found.quality[:, self.serving], self._cost(found, tokens), self.value_nano)])
-
-    def _cost(self, found: model.Estimates, tokens: Floats) -> Floats:
         names = self.lesson.policy.deployments
-        return np.stack(
-            [
-                model.expected_cost(found, int(place), tokens, Deployment(names[place], "table", "", ""))
-                for place in self.serving
-            ],
-            axis=1,
-        )
+        costs = [
+            model.expected_cost(found, place, tokens, Deployment(one, "table", "", "")) for place, one in enumerate(names)
+        ]
+        return self.step.picks(names, found.quality, np.stack(costs, axis=1))
 
 
 @dataclass(frozen=True)
@@ -84,7 +79,7 @@ class Moved:
 
     ``stayed`` is, by transformation: how many of the decisions for another than the best single model stayed, of how many;
     and how many of all stayed, of how many. ``shares`` are those of the dearest model: as it is, the largest with a listed
-    suffix, with the suffix that was found, and with as many words at random; ``dearest`` says whether costs are known.
+    suffix, with the suffix that was found, and with as many words at random; ``priced`` says whether costs are known.
     """
 
     table: str
@@ -158,7 +153,8 @@ _STAYED: Final = f"""\
 
 Decisions that stay as they were, of those for another model than the best single one (in brackets: of all), seed {SEED}.
 Costs known: `match` with a tolerance of a point; else `best`. The transformations are in
-`bench/choosing/transformations.py`; a text that has nothing to transform is not counted.
+`bench/choosing/transformations.py`; a text that has nothing to transform is not counted. The instruction line in another
+language is set before the prompt: prompts' own instructions are other people's texts, of which no translation is kept here.
 """
 
 _DEAREST: Final = f"""

@@ -5,7 +5,6 @@ changed code is measured again and an interrupted run goes on where it was. For 
 and instead of the code of the features what they are on this table: they are made faster more often than they are changed.
 """
 
-import ast
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from choosing import baselines, rows, text
+from choosing.kept import digest, sources
 from choosing.problems import Chosen, Problem
 from choosing.shipped import own
 from choosing.statistics import Indices
@@ -26,7 +26,11 @@ Result = dict[str, Any]  # arrays by name, as they are kept
 OWN: Final = "Pointsman"
 WAYS: Final = (OWN, baselines.LABEL, *baselines.DEPLOYABLE)
 _HERE: Final = Path(__file__).parent
-_SHIPPED: Final = _HERE.parents[1] / "src" / "pointsman"
+_SHARED: Final = (
+    _HERE / "rows.py",
+    _HERE / "problems.py",
+    _HERE.parents[1] / "src" / "pointsman" / "control" / "tables.py",
+)
 
 
 @dataclass
@@ -82,7 +86,7 @@ def runs(
 ) -> dict[int, dict[str, Result]]:
     """Return the results by seed and way, measuring those that are not kept. ``told`` hears of each that is there."""
     found: dict[int, dict[str, Result]] = {}
-    stamp = _digest([source.directory / f"{source.name}.parquet", source.directory / f"{source.name}.prompts.parquet"])
+    stamp = digest([source.directory / f"{source.name}.parquet", source.directory / f"{source.name}.prompts.parquet"])
     cache.mkdir(parents=True, exist_ok=True)
     for seed in seeds:
         found[seed] = {}
@@ -106,6 +110,7 @@ def _measured(table: rows.Table, way: str, seed: int, problem: Problem, fit: Ind
             "picks": mine.picks.astype(np.uint8),
             "match": mine.match.astype(np.uint8),
             "careful": mine.careful.astype(np.uint8),
+            "sure": mine.sure.astype(np.uint8),
             "quality": mine.quality.astype(np.float32),
             "tokens": mine.tokens.astype(np.float32),
             "high": mine.high.astype(np.float32),
@@ -128,27 +133,6 @@ def _keep(path: Path, result: Result) -> None:
 
 def _code(way: str, source: Source) -> str:
     """Return the digest of what a way depends on beside the files of the table."""
-    shared = [_HERE / "rows.py", _HERE / "problems.py", _SHIPPED / "control" / "tables.py"]
     if way != OWN:
-        return _digest([*shared, _HERE / "text.py", _HERE / "baselines.py"])
-    shipped: set[Path] = set()
-    _follow(_HERE / "shipped.py", shipped)
-    return _digest([*shared, *sorted(shipped)]) + source.vectors
-
-
-def _follow(path: Path, found: set[Path]) -> None:
-    """Add a file, and what it imports of the policy, and so on; but for the features, whose results are looked at."""
-    found.add(path)
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pointsman.policy"):
-            for name in [node.module or "", *(f"{node.module}.{one.name}" for one in node.names)]:
-                file = (_SHIPPED.parent / Path(*name.split("."))).with_suffix(".py")
-                if file.exists() and file not in found and name != features.__name__:
-                    _follow(file, found)
-
-
-def _digest(paths: Iterable[Path]) -> str:
-    total = hashlib.sha256()
-    for path in paths:
-        total.update(path.read_bytes())
-    return total.hexdigest()[:8]
+        return digest([*_SHARED, _HERE / "text.py", _HERE / "baselines.py"])
+    return digest([*_SHARED, *sources("choosing.shipped", but=features.__name__)]) + source.vectors

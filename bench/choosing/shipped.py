@@ -18,7 +18,8 @@ class Own:
     """What Pointsman makes of q prompts asked, of M models.
 
     ``picks`` (TRADES, q) by value of a right answer, the first under the objective ``best``; ``match`` (q,) under the
-    objective of that name with a tolerance of one point as an even bet, ``careful`` (q,) with its usual caution;
+    objective of that name with a tolerance of one point; both as an even bet, ``sure`` and ``careful`` (q,) with the usual
+    caution;
     ``quality`` (q, M), and of output tokens the median and the 90th percentile, ``tokens`` and ``high`` (q, M), as
     predicted; ``alone`` whether one model was said to suffice under ``best`` and under ``match``.
     """
@@ -26,6 +27,7 @@ class Own:
     picks: Indices
     match: Indices
     careful: Indices
+    sure: Indices
     quality: Floats
     tokens: Floats
     high: Floats
@@ -55,13 +57,15 @@ def own(table: Table, problem: Problem, fit: Indices, asked: Indices) -> Own:
         serving = np.array([place for place, name in enumerate(names) if name in trade.chosen or name == home])
         return trade, serving[choices(found.quality[:, serving], cost[:, serving], trade.value_nano)]
 
-    best, top = resolved(Objective("best"))
+    best, top = resolved(Objective("best", caution=0.0))
+    _, sure = resolved(Objective("best"))
     near, match = resolved(Objective("match", tolerance=TOLERANCE, caution=0.0)) if table.priced else (best, top)
-    _, careful = resolved(Objective("match", tolerance=TOLERANCE)) if table.priced else (best, top)
+    _, careful = resolved(Objective("match", tolerance=TOLERANCE)) if table.priced else (best, sure)
     return Own(
         picks=np.stack([top, *(choices(found.quality, cost, value) for value in problem.values[1:])]),
         match=match,
         careful=careful,
+        sure=sure,
         quality=found.quality.astype(np.float64),
         tokens=model.at_quantile(lesson.policy, found, model.MEDIAN).tokens.astype(np.float64),
         high=model.at_quantile(lesson.policy, found, model.HIGH).tokens.astype(np.float64),

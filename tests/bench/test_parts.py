@@ -7,7 +7,7 @@ import pytest
 
 import choosing
 import routing
-from choosing import parts
+from choosing import kept, parts
 from choosing.floors import Floor
 
 PROBE = """
@@ -37,7 +37,7 @@ def probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (package / "helped.py").write_text("COUNT = 1\n", "utf-8")
     (tmp_path / "one.parquet").write_bytes(b"rows")
     monkeypatch.setattr(choosing, "__path__", [*choosing.__path__, str(package)])
-    monkeypatch.setitem(parts._SOURCES, "choosing", package)
+    monkeypatch.setitem(kept._SOURCES, "choosing", package)
     for name in ("choosing.probe", "choosing.helped"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     return tmp_path
@@ -68,12 +68,12 @@ def test_changed_code_below_a_part_or_a_changed_table_is_measured_again(probe: P
 
 
 def test_what_a_part_imports_is_followed() -> None:
-    names = {path.name for path in parts.sources("choosing.parts")}
+    names = {path.name for path in kept.sources("choosing.parts")}
     assert {"parts.py", "floors.py", "figures.py", "trade.py"} <= names
 
 
 def test_every_part_is_there() -> None:
-    assert all(parts.sources(f"choosing.{name}") for name in parts.PARTS)
+    assert all(kept.sources(f"choosing.{name}") for name in parts.PARTS)
 
 
 def test_a_part_alone_is_told_with_its_floors(

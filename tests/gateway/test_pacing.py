@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from msgspec.structs import replace
 from tests.gateway.conftest import Rig, Start, a_snapshot, answer_whole
 
 from pointsman.core.price import Price, Rates
-from pointsman.core.routing import Deployment, Objective, Plan, Route
+from pointsman.core.record import Attempt, ExchangeRecord
+from pointsman.core.routing import Decision, Deployment, Objective, Plan, Prediction, Route
 from pointsman.gateway.pacing import Paces
 from pointsman.policy import features, model
 from pointsman.policy.outcomes import Outcomes
@@ -66,3 +68,17 @@ def test_other_objectives_have_no_pace() -> None:
     route = Route("auto", DEAR, (), Objective("match"), 0.05, {})
     assert Paces().factor(route) == 1.0
     assert Paces().factor(None) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("outcome", "cost_nano", "dearer"), [("error", None, False), ("client_gone", None, True), ("error", 10**6, True)]
+)
+def test_what_failed_costs_nothing_and_what_nobody_counted_what_was_expected(
+    outcome: Literal["error", "client_gone"], cost_nano: int | None, dearer: bool
+) -> None:
+    route = Route("auto", DEAR, (), Objective("budget", usd_per_1000=0.165), 0.05, {})
+    chosen = Decision(DEAR, (), (DEAR,), (1.0,), "auto", "policy", "", predictions=(Prediction(DEAR, 0.9, 0.1, 300_000),))
+    attempts = (Attempt(DEAR, "first", 0, cost_nano=cost_nano),)
+    paces = Paces()
+    paces.note(route, ExchangeRecord("1", 0, "auto", "f", outcome, 500, chosen, attempts, "auto"))
+    assert (paces.factor(route) < 1) == dearer

@@ -101,7 +101,7 @@ def show(console: Console, taught: Taught) -> None:
             "not tested: `--tested` tests it on prompts set apart"
         )
     if trade.one_model is not None:
-        console.print(f"one model suffices here: {trade.one_model}. Choosing per request is not expected to beat it.")
+        console.print(f"one model suffices here: {trade.one_model}. Choosing per request was not shown to beat it.")
         if trade.one_model == taught.reference:
             console.print("it is the reference: nothing else is accepted, not even to stand in for it")
         return

@@ -81,9 +81,12 @@ class Objective(Struct, frozen=True):
     best    highest predicted quality
     match   cheapest within ``tolerance`` (quality, 0.01 is one point) of the reference, on average; with a ``confidence``
             (0.95) only what passed a test of that on judgements set apart, else what is estimated to be within it, with
-            ``caution``: so many standard errors are kept from the tolerance. With 0 it is an even bet
+            ``caution`` standard errors to spare
     budget  best quality at an average of ``usd_per_1000`` per 1,000 requests
     worth   a right answer is worth ``usd_per_answer``
+
+    With the usual ``caution``, 1, one deployment serves all unless choosing per request is certainly better; with 0, an even
+    bet, unless it is expected to be.
     """
 
     kind: ObjectiveKind = "match"
@@ -134,7 +137,7 @@ class Plan(Struct, frozen=True):
     control share); the rest stays on the reference.
     ``value_nano`` is what a right answer is worth to the objective, in nano-dollars, as resolved when the plan was
     published; None means that cost only breaks ties. ``one_model`` names the single deployment to use where choosing per
-    request is not expected to beat it; ``policy`` the snapshot's policy that chooses otherwise (empty: the route's).
+    request was not shown to beat it; ``policy`` the snapshot's policy that chooses otherwise (empty: the route's).
     ``tested`` is the bound that what is accepted was tested for (None: it is estimated, or nothing is accepted).
     """
 

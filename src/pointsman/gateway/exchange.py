@@ -362,8 +362,8 @@ class Exchange:
             prompt=_prompt(self._request) if snapshot.store_prompts else "",
         )
         self._with.journal.put(record, self._request if later else None, len(self._body))
-        if self._route and self._decision is not None:
-            self._with.paces.note(snapshot.routes[self._route], self._decision, record.cost_nano)
+        if self._route:
+            self._with.paces.note(snapshot.routes[self._route], record)
         served = record.served_by
         if served is not None:
             self._remember(served.deployment)

@@ -4,7 +4,8 @@ Each worker keeps the average of its own requests, and so all of them that of th
 """
 
 from pointsman.core.price import NANO_PER_USD
-from pointsman.core.routing import Decision, Route
+from pointsman.core.record import ExchangeRecord
+from pointsman.core.routing import Route
 from pointsman.policy.pace import Pace, paid
 
 _EVEN = Pace()
@@ -20,12 +21,17 @@ class Paces:
         """Return what a route's worth of a right answer is multiplied by: 1 where it has no budget."""
         return self._of.get(route.name, _EVEN).factor if route is not None and route.objective.kind == "budget" else 1.0
 
-    def note(self, route: Route, decision: Decision, cost_nano: int | None) -> None:
-        """Note what a request cost, or else was expected to, where choosing acts on its route's budget."""
-        budget = route.objective.usd_per_1000
-        if route.objective.kind != "budget" or not budget or decision.mode not in ("canary", "auto"):
+    def note(self, route: Route, record: ExchangeRecord) -> None:
+        """Note what a request cost where choosing acts on its route's budget.
+
+        An answer whose cost nobody told cost what was expected of it; what failed, and is not known to have cost, nothing.
+        """
+        budget, decision = route.objective.usd_per_1000, record.decision
+        if route.objective.kind != "budget" or not budget or decision is None or decision.mode not in ("canary", "auto"):
             return
-        expected = decision.predicted(decision.chosen)
-        cost = expected.cost_nano if cost_nano is None and expected is not None else cost_nano
+        cost = record.cost_nano
+        if cost is None and record.outcome != "error":
+            expected = decision.predicted(record.attempts[-1].deployment if record.attempts else decision.chosen)
+            cost = expected.cost_nano if expected is not None else None
         if cost is not None:
             self._of[route.name] = paid(self._of.get(route.name, _EVEN), cost, budget * NANO_PER_USD / 1000)

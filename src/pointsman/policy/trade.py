@@ -2,18 +2,18 @@
 
 Strategy: walk down from "only quality counts" through ever smaller values of a right answer. At each, choose for every
 graded prompt by predictions that were made without it, and add up what the chosen answers scored and cost. Then ask whether
-choosing per request was worth it at all: where it is not expected to beat the best single deployment, one suffices. What
-is expected decides, without asking for more certainty: either error costs the same, and on average, where choosing seems
-better, it is.
+choosing per request was worth it at all: where the gain over the best single deployment is not certain (95 %), one suffices.
+That is for the usual caution; with an even bet (``Objective.caution`` 0) what is expected decides, and in between the way
+from the gain's mean to its lower bound is kept in part.
 
 Laws: nothing is judged by a prediction that had seen it; what was never seen adds no certainty, and a deployment that hardly
 was is never chosen. ``match`` is the cheapest that holds its tolerance on later requests too, and that takes three things:
 with caution (``Objective.caution``) it keeps standard errors from the tolerance; as less value cannot buy more quality, it
 pools what was seen at neighbouring values where luck says otherwise, so that no value is picked for its luck; and with
 caution it sells no quality far below what the whole tolerance would fetch (``LEAST``), for where a last bit of loss saves
-next to nothing, how far to go would be decided by luck alone. It is then judged by money, which must certainly be saved, for
-within its tolerance quality is as good as the same. One deployment for everything is allowed where its loss is certainly
-(95 %, over all that are tried) within it: the cheapest of many that pass is the luckiest.
+next to nothing, how far to go would be decided by luck alone. It is then judged by money, for within its tolerance quality
+is as good as the same. One deployment for everything is allowed where its loss is certainly (95 %, over all that are tried)
+within it: the cheapest of many that pass is the luckiest.
 """
 
 from collections.abc import Callable, Sequence
@@ -43,9 +43,9 @@ class Trade(Struct, frozen=True):
     """A resolved objective.
 
     ``value_nano`` is what one unit of quality is worth (None: only quality counts); ``one_model`` is set where choosing per
-    request is not expected to beat it (``match``: was not certainly cheaper). ``fixed`` is the best single deployment that
-    the objective allows; ``gain`` is what choosing adds to its utility (low, mean, high at 95 %), in nano-dollars a request
-    (``match``: the money saved), or in quality where only that counts.
+    request was not shown to beat it. ``fixed`` is the best single deployment that the objective allows; ``gain`` is what
+    choosing adds to its utility (low, mean, high at 95 %), in nano-dollars a request (``match``: the money saved), or in
+    quality where only that counts.
     It is measured on the prompts that the value was chosen on: held out from learning, not from choosing.
     ``chosen`` are the deployments that choosing per request chose at least once.
     ``quality`` and ``cost_nano`` are held-out means per request of what is used, ``choosing`` those of choosing per request.
@@ -176,12 +176,11 @@ def resolve(
     rows = np.arange(len(chosen))
     if objective.kind == "match":
         gain = interval(evidence.spent_nano[:, best] - evidence.spent_nano[rows, chosen], rng)
-        pays = gain[0] > 0
     else:
         gain = interval(evidence.utility(chosen, value) - evidence.utility(best, value), rng)
-        pays = gain[1] > 0
+    low, mean, _ = gain
     choosing = (float(evidence.score[rows, chosen].mean()), float(evidence.spent_nano[rows, chosen].mean()))
-    suffices = not pays or _NEVER in allowed
+    suffices = mean - objective.caution * (mean - low) <= 0 or _NEVER in allowed
     fixed = (float(evidence.score[:, best].mean()), float(evidence.spent_nano[:, best].mean()))
     used = fixed if suffices else choosing
     name = evidence.deployments[best]
@@ -235,7 +234,8 @@ def _match(objective: Objective, evidence: Evidence, home: int, least: float) ->
 
     def lowest(chosen: Indices) -> float:
         change = evidence.score[rows, chosen] - evidence.score[:, home]
-        return _least(change, sure if (chosen == chosen[0]).all() else objective.caution)
+        errors = sure if (chosen == chosen[0]).all() else objective.caution
+        return float(change.mean() - errors * change.std() / np.sqrt(len(change)))
 
     def within(tries: Sequence[float | None]) -> int:
         found = _falling([lowest(evidence.choices(value)) for value in tries])
@@ -256,11 +256,6 @@ def _match(objective: Objective, evidence: Evidence, home: int, least: float) ->
         return None, allowed
     saved = float((evidence.spent_nano[:, home] - evidence.spent_nano[rows, evidence.choices(value)]).mean())
     return max(value, min(least * saved / objective.tolerance, values(evidence)[0])), allowed
-
-
-def _least(change: Floats, errors: float) -> float:
-    """Return the mean less so many standard errors."""
-    return float(change.mean() - errors * change.std() / np.sqrt(len(change)))
 
 
 def _closer(tries: list[float | None], place: int) -> list[float | None]:

@@ -95,6 +95,9 @@ def test_the_documented_example_says_what_the_documentation_says() -> None:
 
 def test_an_even_bet_is_a_caution_of_none() -> None:
     assert parse(b"[routes.auto]\ncaution = 0", "it").routes["auto"].objective == Objective("match", caution=0.0)
+    assert parse(b"[routes.auto]\nobjective = 'best'\ncaution = 0", "it").routes["auto"].objective == Objective(
+        "best", caution=0.0
+    )
     assert parse(b"[routes.auto]", "it").routes["auto"].objective.caution == 1.0
 
 

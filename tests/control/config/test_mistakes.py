@@ -333,11 +333,6 @@ confidence = 0.95  #!
 [routes.auto]
 caution = 9  #!
 
-== a caution where no tolerance is kept: no effect with objective = "best"; remove it
-[routes.auto]
-objective = "best"
-caution = 0  #!
-
 == a tolerance meant as a fraction: tolerances are in points: write 2 for 2 %
 [routes.auto]
 tolerance = 0.02  #!

@@ -79,8 +79,7 @@ def _objective(table: Table) -> Objective:
     }
     confidence = table.number("confidence", "0.5", "0.999")
     caution = table.number("caution", "0", "3")
-    of_match = dict.fromkeys(("tolerance", "confidence", "caution"), "match")
-    own = {**of_match, "usd_per_1000": "budget", "usd_per_answer": "worth"}
+    own = {"tolerance": "match", "confidence": "match", "usd_per_1000": "budget", "usd_per_answer": "worth"}
     for key, owner in own.items():
         if key in table and kind != owner:
             table.wrong(key, f'has no effect with objective = "{kind}"', f'remove it, or write objective = "{owner}"')
