@@ -11,7 +11,7 @@ from pointsman.control.compile import Compiled, compile_snapshot
 from pointsman.control.config import Config, parse
 from pointsman.control.publish import faults
 from pointsman.core import snapshot as snapshots
-from pointsman.core.routing import BoundTest, Plan, Pool, Trial
+from pointsman.core.routing import BoundTest, Ceiling, Plan, Pool, Trial
 from pointsman.core.snapshot import Snapshot
 
 TODAY = date(2026, 11, 24)
@@ -311,3 +311,20 @@ def test_a_pool_may_name_what_only_the_price_list_knows() -> None:
     text = FILE + '[deployments."house/g"]\nmodel_key = "gpt-5"\n[pools.g]\ndeployments = ["openai/gpt-5", "house/g"]\n'
     (pool,) = compiled(config(text)).snapshot.pools
     assert pool == Pool((("openai/gpt-5",), ("house/g",)), 0.1)
+
+
+def test_a_features_filters_replace_the_routes_one_by_one() -> None:
+    text = FILE.replace("[features.plain]\n", '[features.plain]\nallow = ["openai/*", "house/mid"]\nanswer_s = 9\n')
+    text = text.replace("[routes.auto]\n", '[routes.auto]\nfirst_token_s = 1.5\nallow = ["openai/gpt-5", "house/*"]\n')
+    plans = compiled(config(text)).snapshot.routes["auto"].plans
+    assert (plans["*"].allow, plans["*"].ceiling) == (("openai/gpt-5", "house/*"), Ceiling(1.5))
+    assert (plans["plain"].allow, plans["plain"].ceiling) == (("openai/*", "house/mid"), Ceiling(1.5, 9.0))
+    assert compiled(config()).snapshot.routes["auto"].plans["*"].ceiling is None
+    assert [plans["plain"].allows(name) for name in ("openai/x", "house/mid", "house/small")] == [True, True, False]
+
+
+def test_a_trial_of_the_routes_candidates_leaves_out_who_may_not_answer() -> None:
+    text = FILE.replace('candidates = ["house/small"]\ntrial', 'allow = ["openai/*", "house/small"]\ntrial')
+    trial = compiled(config(text)).snapshot.routes["auto"].plans["tried"].trial
+    assert trial is not None
+    assert trial.candidates == ("house/small",), "house/mid, which has no price, is not missed"

@@ -47,6 +47,12 @@ def snapshot(grader: Grader | None = Grader("exact"), reference: str | None = "z
     )
 
 
+def barred() -> Snapshot:
+    before = snapshot()
+    plan = replace(before.routes["auto"].plans["*"], allow=("zoo/big",))
+    return replace(before, routes={"auto": replace(before.routes["auto"], plans={"*": plan})})
+
+
 def row(candidate: str = "zoo/small", kind: VerdictKind = "ready", cost: float = 0.3, reference: str = "zoo/big") -> Row:
     change = Interval(-0.004, -0.021, 0.013, 612)
     return Row("extraction", reference, candidate, JUDGED, change, 0, Ratio(cost, cost, cost, 612), kind, 0.05)
@@ -101,6 +107,8 @@ def test_the_plans_reference_may_be_the_routes() -> None:
         (snapshot(Grader("judge", "zoo/big")), {}, "zoo/big cannot judge a trial that it takes part in"),
         (snapshot(Grader("judge", "zoo/tiny")), {}, "zoo/tiny cannot judge"),
         (snapshot(Grader("regex", "(")), {}, "regular expression"),
+        (barred(), {"candidates": ["zoo/small"]}, "zoo/small may not be tried"),
+        (barred(), {}, "no candidates"),
         (snapshot(), {"share": 0.0}, "share"),
         (snapshot(), {"tolerance": 5.0}, "tolerance"),
     ],

@@ -17,7 +17,7 @@ from pointsman.control.tables import read_outcomes
 from pointsman.control.verdict import round_up
 from pointsman.core import snapshot as snapshots
 from pointsman.core.errors import TableError
-from pointsman.core.routing import Objective
+from pointsman.core.routing import Objective, Plan
 from pointsman.policy.outcomes import Outcomes
 from pointsman.serve.workspace import Workspace, workspace_option
 
@@ -51,6 +51,8 @@ def command(workspace: Workspace, tables: tuple[Path, ...], route: str, out: Pat
         console.print('map them in the configuration, for example: [models] "name in the table" = "provider/model"')
     if out is None:
         outcomes = _callable(outcomes, unmapped)
+    if rules is not None and rules.filters.allow is not None:
+        outcomes = _allowed(outcomes, rules.filters.allow, route)
     reference = rules.reference if rules else None
     if out is not None and reference is not None and reference not in outcomes.deployments:
         console.print(f"the reference {reference} is not in the table: comparing with its best single model instead")
@@ -170,6 +172,15 @@ def _callable(outcomes: Outcomes, unmapped: tuple[str, ...]) -> Outcomes:
             "fewer than two models of the table are deployments of the configuration: map them under [models], "
             "or write a snapshot to look at with --out"
         )
+    return outcomes.columns(kept)
+
+
+def _allowed(outcomes: Outcomes, allow: tuple[str, ...], route: str) -> Outcomes:
+    """Return the columns that may answer on the route. Raises TableError when there is nothing to choose between."""
+    plan = Plan(EVERY, allow=allow)
+    kept = [place for place, name in enumerate(outcomes.deployments) if plan.allows(name)]
+    if len(kept) < 2:
+        raise TableError(f"fewer than two models of the table may answer on {route}: see allow in [routes.{route}]")
     return outcomes.columns(kept)
 
 

@@ -145,10 +145,19 @@ def _fresh(route: str, feature: str, rules: RouteRules) -> Plan:
     stated = own or rules.features.get(EVERY_FEATURE) or FeatureRules()
     reference = stated.reference or rules.reference
     candidates = tuple(name for name in stated.candidates or () if name != reference)
-    plan = Plan(feature, reference=reference, candidates=candidates, grader=stated.grader, tolerance=stated.tolerance)
+    filters = stated.filters.over(rules.filters)
+    plan = Plan(
+        feature,
+        reference=reference,
+        candidates=candidates,
+        grader=stated.grader,
+        tolerance=stated.tolerance,
+        allow=filters.allow or (),
+        ceiling=filters.ceiling,
+    )
     if own is None or own.trial is None or reference is None or own.grader is None:
         return plan
-    tried = candidates or tuple(name for name in rules.candidates if name != reference)
+    tried = candidates or tuple(name for name in rules.candidates if name != reference and plan.allows(name))
     trial = Trial(standing_id(route, feature, reference, own.grader), tried, own.trial.share, own.trial.cap_nano)
     return replace(plan, mode="trial", trial=trial)
 

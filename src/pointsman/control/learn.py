@@ -161,7 +161,7 @@ def act_on(snapshot: Snapshot, route: str, taught: Taught, *, now_ms: int) -> Sn
     if found.reference is None:
         raise TableError(f'the route {route} has no reference: set reference = "provider/model" in [routes.{route}]')
     wanted = [name for name in taught.serving if name != found.reference]
-    accepted = tuple(name for name in wanted if name in snapshot.deployments)
+    accepted = tuple(name for name in wanted if name in snapshot.deployments and found.plans[EVERY].allows(name))
     whole = len(accepted) == len(wanted) > 0  # with fewer it chooses otherwise than it was tested to
     tested = taught.bound.tested if taught.bound is not None and whole else None
     plan = replace(

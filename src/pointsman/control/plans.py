@@ -98,8 +98,8 @@ def start_trial(
 
     Where none is named, the feature's own are tried, else the route's.
 
-    Raises PlanError when there is no reference, no check or judge, no candidate, an unknown deployment, or one without a
-    price (a cap of money cannot be kept without prices); when the judge is itself compared.
+    Raises PlanError when there is no reference, no check or judge, no candidate, an unknown deployment, one that may not
+    answer here, or one without a price (a cap of money cannot be kept without prices); when the judge is itself compared.
     """
     plan = plan_of(snapshot, route, feature)
     if plan.reference is None:
@@ -112,8 +112,12 @@ def start_trial(
             f'[features.{_key(feature)}] check = {{kind = "exact"}} or judge = "provider/model"'
         )
     check(plan.grader)
-    names = tuple(dict.fromkeys(candidates or plan.candidates or _route(snapshot, route).candidates))
+    routes = tuple(name for name in _route(snapshot, route).candidates if plan.allows(name))
+    names = tuple(dict.fromkeys(candidates or plan.candidates or routes))
     names = tuple(name for name in names if name != plan.reference)
+    barred = [name for name in names if not plan.allows(name)]
+    if barred:
+        raise PlanError(f"{', '.join(barred)} may not be tried: allow, in [routes.{route}] or of the feature, leaves it out")
     if not names:
         raise PlanError(f"no candidates: name some with --candidates, or set candidates = [...] in [routes.{route}]")
     if plan.grader.kind == "judge" and plan.grader.spec in (plan.reference, *names):

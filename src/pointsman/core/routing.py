@@ -118,6 +118,13 @@ class Trial(Struct, frozen=True):
     cap_nano: int
 
 
+class Ceiling(Struct, frozen=True):
+    """The most seconds that answers may be expected to take: until the first token of a stream, until the whole is there."""
+
+    first_token_s: float | None = None
+    answer_s: float | None = None
+
+
 class BoundTest(Struct, frozen=True):
     """A bound that passed its test: on ``judged`` requests that nothing was learned or chosen on, at a ``confidence``.
 
@@ -139,6 +146,8 @@ class Plan(Struct, frozen=True):
     published; None means that cost only breaks ties. ``one_model`` names the single deployment to use where choosing per
     request was not shown to beat it; ``policy`` the snapshot's policy that chooses otherwise (empty: the route's).
     ``tested`` is the bound that what is accepted was tested for (None: it is estimated, or nothing is accepted).
+    ``allow`` are the deployments that may answer at all, ``provider/model`` or ``provider/*`` (empty: all);
+    ``ceiling`` leaves out who is too slow while somebody else is not.
     """
 
     feature: str
@@ -155,6 +164,12 @@ class Plan(Struct, frozen=True):
     tolerance: float = 0.05
     since_ms: int = 0
     tested: BoundTest | None = None
+    allow: tuple[str, ...] = ()
+    ceiling: Ceiling | None = None
+
+    def allows(self, deployment: str) -> bool:
+        """Return whether a deployment may answer here."""
+        return not self.allow or deployment in self.allow or f"{deployment.partition('/')[0]}/*" in self.allow
 
 
 class Route(Struct, frozen=True):
@@ -190,15 +205,20 @@ class Context(Struct, frozen=True):
     feature: str
     needs: Needs
     vector: bytes = b""
+    streamed: bool = False
 
 
 class Prediction(Struct, frozen=True):
-    """What is expected of one deployment for one request: quality in [0, 1], its standard error, cost in nano-dollars."""
+    """What is expected of one deployment for one request.
+
+    Quality in [0, 1], its standard error, cost in nano-dollars, tokens of output; None: unknown.
+    """
 
     deployment: str
     quality: float | None = None
     quality_sd: float | None = None
     cost_nano: int | None = None
+    output_tokens: int | None = None
 
 
 class Decision(Struct, frozen=True):

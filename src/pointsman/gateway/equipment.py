@@ -12,6 +12,7 @@ from pointsman.gateway.ids import Ids
 from pointsman.gateway.journal import JournalWriter
 from pointsman.gateway.loads import Loads
 from pointsman.gateway.pacing import Paces
+from pointsman.gateway.speeds import Speeds
 from pointsman.upstream.interfaces import Transport
 
 
@@ -36,6 +37,7 @@ class Equipment:
     conversations: Conversations
     loads: Loads = field(default_factory=Loads)
     paces: Paces = field(default_factory=Paces)
+    speeds: Speeds = field(default_factory=Speeds)
     clock: Callable[[], float] = monotonic
     now_ms: Callable[[], int] = now_ms
     draw: Callable[[], float] = random

@@ -121,7 +121,7 @@ class Exchange:
             self._vector = features.vector(request)
         now = self._with.clock()
         state = self._state(now, target.route)
-        context = Context(self._feature, self._needs(target.route), self._vector)
+        context = Context(self._feature, self._needs(target.route), self._vector, request.stream)
         try:
             return decide.decide(current.snapshot, target, policy, context, state, self._with.draw())
         except GatewayError as error:
@@ -132,10 +132,11 @@ class Exchange:
     def _state(self, now: float, route: Route | None) -> State:
         """Return what is known now; how busy who is, only where deployments share requests."""
         cooling, pace = self._with.breakers.cooling(now), self._with.paces.factor(route)
+        speeds = self._with.speeds.now(now) if self._route in self._current.timed else {}
         if not self._current.pooled:
-            return State(cooling, self._current.hash, pace=pace)
+            return State(cooling, self._current.hash, pace=pace, speeds=speeds)
         holder = self._memory.holder(self._conversation) or ""
-        return State(cooling, self._current.hash, self._with.loads.now(now), holder, pace)
+        return State(cooling, self._current.hash, self._with.loads.now(now), holder, pace, speeds)
 
     def _needs(self, route: Route | None) -> Needs:
         """Return what the request needs. What nobody remembers of a provider's is taken to be with the reference."""
@@ -364,6 +365,8 @@ class Exchange:
         self._with.journal.put(record, self._request if later else None, len(self._body))
         if self._route:
             self._with.paces.note(snapshot.routes[self._route], record)
+        if self._current.timed:
+            self._with.speeds.note(record, ended)
         served = record.served_by
         if served is not None:
             self._remember(served.deployment)

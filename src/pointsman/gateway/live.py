@@ -78,6 +78,9 @@ class Current:
         variants = any(one.variant is not None for one in snapshot.deployments.values())
         self.plain = self.dialects <= {"openai_chat"} and not variants
         self.pooled = frozenset(name for pool in snapshot.pools for name in pool.deployments)
+        self.timed = frozenset(
+            name for name, route in snapshot.routes.items() if any(plan.ceiling for plan in route.plans.values())
+        )
         self.timeouts = Timeouts(
             snapshot.limits.connect_s, snapshot.limits.first_byte_s, snapshot.limits.idle_s, snapshot.limits.total_s
         )

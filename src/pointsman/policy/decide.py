@@ -8,21 +8,26 @@ Laws: filters come before the draw and fail closed; the eligible set and every p
 draw; without evidence a route *is* its reference; who pins or names a model gets that model, whatever we think of it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from types import MappingProxyType
+from typing import Final, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pointsman.core.chat import ChatRequest
 from pointsman.core.errors import GatewayError
 from pointsman.core.routing import Context, Decision, Deployment, Needs, Plan, Prediction, Route
 from pointsman.core.snapshot import Snapshot
-from pointsman.policy import balance, features, model, objective
+from pointsman.policy import balance, features, latency, model, objective
 from pointsman.policy.balance import Load
+from pointsman.policy.latency import Speed
 from pointsman.policy.model import Policy
 
 _COOLING = "is cooling down after failures"
+_BARRED = "is not among those that may answer here"
+_NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
 _RETRY_SECONDS = 1.0
 _NAMES_SHOWN = 12
 _LONGEST_NAME = 512  # names of a provider's models are passed on unknown, and kept in records and headers
@@ -32,7 +37,8 @@ class State(Struct, frozen=True):
     """What the data plane knows right now: deployments that are cooling down, and the hash of the snapshot in use.
 
     ``loads`` is what is known of deployments that share requests; ``holder`` the one that the conversation is with; ``pace``
-    what the worth of a right answer is multiplied by so that a budget is kept (``policy/pace``).
+    what the worth of a right answer is multiplied by so that a budget is kept (``policy/pace``); ``speeds`` how fast who
+    answered lately.
     """
 
     cooling: frozenset[str] = frozenset()
@@ -40,6 +46,7 @@ class State(Struct, frozen=True):
     loads: dict[str, Load] = {}
     holder: str = ""
     pace: float = 1.0
+    speeds: dict[str, Speed] = {}
 
 
 class Target(Struct, frozen=True):
@@ -144,7 +151,14 @@ def decide(snapshot: Snapshot, target: Target, policy: Policy | None, context: C
     if policy is not None:
         same = {other: name for name in field.acting for other in snapshot.siblings(name)} if snapshot.pools else {}
         predictions = model.predict(policy, context, field.predictable(snapshot), same)
-    return _drawn(snapshot, plan, field, predictions, state, u)
+    if plan.ceiling is None:
+        return _drawn(snapshot, plan, field, predictions, state, u)
+    slow = latency.too_slow(plan.ceiling, (d.name for d in field.eligible), predictions, state.speeds, context)
+    quick = _Field.of(snapshot, plan, reference, context.needs, state, slow) if slow else field
+    if quick.home is None and not quick.acting:  # a late answer is better than none
+        late = _drawn(snapshot, plan, field, predictions, state, u)
+        return replace(late, why=f"{late.why}; nobody is within the ceiling on time")
+    return _drawn(snapshot, plan, quick, predictions, state, u)
 
 
 @dataclass(frozen=True)
@@ -164,18 +178,22 @@ class _Field:
     places: dict[str, dict[str, float]]
 
     @staticmethod
-    def of(snapshot: Snapshot, plan: Plan, reference: str, needs: Needs, state: State) -> "_Field":
-        key = deployment(snapshot, reference).model_key
+    def of(
+        snapshot: Snapshot, plan: Plan, reference: str, needs: Needs, state: State, slow: Mapping[str, str] = _NOBODY
+    ) -> "_Field":
+        trusted = deployment(snapshot, reference)
+        key = trusted.model_key
         same = [d.name for d in snapshot.deployments.values() if d.model_key == key and d.name != reference]
         accepted = plan.accepted if plan.mode in ("canary", "auto") else ()
         names = dict.fromkeys((reference, *accepted, *same))
         if snapshot.pools:
             names |= dict.fromkeys(sibling for name in tuple(names) for sibling in snapshot.siblings(name))
-        fit, excluded = _filtered((deployment(snapshot, name) for name in names), needs, state)
-        if not fit and unfit(deployment(snapshot, reference), needs) == _too_long(deployment(snapshot, reference), needs):
+        barred = {**{name: _BARRED for name in names if not plan.allows(name)}, **slow}
+        fit, excluded = _filtered((deployment(snapshot, name) for name in names), needs, state, barred)
+        if not fit and reference not in barred and unfit(trusted, needs) == _too_long(trusted, needs):
             # How many tokens a text has is our guess; who knows is the provider, and a reply that it would have given is
             # never withheld for a guess.
-            fit, cooling = _filtered((deployment(snapshot, reference),), Needs(), state)
+            fit, cooling = _filtered((trusted,), Needs(), state)
             excluded = {name: reason for name, reason in excluded.items() if name != reference} | cooling
         left = [d.name for d in fit]
         places = {name: _places(snapshot, name, left, state) for name in dict.fromkeys((reference, *accepted))}
@@ -282,12 +300,13 @@ def _as_asked(snapshot: Snapshot, target: Target, context: Context, state: State
 
 
 def _filtered(
-    deployments: Iterable[Deployment], needs: Needs, state: State
+    deployments: Iterable[Deployment], needs: Needs, state: State, barred: Mapping[str, str] = _NOBODY
 ) -> tuple[tuple[Deployment, ...], dict[str, str]]:
+    """Return who can serve, and who cannot with the reason; ``barred`` are those who may not, with theirs."""
     fit: list[Deployment] = []
     excluded: dict[str, str] = {}
     for one in deployments:
-        reason = unfit(one, needs) or (_COOLING if one.name in state.cooling else None)
+        reason = barred.get(one.name) or unfit(one, needs) or (_COOLING if one.name in state.cooling else None)
         if reason is None:
             fit.append(one)
         else:

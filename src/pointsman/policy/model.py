@@ -193,9 +193,12 @@ def predict(
             if one.price is None
             else cost.expected_one(context.needs.input_tokens, tokens[column], one.price)
         )
-        known = None if amount != amount else round(amount)  # noqa: PLR0124 - NaN: nothing was recorded
-        predictions.append(Prediction(one.name, quality[column], spread[column], known))
+        predictions.append(Prediction(one.name, quality[column], spread[column], _whole(amount), _whole(tokens[column])))
     return tuple(predictions)
+
+
+def _whole(amount: float) -> int | None:
+    return None if amount != amount else round(amount)  # noqa: PLR0124 - NaN: nothing was recorded
 
 
 def _pack(value: Any) -> Any:

@@ -395,6 +395,38 @@ check = {kind = "judge"}  #!
 judge = "house/small"  #!
 check = {kind = "exact"}
 
+== nobody allowed: allows nobody
+[routes.auto]
+allow = []  #!
+
+== a provider allowed that is none: no provider 'opnai' is configured
+[routes.auto]
+allow = ["opnai/*"]  #!
+
+== a deployment allowed that is none: 'openai/gpt-55' is not a deployment
+[routes.auto]
+allow = ["openai/gpt-55"]  #!
+
+== a reference that is not allowed: 'openai/gpt-5' is the reference in [routes.auto], and allow leaves it out
+[routes.auto]  #!
+reference = "openai/gpt-5"
+allow = ["house/*"]
+
+== a candidate that is not allowed: 'house/small' is the candidate in [routes.auto], and allow leaves it out
+[routes.auto]  #!
+reference = "openai/gpt-5"
+candidates = ["house/small"]
+allow = ["openai/*"]
+
+== a judge that is not allowed: 'openai/gpt-4.1' is the judge in [features.a], and allow leaves it out
+[features.a]  #!
+allow = ["house/*"]
+judge = "openai/gpt-4.1"
+
+== no time at all: above 0 and at most 3600
+[routes.auto]
+answer_s = 0  #!
+
 == a trial without a limit: has no limit of money; add cap_usd
 [routes.auto]
 reference = "openai/gpt-5"

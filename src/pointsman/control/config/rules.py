@@ -13,12 +13,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pointsman.control.config.callables import Callables
+from pointsman.control.config.filters import judge_allowed, read_filters
 from pointsman.control.config.reading import Report, Table
 from pointsman.control.config.values import DEFAULT_ROUTE, FeatureRules, RouteRules, StandingTrial
 from pointsman.control.grade import check as check_grader
 from pointsman.core.errors import ConfigError
 from pointsman.core.price import NANO_PER_USD
-from pointsman.core.routing import Grader, GraderKind, Objective, ObjectiveKind
+from pointsman.core.routing import Grader, GraderKind, Objective, ObjectiveKind, Plan
 
 OBJECTIVES: Final[tuple[ObjectiveKind, ...]] = ("match", "best", "budget", "worth")
 CHECKS: Final[tuple[GraderKind, ...]] = ("exact", "numeric", "regex", "json_schema", "json_fields", "python", "judge")
@@ -49,12 +50,15 @@ def read_routes(document: Table, callables: Callables) -> dict[str, RouteRules]:
         for key, feature in features.items():
             found = own.get(key) or shared[key]
             _judge_trial(found.table, table, feature, rules, callables)
+            judge_allowed(found.table, key, feature, rules)
+        judge_allowed(table, name, FeatureRules(candidates=rules.candidates), rules)
     if DEFAULT_ROUTE not in routes:
         features = {key: _join(feature, None) for key, feature in shared.items()}
         routes = {DEFAULT_ROUTE: RouteRules(features=features), **routes}
         if "routes" not in document:
             for key, feature in features.items():
                 _judge_trial(shared[key].table, None, feature, routes[DEFAULT_ROUTE], callables)
+                judge_allowed(shared[key].table, key, feature, routes[DEFAULT_ROUTE])
     return routes
 
 
@@ -66,7 +70,13 @@ def _route(table: Table, callables: Callables) -> RouteRules:
         what = f"{reference!r} is the reference, which is compared with the candidates"
         table.report.add((*table.path, "candidates", position), what, "remove it from candidates")
     control = table.number("control_share", "0", "0.5")
-    return RouteRules(reference, candidates, _objective(table), control_share=0.05 if control is None else float(control))
+    return RouteRules(
+        reference,
+        candidates,
+        _objective(table),
+        control_share=0.05 if control is None else float(control),
+        filters=read_filters(table, callables),
+    )
 
 
 def _objective(table: Table) -> Objective:
@@ -107,6 +117,7 @@ def _features(outer: Table, callables: Callables) -> "list[tuple[str, _Feature]]
             "tolerance": _float(_tolerance(table)),
             "grader": _grader(table, callables),
             "trial": _trial(table),
+            "filters": read_filters(table, callables),
         }
         table.finish()
         found.append((name, _Feature(table, {key: value for key, value in said.items() if value is not None})))
@@ -114,7 +125,10 @@ def _features(outer: Table, callables: Callables) -> "list[tuple[str, _Feature]]
 
 
 def _join(shared: _Feature | None, own: _Feature | None) -> FeatureRules:
-    return FeatureRules(**{**(shared.said if shared else {}), **(own.said if own else {})})
+    said = {**(shared.said if shared else {}), **(own.said if own else {})}
+    if shared and own:
+        said["filters"] = own.said["filters"].over(shared.said["filters"])
+    return FeatureRules(**said)
 
 
 def _deployment(table: Table, key: str, callables: Callables) -> str | None:
@@ -211,7 +225,8 @@ def _judge_trial(table: Table, outer: Table | None, feature: FeatureRules, route
     report: Report = table.report
     reference = feature.reference or route.reference
     candidates = route.candidates if feature.candidates is None else feature.candidates
-    candidates = tuple(name for name in candidates if name != reference)
+    allowed = Plan("", allow=feature.filters.over(route.filters).allow or ())
+    candidates = tuple(name for name in candidates if name != reference and allowed.allows(name))
     tables = [table] if outer is None else [table, outer]
     if reference is None and not any("reference" in one for one in tables):
         what = f"the trial in [{table.name}] has no reference to compare with"

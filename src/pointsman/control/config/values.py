@@ -7,7 +7,7 @@ integer nano-dollars, except in Objective.
 from msgspec import Struct, field
 
 from pointsman.control.prices import Own
-from pointsman.core.routing import Deployment, Grader, Objective, Provider
+from pointsman.core.routing import Ceiling, Deployment, Grader, Objective, Provider
 from pointsman.core.snapshot import ClientKey, Limits
 
 DEFAULT_ROUTE = "auto"
@@ -21,14 +21,37 @@ class StandingTrial(Struct, frozen=True):
     cap_nano: int
 
 
+class Filters(Struct, frozen=True):
+    """Who may answer, and the most seconds that it may be expected to take. None: not said."""
+
+    allow: tuple[str, ...] | None = None
+    first_token_s: float | None = None
+    answer_s: float | None = None
+
+    @property
+    def ceiling(self) -> Ceiling | None:
+        """The ceiling on time, None where there is none."""
+        said = (self.first_token_s, self.answer_s)
+        return None if said == (None, None) else Ceiling(*said)
+
+    def over(self, other: "Filters") -> "Filters":
+        """Return these, and the others' where these say nothing."""
+        return Filters(
+            other.allow if self.allow is None else self.allow,
+            other.first_token_s if self.first_token_s is None else self.first_token_s,
+            other.answer_s if self.answer_s is None else self.answer_s,
+        )
+
+
 class FeatureRules(Struct, frozen=True):
-    """What the owner says of one feature on one route. None: as the route says (reference, candidates)."""
+    """What the owner says of one feature on one route. None: as the route says."""
 
     reference: str | None = None
     candidates: tuple[str, ...] | None = None
     tolerance: float = 0.05
     grader: Grader | None = None
     trial: StandingTrial | None = None
+    filters: Filters = Filters()
 
 
 class RouteRules(Struct, frozen=True):
@@ -39,6 +62,7 @@ class RouteRules(Struct, frozen=True):
     objective: Objective = Objective()
     control_share: float = 0.05
     features: dict[str, FeatureRules] = {}
+    filters: Filters = Filters()
 
 
 class PoolRules(Struct, frozen=True):
