@@ -76,15 +76,16 @@ def expected(input_tokens: NDArray[np.float64], output_tokens: NDArray[np.float6
 
 def expected_one(input_tokens: int, output_tokens: float, price: Price) -> float:
     """Return the nano-dollars that one call with so many tokens costs on average: ``expected`` without arrays."""
-    rates = _rates(input_tokens, price)
-    tokens = input_tokens * float(rates.input) + output_tokens * float(rates.output)
-    return tokens * _NANO_PER_RATE + float(price.per_request) * NANO_PER_USD
+    long_above = price.long_above
+    taken, given, fixed = _floats(price, long_above is not None and input_tokens > long_above)
+    return (input_tokens * taken + output_tokens * given) * _NANO_PER_RATE + fixed
 
 
-def _rates(input_tokens: int, price: Price) -> Rates:
-    if price.long_above is not None and price.long_rates is not None and input_tokens > price.long_above:
-        return price.long_rates
-    return price.rates
+@lru_cache(_PRICES_KEPT)
+def _floats(price: Price, long: bool) -> tuple[float, float, float]:
+    """Return dollars per million tokens of input and of output, and nano-dollars per request."""
+    rates = price.long_rates if long and price.long_rates is not None else price.rates
+    return float(rates.input), float(rates.output), float(price.per_request) * NANO_PER_USD
 
 
 def _linear(input_tokens: NDArray[np.float64], output_tokens: NDArray[np.float64], rates: Rates) -> NDArray[np.float64]:

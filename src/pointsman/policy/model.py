@@ -184,7 +184,9 @@ def predict(
     columns = {name: column for column, name in enumerate(policy.deployments)}
     predictions = []
     for one in deployments:
-        column = columns.get(one.name, columns.get(same.get(one.name, "")))
+        column = columns.get(one.name)
+        if column is None and same:
+            column = columns.get(same.get(one.name, ""))
         if column is None:
             predictions.append(Prediction(one.name))
             continue
