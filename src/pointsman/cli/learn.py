@@ -2,16 +2,17 @@
 
 import datetime as dt
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pointsman.cli.figures import money, paper
 from pointsman.control.bound import learn_tested
 from pointsman.control.compile import all_deployments, compile_snapshot
-from pointsman.control.learn import EVERY, Bound, Taught, act_on, learn, named, on_its_own, weighable
+from pointsman.control.learn import EVERY, STEPS, Bound, Taught, act_on, learn, named, on_its_own, weighable
 from pointsman.control.plans import plan_of
 from pointsman.control.tables import read_outcomes
 from pointsman.control.verdict import round_up
@@ -60,9 +61,9 @@ def command(workspace: Workspace, tables: tuple[Path, ...], route: str, out: Pat
     if out is not None and not weighable(outcomes, known):
         console.print("no cost is known, by price or in the table: only quality is weighed")
         objective = Objective("best")
-    with Console().status("learning"):
-        way = learn_tested if tested or objective.confidence is not None else learn
-        taught = way(outcomes, objective, reference=reference, known=known)
+    way = learn_tested if tested or objective.confidence is not None else learn
+    with _steps() as tell:
+        taught = way(outcomes, objective, reference=reference, known=known, tell=tell)
     show(console, taught)
     if out is not None:
         snapshot = on_its_own(route, taught, known, objective)
@@ -162,6 +163,22 @@ def _read(tables: tuple[Path, ...]) -> Outcomes:
     with Progress(TextColumn("reading prompts"), TextColumn("{task.completed:,.0f}"), TimeElapsedColumn()) as bar:
         line = bar.add_task("", total=None)
         return read_outcomes(tables, advance=lambda count: bar.advance(line, count))
+
+
+@contextmanager
+def _steps() -> Iterator[Callable[[str], None]]:
+    """Show how far learning is, for as long as it lasts; what is given is told of each step as it begins."""
+    columns = (
+        TextColumn("learning"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns) as bar:
+        line = bar.add_task("", total=len(STEPS), completed=-1)
+        yield lambda step: bar.update(line, advance=1, description=step)
+        bar.update(line, completed=len(STEPS), description="")
 
 
 def _callable(outcomes: Outcomes, unmapped: tuple[str, ...]) -> Outcomes:

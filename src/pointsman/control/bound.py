@@ -12,7 +12,7 @@ the test said, and tests on the same prompts, takes another chance to err.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -26,14 +26,19 @@ from pointsman.core.errors import TableError
 from pointsman.core.routing import Deployment, Objective
 from pointsman.policy.bound import Step, holds, more, passed, walk
 from pointsman.policy.outcomes import Floats, Outcomes
-from pointsman.policy.teach import spent
+from pointsman.policy.teach import silent, spent
 from pointsman.policy.trade import FEWEST, Trade, interval
 
 CONFIDENCE: Final = 0.95
 
 
 def learn_tested(
-    outcomes: Outcomes, objective: Objective, *, reference: str | None = None, known: Mapping[str, Deployment]
+    outcomes: Outcomes,
+    objective: Objective,
+    *,
+    reference: str | None = None,
+    known: Mapping[str, Deployment],
+    tell: Callable[[str], None] = silent,
 ) -> Taught:
     """Learn on one half of a table, test on the other at the objective's confidence (95 % where it has none).
 
@@ -42,7 +47,7 @@ def learn_tested(
     if objective.kind != "match":
         raise TableError(f"only match promises a bound that can be tested, and the objective is {objective.kind}")
     rest, apart = set_apart(outcomes)
-    return tested_on(learn(rest, objective, reference=reference, known=known), apart, known)
+    return tested_on(learn(rest, objective, reference=reference, known=known, tell=tell), apart, known)
 
 
 def set_apart(outcomes: Outcomes) -> tuple[Outcomes, Outcomes]:

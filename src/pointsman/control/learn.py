@@ -10,7 +10,7 @@ suffices; where that is the reference, it goes on serving alone. A reference tha
 with, and is refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,14 +22,16 @@ from pointsman.core.errors import TableError
 from pointsman.core.routing import BoundTest, Deployment, Objective, Plan, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy import model
+from pointsman.policy import teach as teaching
 from pointsman.policy.model import Policy
 from pointsman.policy.outcomes import Floats, Outcomes
-from pointsman.policy.teach import Lesson, spent, teach
+from pointsman.policy.teach import Lesson, silent, spent, teach
 from pointsman.policy.trade import FEWEST, Evidence, Trade, resolve
 
 EVERY: Final = "*"
 LOOSE: Final = "table"  # the provider of models that no configuration knows
 SEED: Final = 0
+STEPS: Final = (*teaching.STEPS, "trade-off")
 
 
 @dataclass(frozen=True)
@@ -106,11 +108,17 @@ def weighable(outcomes: Outcomes, known: Mapping[str, Deployment]) -> bool:
 
 
 def learn(
-    outcomes: Outcomes, objective: Objective, *, reference: str | None = None, known: Mapping[str, Deployment]
+    outcomes: Outcomes,
+    objective: Objective,
+    *,
+    reference: str | None = None,
+    known: Mapping[str, Deployment],
+    tell: Callable[[str], None] = silent,
 ) -> Taught:
     """Teach a policy and resolve the objective. Without a reference the best single model of the table is compared with.
 
     What a model did not answer counts for that as it was predicted, so that answering easy prompts only makes none the best.
+    ``tell`` is told of each of ``STEPS`` as it begins.
     Raises TableError when there is too little to learn from, or the reference is not in the table.
     """
     if reference is not None and reference not in outcomes.deployments:
@@ -122,7 +130,8 @@ def learn(
         raise TableError(f"no answer of the reference {reference} is graded: add grades, or name another reference")
     deployments = [known[name] for name in outcomes.deployments if name in known]
     try:
-        lesson = teach(outcomes, deployments)
+        lesson = teach(outcomes, deployments, tell)
+        tell(STEPS[-1])
         evidence = lesson.evidence
         home = reference or evidence.deployments[_best_single(evidence)]
         trade = resolve(objective, evidence, home, np.random.default_rng(SEED))

@@ -8,7 +8,7 @@ a trade-off may be chosen on.
 Laws: linear in the number of rows; no chance; the order of rows and their repetition teach nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +24,11 @@ from pointsman.policy.trade import Evidence, earns
 
 FLAG_SIZE: Final = 0.15  # standard deviation of a structural feature, where a sketch as a whole has norm 1
 TASK_SIZE: Final = 0.6  # what a task that is certain weighs beside them
+STEPS: Final = ("features", "kinds of tasks", "costs", "lengths of answers", "quality")
+
+
+def silent(_step: str) -> None:
+    """Tell nobody how far learning is."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +51,10 @@ class Lesson:
         return Evidence.of(self.policy.deployments, self.quality, self.cost_nano, self.outcomes.score, self.spent_nano)
 
 
-def teach(outcomes: Outcomes, deployments: Sequence[Deployment] = ()) -> Lesson:
+def teach(outcomes: Outcomes, deployments: Sequence[Deployment] = (), tell: Callable[[str], None] = silent) -> Lesson:
     """Return what graded answers teach. ``deployments`` bring prices; columns without one keep their recorded costs.
+
+    ``tell`` is told of each of ``STEPS`` as it begins.
 
     A deployment of which nothing was graded is not learned. Raises ValueError for fewer than two rows or deployments.
     """
@@ -55,17 +62,23 @@ def teach(outcomes: Outcomes, deployments: Sequence[Deployment] = ()) -> Lesson:
     rows = outcomes.columns(np.flatnonzero(graded)).grouped()
     if len(rows) < 2 or len(rows.deployments) < 2:
         raise ValueError("learning needs at least two different prompts and two models")
+    step = iter(STEPS)
+    tell(next(step))
     flags = features.dense(rows.vectors)[:, : features.FLAGS]
     centre, spread = flags.mean(axis=0), flags.std(axis=0)
     scale = np.where(spread > 1e-3, FLAG_SIZE / np.maximum(spread, 1e-3), 0.0).astype(np.float32)
     axes = Axes.of(model.design(rows.vectors, centre, scale).astype(np.float64))
     folds = rows.folds(quality.FOLDS)
+    tell(next(step))
     tasks = Tasks.of(rows, axes.coordinates, folds)
     usual = tasks.chances.mean(axis=0)
     folded = Folded.of(np.hstack((axes.coordinates, TASK_SIZE * (tasks.chances - usual))), folds)
+    tell(next(step))
     recorded, held_recorded = spend.fit(rows.cost_nano, tasks.labels, tasks.chances, folded)
+    tell(next(step))
     tokens, held_tokens = spend.fit(rows.output_tokens, tasks.labels, tasks.chances, folded)
     costs = _at_prices(rows, held_tokens, held_recorded, deployments), spent(rows, deployments)
+    tell(next(step))
     learned, held_quality = _quality(rows, tasks, folded, costs)
     slopes, by_task = np.split(np.hstack((learned.slopes, recorded.slopes, tokens.slopes)), (axes.directions.shape[1],))
     maps = axes.directions @ np.hstack((tasks.slopes, slopes))
