@@ -7,7 +7,7 @@ import pytest
 from msgspec import structs
 from tests.policy.test_teach import NAMES, PRICED, table, vector
 
-from pointsman.control.learn import EVERY, act_on, learn, named, on_its_own, weighable
+from pointsman.control.learn import EVERY, STEPS, act_on, learn, named, on_its_own, weighable
 from pointsman.control.publish import _plan_faults
 from pointsman.core.errors import GatewayError, TableError
 from pointsman.core.routing import Context, Deployment, Needs, Objective, Plan, Route
@@ -53,6 +53,12 @@ def test_a_reference_without_grades_is_refused() -> None:
 
 def test_without_a_reference_the_best_single_model_is_compared_with() -> None:
     assert learn(table(), MATCH, known=KNOWN).reference == "p/big"
+
+
+def test_each_step_of_learning_is_told_once_as_it_begins() -> None:
+    told: list[str] = []
+    learn(table(), MATCH, reference="p/big", known=KNOWN, tell=told.append)
+    assert tuple(told) == STEPS
 
 
 def test_few_easy_answers_do_not_make_a_model_the_best() -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pointsman.cli.figures import money, paper
@@ -168,14 +169,8 @@ def _read(tables: tuple[Path, ...]) -> Outcomes:
 @contextmanager
 def _steps() -> Iterator[Callable[[str], None]]:
     """Show how far learning is, for as long as it lasts; what is given is told of each step as it begins."""
-    columns = (
-        TextColumn("learning"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns) as bar:
+    step = TextColumn("{task.description}")
+    with Progress(TextColumn("learning"), BarColumn(), MofNCompleteColumn(), step, TimeElapsedColumn()) as bar:
         line = bar.add_task("", total=len(STEPS), completed=-1)
         yield lambda step: bar.update(line, advance=1, description=step)
         bar.update(line, completed=len(STEPS), description="")
