@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pointsman.core.chat import Usage
 from pointsman.core.price import Price, Rates
-from pointsman.policy.cost import amount, expected, expected_one
+from pointsman.policy.cost import amount, expected, expected_ahead, expected_one
 
 RATE = st.decimals(min_value=0, max_value=1000, allow_nan=False, places=9) | st.just(Decimal(2) / 3)
 RATES = st.builds(Rates, RATE, RATE, st.none() | RATE, st.none() | RATE)
@@ -118,3 +118,47 @@ def test_estimates_broadcast_and_keep_what_is_unknown_unknown() -> None:
     assert table.shape == (2, 2)
     assert np.isnan(table[:, 1]).all()
     assert table[:, 0].tolist() == [3000 + 10**7, 4000 + 10**7]
+
+
+SHARE = st.floats(0, 1)
+TOKENS = st.integers(0, 400_000)
+
+
+def call_by_call(price: Price, tokens: int, output: float, warm: float, kept: float, calls: int, growth: float) -> float:
+    """What the docstring of ``expected_ahead`` says, one call after the other."""
+    total, before = 0.0, 0.0
+    for place in range(calls):
+        taken = tokens + growth * place
+        long = price.long_above is not None and price.long_rates is not None and taken > price.long_above
+        rates = price.long_rates if long and price.long_rates is not None else price.rates
+        read = min(warm, tokens) if place == 0 else kept * before
+        written = kept * (taken - read)
+        each = [(read, rates.cached), (written, rates.cache_written), (taken - read - written, None)]
+        total += sum(count * float(rates.input if rate is None else rate) for count, rate in each)
+        total += output * float(rates.output)
+        before = taken
+    return total * 1000 / calls + float(price.per_request) * 1e9
+
+
+@given(PRICES, TOKENS, st.floats(0, 5000), st.floats(0, 500_000), SHARE, st.integers(1, 60), st.integers(0, 20_000))
+def test_calls_to_come_cost_what_they_cost_one_by_one(
+    price: Price, tokens: int, output: float, warm: float, kept: float, calls: int, growth: int
+) -> None:
+    found = expected_ahead(tokens, output, price, warm=warm, kept=kept, calls=calls, growth=growth)
+    assert found == pytest.approx(call_by_call(price, tokens, output, warm, kept, calls, growth), rel=1e-9, abs=1e-3)
+
+
+@given(PRICES, TOKENS, st.floats(0, 5000))
+def test_one_call_without_a_cache_is_the_plain_expectation(price: Price, tokens: int, output: float) -> None:
+    alone = expected_ahead(tokens, output, price, warm=0.0, kept=0.0, calls=1, growth=800.0)
+    assert alone == pytest.approx(expected_one(tokens, output, price), rel=1e-9)
+
+
+@given(COUNT, COUNT, st.integers(0, 5000), PRICES)
+def test_an_expected_call_with_a_cache_is_the_amount_of_such_a_call(
+    cached: int, rest: int, output: int, price: Price
+) -> None:
+    """Everything that is not read is written: what Anthropic bills for a prompt whose last message is marked."""
+    usage = Usage(cached + rest, output, cached, rest)
+    found = expected_ahead(cached + rest, output, price, warm=cached, kept=1.0, calls=1, growth=0.0)
+    assert found == pytest.approx(amount(usage, price), rel=1e-9, abs=1)

@@ -10,7 +10,11 @@ from msgspec import Struct
 from pointsman.core.price import Price
 
 Mode = Literal["observe", "trial", "canary", "auto"]
+Arm = Literal["policy", "control", "forced", "reference", "pinned", "observed"]
 ObjectiveKind = Literal["best", "match", "budget", "worth"]
+CACHE_S = 300.0
+"""Anthropic's, and the shorter end of OpenAI's."""
+
 GraderKind = Literal["exact", "numeric", "regex", "json_schema", "json_fields", "python", "judge"]
 
 
@@ -19,7 +23,8 @@ class Provider(Struct, frozen=True):
 
     ``credential`` names a source and never holds a secret: ``none``, ``env:NAME``, ``file:PATH``, ``aws``, ``aws:PROFILE``,
     ``adc``, ``adc:FILE``, ``entra`` (see ``upstream/credentials``). ``quirks`` are named departures from the dialect (see
-    ``upstream/providers``).
+    ``upstream/providers``). ``cache_s`` says for how many seconds it keeps a prompt cached
+    that is not read again (0: never).
     """
 
     name: str
@@ -27,6 +32,7 @@ class Provider(Struct, frozen=True):
     credential: str = "none"
     dialect: str = "openai_chat"
     quirks: tuple[str, ...] = ()
+    cache_s: float = CACHE_S
 
 
 class Variant(Struct, frozen=True):
@@ -199,19 +205,41 @@ class Needs(Struct, frozen=True):
     held_by: str = ""
 
 
+class Outlook(Struct, frozen=True):
+    """What a request finds in providers' caches, and what is expected to follow it before the choice is made anew.
+
+    ``warm`` are tokens of its prompt that each deployment is expected to read from its cache, and ``kept`` the share, in
+    [0, 1], of what a call sends that the next one reads there; a deployment that is not named has nothing. ``calls`` are
+    expected, this one included, each ``growth`` tokens longer than the one before.
+    """
+
+    warm: dict[str, float] = {}
+    kept: dict[str, float] = {}
+    calls: int = 1
+    growth: float = 0.0
+
+
 class Context(Struct, frozen=True):
-    """What a decision may look at. ``vector`` is the versioned feature vector of ``policy/features`` (empty: none)."""
+    """What a decision may look at. ``vector`` is the versioned feature vector of ``policy/features`` (empty: none).
+
+    ``outlook`` is None where a request stands alone. ``loop``: the request brings results of tools, in the middle of an
+    agent's loop; ``stuck`` says in a few words how that is stuck (empty: it is not).
+    """
 
     feature: str
     needs: Needs
     vector: bytes = b""
     streamed: bool = False
+    outlook: Outlook | None = None
+    loop: bool = False
+    stuck: str = ""
 
 
 class Prediction(Struct, frozen=True):
     """What is expected of one deployment for one request.
 
-    Quality in [0, 1], its standard error, cost in nano-dollars, tokens of output; None: unknown.
+    Quality in [0, 1], its standard error, cost in nano-dollars, tokens of output; None: unknown. Where more calls are
+    expected to follow (``Outlook``), the cost is the mean of all of them, caches included.
     """
 
     deployment: str
@@ -227,8 +255,8 @@ class Decision(Struct, frozen=True):
     ``eligible`` and ``probabilities`` run in step: the chance each deployment had of being drawn, after filtering.
     ``arm`` is ``policy`` (the policy decided), ``control`` (held on the reference to measure against), ``forced`` (the
     reference could not take it, so that chance had no say), ``reference`` (no evidence yet, or none may be acted on),
-    ``pinned`` or ``observed`` (the client chose). ``excluded`` maps a deployment
-    that could not serve the request to the reason. ``why`` is one short sentence for people.
+    ``pinned`` or ``observed`` (the client chose); all through a conversation it is what was drawn at its start.
+    ``excluded`` maps a deployment that could not serve the request to the reason. ``why`` is one short sentence for people.
     ``pace`` is what the worth of a right answer was multiplied by to keep a budget.
     """
 
@@ -237,7 +265,7 @@ class Decision(Struct, frozen=True):
     eligible: tuple[str, ...]
     probabilities: tuple[float, ...]
     mode: Mode
-    arm: Literal["policy", "control", "forced", "reference", "pinned", "observed"]
+    arm: Arm
     why: str
     predictions: tuple[Prediction, ...] = ()
     excluded: dict[str, str] = {}

@@ -7,6 +7,7 @@ from time import monotonic, time_ns
 
 from pointsman.core.record import Sample
 from pointsman.gateway.conversations import Conversations
+from pointsman.gateway.courses import Courses
 from pointsman.gateway.health import Breakers
 from pointsman.gateway.ids import Ids
 from pointsman.gateway.journal import JournalWriter
@@ -38,6 +39,7 @@ class Equipment:
     loads: Loads = field(default_factory=Loads)
     paces: Paces = field(default_factory=Paces)
     speeds: Speeds = field(default_factory=Speeds)
+    courses: Courses = field(default_factory=Courses)
     clock: Callable[[], float] = monotonic
     now_ms: Callable[[], int] = now_ms
     draw: Callable[[], float] = random

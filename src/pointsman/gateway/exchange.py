@@ -25,6 +25,7 @@ from pointsman.gateway import heads, sampling
 from pointsman.gateway.answer import refuse
 from pointsman.gateway.attempt import Call, Failure, error_body, failed, is_stream, refused
 from pointsman.gateway.caller import Caller
+from pointsman.gateway.courses import Place
 from pointsman.gateway.equipment import Equipment
 from pointsman.gateway.flow import Flow
 from pointsman.gateway.live import Current, Way
@@ -33,6 +34,7 @@ from pointsman.gateway.relay import Relay
 from pointsman.gateway.server.message import Client, Headers, line
 from pointsman.gateway.translation import Translation
 from pointsman.policy import decide, features
+from pointsman.policy.conversation import acting
 from pointsman.policy.decide import State, Target
 from pointsman.upstream.interfaces import Reply, Request, Timeouts
 from pointsman.wire.answer import Answer
@@ -65,6 +67,7 @@ class Exchange:
         self._vector = b""
         self._decision: Decision | None = None
         self._trial: sampling.Standing | None = None
+        self._place: Place | None = None
         self._memory = equipment.conversations
         self._named = caller.conversation_of(request)
         self._conversation = ""
@@ -114,14 +117,19 @@ class Exchange:
         """Decide between deployments."""
         current, request = self._current, self._request
         policy = None
+        between: tuple[str, ...] = ()
         if target.route is not None:
             self._route = target.route.name
-            policy = current.policies.get(decide.plan_for(target.route, self._feature).policy or self._route)
+            plan = decide.plan_for(target.route, self._feature)
+            policy, between = current.policies.get(plan.policy or self._route), acting(target.route, plan)
         if policy is not None:
             self._vector = features.vector(request)
         now = self._with.clock()
-        state = self._state(now, target.route)
         context = Context(self._feature, self._needs(target.route), self._vector, request.stream)
+        if between:
+            self._place = self._with.courses.place(self._named, self._request, context, current.snapshot, between, now)
+            context = self._place.context
+        state = self._state(now, target.route)
         try:
             return decide.decide(current.snapshot, target, policy, context, state, self._with.draw())
         except GatewayError as error:
@@ -133,10 +141,10 @@ class Exchange:
         """Return what is known now; how busy who is, only where deployments share requests."""
         cooling, pace = self._with.breakers.cooling(now), self._with.paces.factor(route)
         speeds = self._with.speeds.now(now) if self._route in self._current.timed else {}
-        if not self._current.pooled:
-            return State(cooling, self._current.hash, pace=pace, speeds=speeds)
-        holder = self._memory.holder(self._conversation) or ""
-        return State(cooling, self._current.hash, self._with.loads.now(now), holder, pace, speeds)
+        course = self._place.course if self._place is not None else None
+        loads = self._with.loads.now(now) if self._current.pooled else {}
+        holder = course.deployment if course is not None else self._memory.holder(self._conversation) or ""
+        return State(cooling, self._current.hash, loads, holder, pace, speeds, course)
 
     def _needs(self, route: Route | None) -> Needs:
         """Return what the request needs. What nobody remembers of a provider's is taken to be with the reference."""
@@ -370,6 +378,8 @@ class Exchange:
         served = record.served_by
         if served is not None:
             self._remember(served.deployment)
+        if self._place is not None:
+            self._with.courses.note(self._place, record, calls[-1].started if calls else self._started)
         if self._trial is not None and self._outcome == "ok":
             self._sample(self._trial, record)
 

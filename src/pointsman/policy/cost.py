@@ -9,7 +9,7 @@ rates as a whole.
 """
 
 from functools import lru_cache
-from math import lcm
+from math import floor, lcm
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +86,36 @@ def _floats(price: Price, long: bool) -> tuple[float, float, float]:
     """Return dollars per million tokens of input and of output, and nano-dollars per request."""
     rates = price.long_rates if long and price.long_rates is not None else price.rates
     return float(rates.input), float(rates.output), float(price.per_request) * NANO_PER_USD
+
+
+def expected_ahead(
+    input_tokens: int, output_tokens: float, price: Price, *, warm: float, kept: float, calls: int, growth: float
+) -> float:
+    """Return the nano-dollars that each of some calls in a row costs on average, with the provider's cache.
+
+    The first has ``input_tokens``, of which ``warm`` are read from the cache; each further one has ``growth`` more, and
+    reads the share ``kept`` of the one before. That share of what is not read is written to the cache: who reads something
+    again has paid for writing it. In constant time, however many calls: the sums are those of arithmetic series.
+    """
+    above = price.long_above if price.long_rates is not None else None
+    plain = calls  # so many calls are billed at the plain rates, the rest at the long ones
+    if above is not None and input_tokens + growth * (calls - 1) > above:
+        plain = 0 if input_tokens > above or growth <= 0 else floor((above - input_tokens) / growth) + 1
+    total = 0.0
+    for rates, first, end in ((price.rates, 0, plain), (price.long_rates or price.rates, plain, calls)):
+        count = end - first
+        if count:
+            taken = count * input_tokens + growth * (first + end - 1) * count / 2
+            later = count - (first == 0)
+            read = kept * (later * (input_tokens - growth) + growth * (max(first, 1) + end - 1) * later / 2)
+            read += min(warm, input_tokens) if first == 0 else 0.0
+            written = kept * (taken - read)
+            plainly = taken - read - written
+            cached = rates.input if rates.cached is None else rates.cached
+            writing = rates.input if rates.cache_written is None else rates.cache_written
+            total += read * float(cached) + written * float(writing) + plainly * float(rates.input)
+            total += count * output_tokens * float(rates.output)
+    return total * _NANO_PER_RATE / calls + float(price.per_request) * NANO_PER_USD
 
 
 def _linear(input_tokens: NDArray[np.float64], output_tokens: NDArray[np.float64], rates: Rates) -> NDArray[np.float64]:

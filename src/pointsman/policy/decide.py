@@ -20,8 +20,9 @@ from pointsman.core.chat import ChatRequest
 from pointsman.core.errors import GatewayError
 from pointsman.core.routing import Context, Decision, Deployment, Needs, Plan, Prediction, Route
 from pointsman.core.snapshot import Snapshot
-from pointsman.policy import balance, features, latency, model, objective
+from pointsman.policy import balance, conversation, features, latency, model, objective
 from pointsman.policy.balance import Load
+from pointsman.policy.conversation import Course
 from pointsman.policy.latency import Speed
 from pointsman.policy.model import Policy
 
@@ -38,7 +39,7 @@ class State(Struct, frozen=True):
 
     ``loads`` is what is known of deployments that share requests; ``holder`` the one that the conversation is with; ``pace``
     what the worth of a right answer is multiplied by so that a budget is kept (``policy/pace``); ``speeds`` how fast who
-    answered lately.
+    answered lately; ``course`` where the conversation stands (None: it begins).
     """
 
     cooling: frozenset[str] = frozenset()
@@ -47,6 +48,7 @@ class State(Struct, frozen=True):
     holder: str = ""
     pace: float = 1.0
     speeds: dict[str, Speed] = {}
+    course: Course | None = None
 
 
 class Target(Struct, frozen=True):
@@ -152,13 +154,13 @@ def decide(snapshot: Snapshot, target: Target, policy: Policy | None, context: C
         same = {other: name for name in field.acting for other in snapshot.siblings(name)} if snapshot.pools else {}
         predictions = model.predict(policy, context, field.predictable(snapshot), same)
     if plan.ceiling is None:
-        return _drawn(snapshot, plan, field, predictions, state, u)
+        return _drawn(snapshot, plan, field, predictions, context, state, u)
     slow = latency.too_slow(plan.ceiling, (d.name for d in field.eligible), predictions, state.speeds, context)
     quick = _Field.of(snapshot, plan, reference, context.needs, state, slow) if slow else field
     if quick.home is None and not quick.acting:  # a late answer is better than none
-        late = _drawn(snapshot, plan, field, predictions, state, u)
+        late = _drawn(snapshot, plan, field, predictions, context, state, u)
         return replace(late, why=f"{late.why}; nobody is within the ceiling on time")
-    return _drawn(snapshot, plan, quick, predictions, state, u)
+    return _drawn(snapshot, plan, quick, predictions, context, state, u)
 
 
 @dataclass(frozen=True)
@@ -205,6 +207,13 @@ class _Field:
             places[home] = {home: 1.0}
         return _Field(reference, home, able, acting, fit, excluded, places)
 
+    def serving(self, snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
+        """Return, for each model that may be chosen and for ``home``, the deployments that answer for it."""
+        found = {name: snapshot.siblings(name) for name in self.acting}
+        if self.home is not None:
+            found[self.home] = (*snapshot.siblings(self.home), *self.same)
+        return found
+
     def predictable(self, snapshot: Snapshot) -> tuple[Deployment, ...]:
         """The deployments whose quality is asked for: those that can serve, and the models that others serve for them."""
         known = {d.name for d in self.eligible}
@@ -220,7 +229,13 @@ def _places(snapshot: Snapshot, name: str, able: list[str], state: State) -> dic
 
 
 def _drawn(
-    snapshot: Snapshot, plan: Plan, field: _Field, predictions: tuple[Prediction, ...], state: State, u: float
+    snapshot: Snapshot,
+    plan: Plan,
+    field: _Field,
+    predictions: tuple[Prediction, ...],
+    context: Context,
+    state: State,
+    u: float,
 ) -> Decision:
     acting = plan.mode in ("canary", "auto") and bool(field.acting)
     home = field.home
@@ -229,6 +244,10 @@ def _drawn(
     ranking = _ranking(plan, field, predictions, state.pace) if acting else []
     share = 0.0 if not acting else 1.0 if home is None else plan.acting_share
     pick = ranking[0] if ranking else home
+    course = state.course if acting else None
+    step = course and conversation.onward(course, context, field.serving(snapshot), home, ranking, predictions)
+    if step:
+        pick, share = step.pick, step.share
     drawn = u < share
     asked = pick if drawn or home is None else home
     if asked is None or pick is None:
@@ -247,8 +266,9 @@ def _drawn(
         eligible=tuple(mass),
         probabilities=tuple(mass.values()),
         mode=plan.mode,
-        arm="forced" if home is None else "policy" if drawn else "control" if acting else "reference",
-        why=_why(plan, field, asked, chosen, drawn=drawn, acting=acting, predicted=bool(predictions)),
+        arm=step.arm if step else "forced" if home is None else "policy" if drawn else "control" if acting else "reference",
+        why=(step.why if step else "")
+        or _why(plan, field, asked, chosen, drawn=drawn, acting=acting, predicted=bool(predictions)),
         predictions=predictions,
         excluded=field.excluded,
         snapshot=state.snapshot,

@@ -4,9 +4,9 @@ Strategy: everything that was learned is a linear map of the feature vector, so 
 predicting for every deployment at once is one product and a handful of operations on short rows. ``policy/teach`` makes a
 Policy; the gateway reads it from the snapshot.
 
-Laws: a prediction depends on the feature vector, the feature tag and the estimate of input tokens alone, so that a decision
-can be made again from the journal; one request alone is predicted as in a batch; a deployment that was not learned has no
-prediction; damaged bytes are an error.
+Laws: a prediction depends on the feature vector, the feature tag and the estimate of input tokens alone (its cost, in the
+middle of a conversation, on the outlook too), so that a decision can be made again from the journal; one request alone is
+predicted as in a batch; a deployment that was not learned has no prediction; damaged bytes are an error.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from pointsman.core.errors import SnapshotError
+from pointsman.core.price import Price
 from pointsman.core.routing import Context, Deployment, Prediction
 from pointsman.policy import cost, features
 from pointsman.policy.linear import softmax
@@ -190,13 +191,17 @@ def predict(
         if column is None:
             predictions.append(Prediction(one.name))
             continue
-        amount = (
-            recorded[column]
-            if one.price is None
-            else cost.expected_one(context.needs.input_tokens, tokens[column], one.price)
-        )
+        amount = recorded[column] if one.price is None else _expected_one(context, one, one.price, tokens[column])
         predictions.append(Prediction(one.name, quality[column], spread[column], _whole(amount), _whole(tokens[column])))
     return tuple(predictions)
+
+
+def _expected_one(context: Context, one: Deployment, price: Price, output_tokens: float) -> float:
+    taken, ahead = context.needs.input_tokens, context.outlook
+    if ahead is None:
+        return cost.expected_one(taken, output_tokens, price)
+    warm, kept = ahead.warm.get(one.name, 0.0), ahead.kept.get(one.name, 0.0)
+    return cost.expected_ahead(taken, output_tokens, price, warm=warm, kept=kept, calls=ahead.calls, growth=ahead.growth)
 
 
 def _whole(amount: float) -> int | None:

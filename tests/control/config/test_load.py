@@ -63,6 +63,11 @@ def test_the_file_of_a_credential_is_beside_the_configuration(tmp_path: Path) ->
     assert load(file).providers["vertex"].credential == f"adc:{tmp_path / 'me.json'}"
 
 
+def test_how_long_a_provider_caches_is_five_minutes_unless_the_owner_says_otherwise() -> None:
+    config = parse(b'[providers.openai]\n[providers.house]\nbase_url = "http://a"\ncache_s = 3600\n', "f")
+    assert {name: one.cache_s for name, one in config.providers.items()} == {"openai": 300.0, "house": 3600.0}
+
+
 def test_the_documented_example_says_what_the_documentation_says() -> None:
     config = parse(EXAMPLE.encode(), "example")
     assert (config.host, config.port, config.data) == ("127.0.0.1", 8787, ".pointsman")

@@ -181,6 +181,11 @@ base_url = "http://a"
 quirks = [
 "api_key"]  #!
 
+== a cache that keeps for less than no time: write a number from 0 to 604800
+[providers.x]
+base_url = "http://a"
+cache_s = -1  #!
+
 == an unknown price list: did you mean openai
 [providers.x]
 base_url = "http://a"

@@ -17,7 +17,7 @@ from pointsman.control import prices
 from pointsman.control.config.reading import Report, Table, meant
 from pointsman.control.prices import Own
 from pointsman.core.price import Price, Rates
-from pointsman.core.routing import Deployment, Provider, Variant
+from pointsman.core.routing import CACHE_S, Deployment, Provider, Variant
 from pointsman.upstream.providers import ROWS, Row, row
 from pointsman.upstream.providers import quirks as known_quirks
 
@@ -130,7 +130,8 @@ def _provider(name: str, table: Table) -> Provider:
             table.report.add((*table.path, "quirks", position), f"unknown quirk {quirk!r}", remedy)
     if quirks is None:
         quirks = known.quirks if known else ()
-    return Provider(name, base_url, credential, dialect, quirks)
+    cache = table.number("cache_s", "0", "604800")
+    return Provider(name, base_url, credential, dialect, quirks, CACHE_S if cache is None else float(cache))
 
 
 def _base_url(table: Table, name: str, known: Row | None) -> str:
