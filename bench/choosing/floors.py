@@ -111,7 +111,6 @@ def _gains(tables: Sequence[Figures]) -> list[Floor]:
         else:
             what = f"{each.name}: accuracy not significantly below best single's, cost ignored"
             found.append(Floor(2, what, points(lead.ahead), "not met" if lead.verdict == "below" else "met"))
-    found.append(Floor(2, "mmlu_pro, asking twice: +2 points at 1.1 times best single's cost", "–", "not measured"))
     return found
 
 

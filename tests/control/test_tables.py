@@ -171,3 +171,28 @@ def test_a_prompt_that_is_not_in_the_file_beside_is_named(tmp_path: Path) -> Non
     parquet(tmp_path / "t.prompts.parquet", [{"prompt_id": "a", "prompt": "x"}])
     with pytest.raises(TableError, match=r'2 prompts of t\.parquet are not in it, the first "b"'):
         read_outcomes([parquet(tmp_path / "t.parquet", without("prompt"))])
+
+
+def test_answers_are_the_same_whatever_their_case_and_blanks(tmp_path: Path) -> None:
+    said = {("a", "big"): "B", ("a", "small"): " b ", ("b", "small"): None, ("b", "big"): "x  y", ("c", "small"): "X y"}
+    rows = [
+        {"prompt_id": prompt, "prompt": f"question {prompt}", "model": model, "score": 1.0, "answer": answer}
+        for (prompt, model), answer in said.items()
+    ]
+    table = read_outcomes([parquet(tmp_path / "t.parquet", rows)])
+    assert table.said is not None
+    first, second, third = table.said.tolist()
+    assert first[0] == first[1] >= 0
+    assert second[0] >= 0 > second[1]
+    assert (third[0], third[1]) == (-1, second[0])
+    assert read_outcomes([parquet(tmp_path / "none.parquet", ROWS)]).said is None
+
+
+def test_answers_of_joined_tables_stay_where_they_are(tmp_path: Path) -> None:
+    rows = [{**row, "answer": row["model"]} for row in ROWS]
+    with_them = read_outcomes([parquet(tmp_path / "a.parquet", rows)])
+    both = join([read_outcomes([parquet(tmp_path / "b.parquet", ROWS)]), with_them])
+    assert both.said is not None
+    assert with_them.said is not None
+    assert both.said.tolist() == [[-1, -1], [-1, -1], *with_them.said.tolist()]
+    assert both.grouped().said is not None

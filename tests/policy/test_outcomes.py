@@ -23,6 +23,7 @@ def made(groups: list[str], score: object) -> Outcomes:
         tasks=("t",) * count,
         feature=np.full(count, -1, dtype=np.int64),
         features=(),
+        said=np.arange(count * scores.shape[1], dtype=np.int64).reshape(scores.shape),
     )
 
 
@@ -34,6 +35,11 @@ def test_equal_prompts_become_one_row_averaged_over_what_is_known() -> None:
     np.testing.assert_array_equal(found.input_tokens, [1, 1])
     assert list(found.task) == [0, -1]  # labels and vectors are those of the first
     assert found.vectors[:, 0].tolist() == [1, 0]
+    assert found.said is not None
+    assert found.said.tolist() == [[2, 3], [0, 1]]
+    chosen = found.columns([1]).said
+    assert chosen is not None
+    assert chosen.tolist() == [[3], [1]]
 
 
 def test_what_nobody_knows_stays_unknown() -> None:

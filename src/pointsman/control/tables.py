@@ -29,6 +29,8 @@ from pointsman.policy import features
 from pointsman.policy.outcomes import Floats, Outcomes
 from pointsman.wire.openai_chat import request as requests
 
+ANSWER: Final = "answer"
+_NO_ANSWER: Final = -1
 NUMBERS: Final = ("score", "prompt_tokens", "completion_tokens", "cost_usd")
 KINDS: Final[dict[type, str]] = {
     str: "text", int: "a number", float: "a number", bool: "true or false", list: "a list", dict: "an object",
@@ -88,6 +90,10 @@ def join(tables: Sequence[Outcomes]) -> Outcomes:
             parts.append(part)
         return np.concatenate(parts)
 
+    def answers(table: Outcomes) -> Floats:
+        return np.full(table.score.shape, _NO_ANSWER) if table.said is None else table.said.astype(np.float64)
+
+    said = np.nan_to_num(spread(answers), nan=_NO_ANSWER).astype(np.int64)
     tasks = [name for table in tables for name in _named(table.task, table.tasks)]
     used = [name for table in tables for name in _named(table.feature, table.features)]
     return Outcomes(
@@ -98,6 +104,7 @@ def join(tables: Sequence[Outcomes]) -> Outcomes:
         cost_nano=spread(lambda table: table.cost_nano),
         input_tokens=np.concatenate([table.input_tokens for table in tables]),
         output_tokens=spread(lambda table: table.output_tokens),
+        said=said if any(table.said is not None for table in tables) else None,
         **_labelled(tasks, used),
     )
 
@@ -152,6 +159,7 @@ def _outcomes(path: Path, advance: Callable[[int], None]) -> Outcomes:
         cost_nano=_mean(shape, line, which, numbers["cost_usd"] * NANO_PER_USD),
         input_tokens=np.where(np.isnan(stated), prompts.input_tokens, stated),
         output_tokens=_mean(shape, line, which, numbers["completion_tokens"]),
+        said=_answers(shape, line, which, table),
         **_labelled(prompts.labels, prompts.features),
     )
     return outcomes.rows(np.flatnonzero(np.isfinite(graded).any(axis=1)))
@@ -305,6 +313,18 @@ def _numbers(path: Path, table: Any, column: str) -> Floats:
         row = int(wrong[0])
         raise TableError(f"{path}: row {row + 1}, column {column}: {numbers[row]:g} cannot be; correct it or leave it empty")
     return numbers
+
+
+def _answers(shape: tuple[int, int], line: NDArray[Any], column: NDArray[Any], table: Any) -> NDArray[np.int64] | None:
+    """Return a number for each cell's answer, the first where it has several; None where the table has no answers."""
+    if ANSWER not in table.column_names:
+        return None
+    found = np.full(shape, _NO_ANSWER, dtype=np.int64)
+    numbers: dict[str, int] = {}
+    for row, model, answer in zip(line.tolist(), column.tolist(), table.column(ANSWER).to_pylist(), strict=True):
+        if answer is not None and found[row, model] == _NO_ANSWER:
+            found[row, model] = numbers.setdefault(" ".join(str(answer).split()).casefold(), len(numbers))
+    return found
 
 
 def _mean(shape: tuple[int, int], line: NDArray[Any], column: NDArray[Any], values: Floats) -> Floats:

@@ -24,7 +24,8 @@ class Outcomes:
 
     ``vectors`` (N, features.LENGTH) uint8; ``score`` in [0, 1], ``cost_nano`` and ``output_tokens`` (N, M), NaN where
     unknown; ``input_tokens`` (N,). ``task`` and ``feature`` (N,) index ``tasks`` and ``features``, -1 for none: labels that
-    may teach. ``groups`` (N,) name the groups of equal prompts.
+    may teach. ``groups`` (N,) name the groups of equal prompts. ``said`` (N, M) are numbers, equal within a row where
+    answers are the same and negative where there is none; None where no answers were read.
     """
 
     deployments: tuple[str, ...]
@@ -38,6 +39,7 @@ class Outcomes:
     tasks: tuple[str, ...]
     feature: Indices
     features: tuple[str, ...]
+    said: Indices | None = None
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -54,6 +56,7 @@ class Outcomes:
             output_tokens=self.output_tokens[wanted],
             task=self.task[wanted],
             feature=self.feature[wanted],
+            said=None if self.said is None else self.said[wanted],
         )
 
     def columns(self, wanted: Sequence[int] | Indices) -> "Outcomes":
@@ -65,10 +68,11 @@ class Outcomes:
             score=self.score[:, kept],
             cost_nano=self.cost_nano[:, kept],
             output_tokens=self.output_tokens[:, kept],
+            said=None if self.said is None else self.said[:, kept],
         )
 
     def grouped(self) -> "Outcomes":
-        """Return one row per group, sorted by group: numbers averaged over what is known, labels and vector of the first."""
+        """Return one row per group, sorted by group: numbers averaged over what is known, the rest of the first."""
         names, first, which = np.unique(self.groups, return_index=True, return_inverse=True)
         if len(names) == len(self.groups):
             return self.rows(first)
