@@ -117,12 +117,11 @@ def test_a_loop_is_under_way_while_the_last_word_is_a_tools() -> None:
 @given(st.lists(st.integers(1, 30), min_size=50, max_size=80), st.floats(0, 5000))
 def test_how_long_loops_are_is_learned(turns: list[int], growth: float) -> None:
     length = Length()
-    for calls in turns:
-        for place in range(calls):
-            length = lengthened(length, begins=place == 0, growth=growth if place else None)
-    expected = (sum(turns) + 12) / (len(turns) + 2)
-    if sum(turns) < 4000:
-        assert abs(length.calls_a_turn - expected) <= 0.5
-    added = sum(turns) - len(turns)
-    if added and sum(turns) < 4000:
-        assert length.growth == pytest.approx((growth * added + 3200) / (added + 4))
+    for number, count in enumerate(turns):
+        for place in range(count):
+            starts = number % 10 == 0 and place == 0
+            length = lengthened(length, starts=starts, begins=place == 0, growth=growth if place else None)
+    calls, talks, added = sum(turns), -(-len(turns) // 10), sum(turns) - len(turns)
+    assert abs(length.ahead(0) - (calls + 18) / (talks + 1)) <= 0.5
+    assert abs(length.ahead(100_000) - max((calls + 18) / (len(turns) + 3), 1)) <= 0.5
+    assert length.growth == pytest.approx((growth * added + 3200) / (added + 4))

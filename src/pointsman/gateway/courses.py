@@ -109,6 +109,7 @@ class Courses:
             last=place.last,
             since=before.since if before is not None and same else place.messages,
             escalated=before is not None and (before.escalated if same else bool(place.context.stuck)),
+            calls=before.calls + 1 if before is not None else 1,
             prefixes=prefixes,
         )
         self._courses.move_to_end(place.key)
@@ -123,14 +124,16 @@ class Courses:
             return
         prefix = before.prefixes.get(before.deployment) if before is not None and context.loop else None
         growth = context.needs.input_tokens - prefix.tokens if prefix is not None else None
-        self._lengths[context.feature] = loops.lengthened(known or _USUAL, begins=not context.loop, growth=growth)
+        self._lengths[context.feature] = loops.lengthened(
+            known or _USUAL, starts=before is None and not context.loop, begins=not context.loop, growth=growth
+        )
 
     def _outlook(
         self, course: Course | None, feature: str, snapshot: Snapshot, names: Collection[str], now: float, *, agent: bool
     ) -> Outlook | None:
         """Return what is warm and what is to come; None where a request stands alone."""
         length = self._lengths.get(feature, _USUAL)
-        calls = length.calls_a_turn if agent else 1
+        calls = length.ahead(course.calls if course is not None else 0) if agent else 1
         if course is None and calls == 1:
             return None
         prefixes = course.prefixes if course is not None else {}

@@ -35,7 +35,7 @@ class Course(Struct, frozen=True):
 
     ``deployment`` answered last, ``arm`` is what chance said at the start. The request that was answered had ``messages``,
     the last of them with the hash ``last``; ``since`` so many messages ``deployment`` has it, ``escalated``: from one that
-    was stuck. ``prefixes`` are the prompts that deployments were sent last.
+    was stuck. It had ``calls`` so far. ``prefixes`` are the prompts that deployments were sent last.
     """
 
     deployment: str
@@ -44,6 +44,7 @@ class Course(Struct, frozen=True):
     last: int = 0
     since: int = 0
     escalated: bool = False
+    calls: int = 0
     prefixes: dict[str, Prefix] = {}
 
 

@@ -32,20 +32,21 @@ _SAYS: Final = re.compile(
 
 
 class Length(Struct, frozen=True):
-    """How long the loops of one kind of call are: ``calls`` in ``begun`` turns, and ``tokens`` by which ``added`` grew.
+    """How long conversations of one kind of call are, which tools are offered in.
 
-    It begins with a guess at agents at large, which weighs as little as two turns.
+    ``started`` conversations had ``begun`` turns of the user with ``calls``; ``added`` of these grew by ``tokens``. It begins
+    with a guess at agents at large, which weighs as little as one conversation.
     """
 
-    begun: float = 2.0
-    calls: float = 12.0
+    started: float = 1.0
+    begun: float = 3.0
+    calls: float = 18.0
     added: float = 4.0
     tokens: float = 3200.0
 
-    @property
-    def calls_a_turn(self) -> int:
-        """The calls that are expected from the beginning of a turn on, at least one."""
-        return max(round(self.calls / self.begun), 1)
+    def ahead(self, done: int) -> int:
+        """Return the calls to expect from a turn's beginning on, after so many: those of the turn at the least."""
+        return max(round(self.calls / self.started) - done, round(self.calls / self.begun), 1)
 
     @property
     def growth(self) -> float:
@@ -56,11 +57,15 @@ class Length(Struct, frozen=True):
 _REMEMBERED: Final = 4096.0  # calls; then what was seen counts half
 
 
-def lengthened(length: Length, *, begins: bool, growth: float | None) -> Length:
-    """Return what is known after one more call. ``begins`` a turn; ``growth`` in tokens, None where nothing came before."""
+def lengthened(length: Length, *, starts: bool, begins: bool, growth: float | None) -> Length:
+    """Return what is known after one more call, which ``starts`` a conversation, or ``begins`` a turn.
+
+    ``growth`` in tokens, None where nothing came before.
+    """
     keep = 0.5 if length.calls >= _REMEMBERED else 1.0
     grown = growth is not None and growth >= 0
     return Length(
+        keep * length.started + starts,
         keep * length.begun + begins,
         keep * length.calls + 1,
         keep * length.added + grown,
