@@ -34,8 +34,8 @@ _SAYS: Final = re.compile(
 class Length(Struct, frozen=True):
     """How long conversations of one kind of call are, which tools are offered in.
 
-    ``started`` conversations had ``begun`` turns of the user with ``calls``; ``added`` of these grew by ``tokens``. It begins
-    with a guess at agents at large, which weighs as little as one conversation.
+    ``started`` conversations had ``begun`` turns of the user with ``calls``; ``added`` of these grew by ``tokens``. It
+    begins with a guess at agents at large, which weighs as little as one conversation.
     """
 
     started: float = 1.0
