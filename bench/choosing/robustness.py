@@ -65,7 +65,7 @@ class Chooser:
         requests = [ChatRequest("auto", (Message("user", (Text(text),)),)) for text in texts]
         vectors = np.frombuffer(b"".join(features.vectors(requests)), dtype=np.uint8).reshape(len(texts), -1)
         tokens = np.array([features.input_tokens(request) for request in requests], dtype=np.float64)
-        found = model.estimate(self.lesson.policy, vectors, [""] * len(texts))
+        found = model.estimate(self.lesson.policy, vectors, [()] * len(texts))
         names = self.lesson.policy.deployments
         costs = [
             model.expected_cost(found, place, tokens, Deployment(one, "table", "", "")) for place, one in enumerate(names)

@@ -40,7 +40,7 @@ def own(table: Table, problem: Problem, fit: Indices, asked: Indices) -> Own:
     names = table.rows.deployments
     assert lesson.policy.deployments == names
     given = table.rows.rows(asked)
-    found = model.estimate(lesson.policy, given.vectors, [""] * len(asked))
+    found = model.estimate(lesson.policy, given.vectors, [()] * len(asked))
     cost = np.stack(
         [
             model.expected_cost(found, column, given.input_tokens, Deployment(name, "table", name, name))

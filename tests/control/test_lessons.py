@@ -45,7 +45,7 @@ def test_what_was_learned_compares_with_the_first_deployment(tolerance: float) -
     learned = learn(cases(), deployments=PRICED, objective=Objective("match", tolerance=tolerance))
     assert learned.policy.deployments == NAMES
     assert learned.value_nano is not None
-    quality = model.estimate(learned.policy, table(300).vectors, [""] * 300).quality
+    quality = model.estimate(learned.policy, table(300).vectors, [()] * 300).quality
     assert np.abs(quality.mean(axis=0) - table(300).score.mean(axis=0)).max() < 0.08
 
 

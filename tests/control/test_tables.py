@@ -85,6 +85,17 @@ def test_tables_are_joined_over_all_their_models(tmp_path: Path) -> None:
     assert table.score[2, 2] == 1.0
 
 
+def test_customers_are_tags_of_the_table_that_says_them(tmp_path: Path) -> None:
+    said = [{**row, "customer": {"a": "acme", "b": "", "c": "zoo"}[str(row["prompt_id"])]} for row in ROWS]
+    table = read_outcomes([parquet(tmp_path / "t.parquet", said)])
+    (tagged,) = table.tagged
+    assert [tagged.names[place] if place >= 0 else "" for place in tagged.place] == ["customer:acme", ""]
+    both = join([read_outcomes([parquet(tmp_path / "u.parquet", ROWS)]), table])
+    assert [one.place.tolist() for one in both.tagged] == [[-1, -1, 0, -1]]
+    assert read_prompts(jsonl(tmp_path / "p.jsonl", said)).customers == ("customer:acme",) * 2 + ("", "customer:zoo")
+    assert read_outcomes([parquet(tmp_path / "u.parquet", ROWS)]).tagged == ()
+
+
 def test_prompts_alone_keep_their_order_and_their_stated_tokens(tmp_path: Path) -> None:
     rows = [{"prompt_id": str(n), "prompt": f"number {n}", "prompt_tokens": n or None} for n in (3, 0, 7)]
     prompts = read_prompts(jsonl(tmp_path / "p.jsonl", rows))

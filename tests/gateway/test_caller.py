@@ -54,6 +54,21 @@ def test_the_conversation_comes_from_header_metadata_harness_or_body() -> None:
     assert caller({}).conversation_of(request()) == ""
 
 
+@pytest.mark.parametrize(
+    ("headers", "metadata", "tags"),
+    [
+        ({}, {}, ()),
+        ({b"x-pointsman-task": b" sums "}, {"task": "m"}, ("task:sums",)),
+        ({b"x-pointsman-customer": b"Z%C3%BCrich"}, {"task": "m"}, ("task:m", "customer:Zürich")),
+        ({b"x-pointsman-task": b""}, {"customer": "c" * 500}, ("customer:" + "c" * 128,)),
+    ],
+)
+def test_tags_come_from_headers_or_metadata(
+    headers: dict[bytes, bytes], metadata: dict[str, str], tags: tuple[str, ...]
+) -> None:
+    assert caller(headers).tags_of(request(**metadata)) == tags
+
+
 def test_one_head_tells_requests_apart_by_their_bodies() -> None:
     one = caller({})
     assert [one.feature_of(request(feature=name)) for name in ("a", "b", "")] == ["a", "b", "default"]

@@ -100,7 +100,7 @@ def test_a_field_of_another_kind_is_refused() -> None:
 def test_predictions_are_what_the_definition_says() -> None:
     """Worked out again, plainly, in double precision."""
     rows = vectors(5)
-    found = model.estimate(LEARNED, rows, ["", "letters", "", "", "other"])
+    found = model.estimate(LEARNED, rows, [(), ("letters",), (), (), ("other",)])
     x = features.dense(rows).astype(np.float64)
     x[:, : features.FLAGS] = np.clip((x[:, : features.FLAGS] - LEARNED.flag_centre) * LEARNED.flag_scale, -0.6, 0.6)
     out = x @ LEARNED.maps + LEARNED.bias
@@ -113,9 +113,31 @@ def test_predictions_are_what_the_definition_says() -> None:
     np.testing.assert_allclose(found.quality_sd, np.sqrt(np.square(chance) @ LEARNED.table_variance + 0.01), rtol=1e-4)
 
 
+def test_a_task_that_is_said_is_believed_and_need_not_be_told_from_the_text() -> None:
+    rows = vectors(4, 1)
+    found = model.estimate(LEARNED, rows, [("task:b",), ("f", "task:b"), ("task:none",), ("b",)])
+    told = model.estimate(LEARNED, rows, [()] * 4)
+    x = model.design(rows[:2], LEARNED.flag_centre, LEARNED.flag_scale) @ LEARNED.maps + LEARNED.bias
+    np.testing.assert_allclose(found.quality[:2], np.clip(x[:, T : T + M] + LEARNED.table[1, :M], 0.002, 0.998), atol=1e-5)
+    np.testing.assert_allclose(
+        found.tokens[:2], np.minimum(np.exp(x[:, T + 2 * M :] + LEARNED.table[1, 2 * M :]), 500), rtol=1e-4
+    )
+    np.testing.assert_allclose(found.quality_sd[:2], np.sqrt(LEARNED.table_variance[[1, 1]] + 0.01), rtol=1e-4)
+    np.testing.assert_array_equal(found.quality[2:], told.quality[2:], "what was not learned says nothing")
+
+
+def test_tags_of_several_kinds_add_up() -> None:
+    known, added = ("letters", "customer:acme"), np.array([[0.02, -0.02], [-0.01, 0.03]], dtype=np.float32)
+    plain = replace(LEARNED, maps=np.zeros_like(LEARNED.maps), known_tags=known, tags=added)
+    asked = ((), ("letters",), ("letters", "customer:acme"))
+    none, one, both = (model.estimate(plain, vectors(1), [tags]).quality[0] for tags in asked)
+    np.testing.assert_allclose(one - none, added[0], atol=1e-6)
+    np.testing.assert_allclose(both - one, added[1], atol=1e-6)
+
+
 def test_one_request_is_predicted_as_in_a_batch() -> None:
     rows = vectors(20, 3)
-    many = model.estimate(LEARNED, rows, ["letters"] * 20)
+    many = model.estimate(LEARNED, rows, [("letters",)] * 20)
     for place, row in enumerate(rows):
         one, two = model.predict(LEARNED, Context("letters", Needs(), row.tobytes()), (ONE, TWO))
         assert (one.quality, two.quality) == pytest.approx(tuple(many.quality[place]), abs=1e-5)
@@ -134,7 +156,7 @@ def test_unknown_deployments_have_no_prediction_and_the_order_is_the_callers() -
 
 def test_a_price_makes_the_cost_and_the_record_only_where_there_is_none() -> None:
     rows = vectors(1, 5)
-    found = model.estimate(LEARNED, rows, [""])
+    found = model.estimate(LEARNED, rows, [()])
     context = Context("", Needs(input_tokens=100), rows[0].tobytes())
     priced, recorded = model.predict(LEARNED, context, (replace(ONE, price=PRICE), TWO))
     assert priced.cost_nano == pytest.approx(100 * 2_000 + float(found.tokens[0, 0]) * 8_000, abs=1)
@@ -144,7 +166,7 @@ def test_a_price_makes_the_cost_and_the_record_only_where_there_is_none() -> Non
 
 
 def test_a_quantile_of_tokens_is_one_of_cost_too_and_within_what_was_seen() -> None:
-    found = model.estimate(LEARNED, vectors(20), [""] * 20)
+    found = model.estimate(LEARNED, vectors(20), [()] * 20)
     usual, high = (model.at_quantile(LEARNED, found, each) for each in (model.MEDIAN, model.HIGH))
     np.testing.assert_allclose(usual.tokens, found.tokens * [0.9, 0.6], rtol=1e-6)
     np.testing.assert_allclose(high.tokens, np.minimum(found.tokens * [1.5, 4], 500), rtol=1e-6)
@@ -168,13 +190,13 @@ def test_what_was_never_recorded_has_no_cost() -> None:
 @pytest.mark.parametrize("vector", [b"", b"\x07" * features.LENGTH, vectors(1)[0].tobytes()[:-1]])
 def test_a_vector_that_cannot_be_read_stands_for_an_average_request(vector: bytes) -> None:
     (one,) = model.predict(LEARNED, Context("", Needs(), vector), (ONE,))
-    assert one.quality == pytest.approx(float(model.estimate(LEARNED, None, [""]).quality[0, 0]))
+    assert one.quality == pytest.approx(float(model.estimate(LEARNED, None, [()]).quality[0, 0]))
 
 
 @given(st.integers(0, 500))
 def test_predictions_are_bounded_whatever_the_vector(seed: int) -> None:
     wild = replace(LEARNED, maps=LEARNED.maps * 100)
-    found = model.estimate(wild, vectors(3, seed), [""] * 3)
+    found = model.estimate(wild, vectors(3, seed), [()] * 3)
     assert ((found.quality > 0) & (found.quality < 1)).all()
     assert (found.quality_sd > 0).all()
     assert (found.recorded <= 1e6).all()

@@ -1,10 +1,12 @@
 """Outcomes as arrays: grouping, folds, rows and columns."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.policy.outcomes import Outcomes
+from pointsman.policy.outcomes import Outcomes, Tagged
 
 NAN = float("nan")
 
@@ -80,3 +82,11 @@ def test_rows_and_columns_keep_everything_in_step() -> None:
     np.testing.assert_allclose(found.cost_nano, found.score * 100)
     np.testing.assert_allclose(found.output_tokens, found.score * 10)
     assert found.vectors[:, 0].tolist() == [1, 2]
+
+
+def test_tags_stay_with_their_rows() -> None:
+    tagged = Tagged(("customer:x", "customer:y"), np.array([1, -1, 0]))
+    rows = replace(made(["b", "a", "b"], [[0, 1]] * 3), tagged=(tagged,))
+    assert [one.place.tolist() for one in rows.rows(np.array([True, False, True])).tagged] == [[1, 0]]
+    assert [one.place.tolist() for one in rows.grouped().tagged] == [[-1, 1]]
+    assert [one.names for one in rows.tags] == [(), ("customer:x", "customer:y")]

@@ -104,10 +104,10 @@ def test_any_bytes_for_a_vector_give_bounded_predictions(name: str, data: bytes)
 
 def test_far_from_everything_seen_predictions_stay_bounded(policy: Policy) -> None:
     vectors = np.random.default_rng(1).integers(0, 256, (500, features.LENGTH), dtype=np.uint8)
-    found = model.estimate(policy, vectors, [""] * 500)
+    found = model.estimate(policy, vectors, [()] * 500)
     assert np.isfinite(found.quality_sd).all()
     for shift in (-9, 0, 9):  # a linear map knows no bounds
-        quality = model.estimate(replace(policy, bias=policy.bias + np.float32(shift)), vectors, [""] * 500).quality
+        quality = model.estimate(replace(policy, bias=policy.bias + np.float32(shift)), vectors, [()] * 500).quality
         assert ((quality >= 0) & (quality <= 1)).all()
     assert (np.isnan(found.tokens) | (found.tokens >= 0)).all()
 
@@ -173,7 +173,9 @@ def test_an_altered_byte_is_an_error_in_words_or_still_a_policy(policy: Policy) 
 
 def test_many_requests_at_once_are_predicted_as_one_by_one(policy: Policy) -> None:
     texts, tags = ["add 1 and 2", "写一封短信", "", "tea " * 50], ["maths", "post", "nobody", ""]
-    batch = model.estimate(policy, np.stack([np.frombuffer(vector(text), dtype=np.uint8) for text in texts]), tags)
+    batch = model.estimate(
+        policy, np.stack([np.frombuffer(vector(text), dtype=np.uint8) for text in texts]), [(tag,) for tag in tags]
+    )
     for row, (text, tag) in enumerate(zip(texts, tags, strict=True)):
         single = model.predict(policy, context(text, tag), [DEPLOYMENTS[NAMES.index(name)] for name in policy.deployments])
         assert batch.quality[row].tolist() == pytest.approx([one.quality for one in single], abs=1e-5)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pointsman.policy import features, model
-from pointsman.policy.outcomes import Outcomes
+from pointsman.policy.outcomes import Outcomes, Tagged
 from pointsman.policy.quality import MOST_TASKS, SMALLEST_TASK, _labels, _Table
 from pointsman.policy.teach import teach
 
@@ -51,7 +51,7 @@ def made(
 
 
 def predicted(learned: Outcomes, asked: Outcomes) -> model.Estimates:
-    return model.estimate(teach(learned).policy, asked.vectors, [""] * len(asked))
+    return model.estimate(teach(learned).policy, asked.vectors, [()] * len(asked))
 
 
 @pytest.mark.parametrize("labels", [True, False])
@@ -186,7 +186,7 @@ def test_feature_tags_add_what_the_text_does_not_say() -> None:
     policy = teach(tagged).policy
     asked = made(200, 4)[0].vectors
     plain, odd, unknown = (
-        model.estimate(policy, asked, [name] * 200).quality.mean(axis=0) for name in ("plain", "odd", "new")
+        model.estimate(policy, asked, [(name,)] * 200).quality.mean(axis=0) for name in ("plain", "odd", "new")
     )
     assert odd[1] < 0.15
     assert plain[1] > 0.4
@@ -219,3 +219,31 @@ def test_a_table_gives_small_cells_to_the_sum_of_the_effects() -> None:
     assert table.quality[2, 1] == pytest.approx(score[600:, 1].mean(), abs=0.05)
     assert table.quality[1, 1] < 0.75
     assert table.variance[1, 1] > 3 * table.variance[1, 0]
+
+
+def test_a_customer_adds_what_its_feature_does_not_say() -> None:
+    learned, _ = made(2000, labels=False)
+    feature, customer = np.arange(2000) % 2, np.arange(2000) // 2 % 3
+    factor = np.ones((2000, 3))
+    factor[feature == 1, 1] = 0.5
+    factor[customer == 2, 0] = 0.2
+    tagged = replace(
+        learned,
+        score=learned.score * factor,
+        feature=feature.astype(np.int64),
+        features=("plain", "odd"),
+        tagged=(Tagged(("customer:x", "customer:y", "customer:z"), customer.astype(np.int64)),),
+    )
+    lesson = teach(tagged)
+    assert lesson.policy.known_tags == ("plain", "odd", "customer:x", "customer:y", "customer:z")
+    asked = made(200, 4)[0].vectors
+    hard, usual, nobody = (
+        model.estimate(lesson.policy, asked, [("plain", name)] * 200).quality.mean(axis=0)
+        for name in ("customer:z", "customer:x", "customer:new")
+    )
+    assert usual[0] - hard[0] > 0.3
+    assert abs(usual[1] - hard[1]) < 0.1
+    assert hard[0] < nobody[0] < usual[0]
+    for number in range(3):  # held-out predictions know of customers too
+        mine = lesson.outcomes.tagged[0].place == number
+        assert lesson.quality[mine, 0].mean() == pytest.approx(lesson.outcomes.score[mine, 0].mean(), abs=0.06)

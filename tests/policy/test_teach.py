@@ -78,7 +78,7 @@ def test_it_learns_who_is_good_at_what(lesson: Lesson) -> None:
 
 def test_predictions_are_finite_bounded_and_calibrated_on_average(lesson: Lesson) -> None:
     other = table(600, seed=9)
-    found = model.estimate(lesson.policy, other.vectors, [""] * 600)
+    found = model.estimate(lesson.policy, other.vectors, [()] * 600)
     assert np.isfinite(found.quality).all()
     assert ((found.quality > 0) & (found.quality < 1)).all()
     assert (found.quality_sd > 0).all()
@@ -87,7 +87,7 @@ def test_predictions_are_finite_bounded_and_calibrated_on_average(lesson: Lesson
 
 def test_one_request_is_predicted_as_in_a_batch(lesson: Lesson) -> None:
     texts = ["add the numbers 1 and 2", "写一封短信", ""]
-    batch = model.estimate(lesson.policy, np.stack([np.frombuffer(vector(t), dtype=np.uint8) for t in texts]), ["f"] * 3)
+    batch = model.estimate(lesson.policy, np.stack([np.frombuffer(vector(t), dtype=np.uint8) for t in texts]), [("f",)] * 3)
     for row, text in enumerate(texts):
         np.testing.assert_allclose(quality(lesson.policy, text), batch.quality[row], rtol=1e-5)
 
@@ -104,13 +104,13 @@ def test_order_and_repetition_teach_nothing(lesson: Lesson) -> None:
 def test_more_data_makes_it_surer() -> None:
     few, many = (teach(table(count), PRICED).policy for count in (100, 1600))
     text = "please add the numbers 17 and 4 and give the sum"
-    assert model.estimate(many, np.frombuffer(vector(text), dtype=np.uint8)[None], [""]).quality_sd.mean() < (
-        model.estimate(few, np.frombuffer(vector(text), dtype=np.uint8)[None], [""]).quality_sd.mean()
+    assert model.estimate(many, np.frombuffer(vector(text), dtype=np.uint8)[None], [()]).quality_sd.mean() < (
+        model.estimate(few, np.frombuffer(vector(text), dtype=np.uint8)[None], [()]).quality_sd.mean()
     )
 
 
 def test_missing_cells_are_ordinary() -> None:
-    found = model.estimate(teach(table(800, missing=0.4), PRICED).policy, table().vectors, [""] * 400)
+    found = model.estimate(teach(table(800, missing=0.4), PRICED).policy, table().vectors, [()] * 400)
     assert np.isfinite(found.quality).all()
     assert np.abs(found.quality.mean(axis=0) - table().score.mean(axis=0)).max() < 0.08
 

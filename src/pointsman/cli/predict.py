@@ -52,7 +52,7 @@ def predictions(current: Snapshot, policy: model.Policy, asked: Prompts) -> pa.T
     """Return one row per prompt and deployment, prompt by prompt."""
     names = [name for name in policy.deployments if name in current.deployments]
     columns = [policy.deployments.index(name) for name in names]
-    found = model.estimate(policy, asked.vectors, asked.features)
+    found = model.estimate(policy, asked.vectors, list(zip(asked.features, asked.customers, strict=True)))
     usual, high = (model.at_quantile(policy, found, quantile) for quantile in (model.MEDIAN, model.HIGH))
 
     def usd(estimates: model.Estimates) -> NDArray[np.float64]:

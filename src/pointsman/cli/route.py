@@ -20,9 +20,20 @@ from pointsman.serve.workspace import Workspace, workspace_option
 @click.argument("prompt")
 @click.option("--system", default="", help="The system prompt that goes with it.")
 @click.option("--feature", default="default", show_default=True, help="The feature that the request belongs to.")
+@click.option("--task", default="", help="The kind of task, where the application says it.")
+@click.option("--customer", default="", help="Whom the request is for, where the application says it.")
 @click.option("--route", default="auto", show_default=True, help="The model name that the client would send.")
 @click.option("--snapshot", type=click.Path(path_type=Path), help="A snapshot file [default: the one in force].")
-def command(workspace: Workspace, prompt: str, system: str, feature: str, route: str, snapshot: Path | None) -> None:
+def command(
+    workspace: Workspace,
+    prompt: str,
+    system: str,
+    feature: str,
+    task: str,
+    customer: str,
+    route: str,
+    snapshot: Path | None,
+) -> None:
     """Explain which deployment would answer PROMPT, and why. No request is sent, nothing is recorded.
 
     \b
@@ -31,11 +42,12 @@ def command(workspace: Workspace, prompt: str, system: str, feature: str, route:
     """
     current, name = _snapshot(workspace, snapshot)
     messages = ([Message("system", (Text(system),))] if system else []) + [Message("user", (Text(prompt),))]
-    decision = explained(current, ChatRequest(route, tuple(messages)), feature, name)
+    tags = tuple([f"{kind}:{said}" for kind, said in (("task", task), ("customer", customer)) if said])
+    decision = explained(current, ChatRequest(route, tuple(messages)), feature, name, tags)
     show(decision, route, feature)
 
 
-def explained(current: Snapshot, request: ChatRequest, feature: str, name: str) -> Decision:
+def explained(current: Snapshot, request: ChatRequest, feature: str, name: str, tags: tuple[str, ...] = ()) -> Decision:
     """Return the decision for a request when the draw falls to the policy. Raises PointsmanError where there is none."""
     try:
         target = decide.resolve(current, request.model)
@@ -44,7 +56,7 @@ def explained(current: Snapshot, request: ChatRequest, feature: str, name: str) 
             data = current.policies.get(decide.plan_for(target.route, feature).policy or target.route.name)
             policy = model.decode(data) if data else None
         needs = Needs(input_tokens=features.input_tokens(request))
-        context = Context(feature, needs, features.vector(request))
+        context = Context(feature, needs, features.vector(request), tags=tags)
         return decide.decide(current, target, policy, context, State(snapshot=name), 0.0)
     except GatewayError as error:
         raise PointsmanError(error.message) from error

@@ -149,7 +149,8 @@ def _best_single(evidence: Evidence) -> int:
 
 def expected(policy: Policy, asked: Outcomes, known: Mapping[str, Deployment]) -> tuple[NDArray[np.float32], Floats]:
     """Return the quality and the cost in nano-dollars (N, M) that a policy expects, as the gateway would for each prompt."""
-    tags = [asked.features[place] if place >= 0 else "" for place in asked.feature]
+    each = [[one.names[place] if place >= 0 else "" for place in one.place] for one in asked.tags]
+    tags = list(zip(*each, strict=True))
     found = model.estimate(policy, asked.vectors, tags)
     deployments = [known.get(name, Deployment(name, LOOSE, name, name)) for name in policy.deployments]
     costs = [model.expected_cost(found, column, asked.input_tokens, one) for column, one in enumerate(deployments)]

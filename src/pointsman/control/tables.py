@@ -26,7 +26,7 @@ from pointsman.core.chat import ChatRequest, Message, Text
 from pointsman.core.errors import TableError, WireError
 from pointsman.core.price import NANO_PER_USD
 from pointsman.policy import features
-from pointsman.policy.outcomes import Floats, Outcomes
+from pointsman.policy.outcomes import Floats, Outcomes, Tagged
 from pointsman.wire.openai_chat import request as requests
 
 ANSWER: Final = "answer"
@@ -53,6 +53,7 @@ class Prompts:
     groups: NDArray[np.str_]
     labels: tuple[str, ...]
     features: tuple[str, ...]
+    customers: tuple[str, ...]
     input_tokens: Floats
 
     def __len__(self) -> int:
@@ -96,6 +97,7 @@ def join(tables: Sequence[Outcomes]) -> Outcomes:
     said = np.nan_to_num(spread(answers), nan=_NO_ANSWER).astype(np.int64)
     tasks = [name for table in tables for name in _named(table.task, table.tasks)]
     used = [name for table in tables for name in _named(table.feature, table.features)]
+    customers = [name for table in tables for name in _customers(table)]
     return Outcomes(
         deployments=models,
         groups=np.concatenate([table.groups for table in tables]),
@@ -105,24 +107,33 @@ def join(tables: Sequence[Outcomes]) -> Outcomes:
         input_tokens=np.concatenate([table.input_tokens for table in tables]),
         output_tokens=spread(lambda table: table.output_tokens),
         said=said if any(table.said is not None for table in tables) else None,
-        **_labelled(tasks, used),
+        **_labelled(tasks, used, customers),
     )
+
+
+def _customers(table: Outcomes) -> list[str]:
+    return _named(table.tagged[0].place, table.tagged[0].names) if table.tagged else [""] * len(table)
 
 
 def _named(places: NDArray[np.int64], names: Sequence[str]) -> list[str]:
     return [names[place] if place >= 0 else "" for place in places]
 
 
-def _labelled(tasks: Sequence[str], used: Sequence[str]) -> dict[str, Any]:
-    """Return task and feature labels as Outcomes holds them: indices of names, -1 for none."""
-    task_names = tuple(sorted({name for name in tasks if name}))
-    feature_names = tuple(sorted({name for name in used if name}))
+def _labelled(tasks: Sequence[str], used: Sequence[str], customers: Sequence[str]) -> dict[str, Any]:
+    """Return labels as Outcomes holds them: indices of names, -1 for none. ``customers`` are tags, or empty."""
+    task, feature, customer = _indexed(tasks), _indexed(used), _indexed(customers)
     return {
-        "task": np.array([task_names.index(name) if name else -1 for name in tasks], dtype=np.int64),
-        "tasks": task_names,
-        "feature": np.array([feature_names.index(name) if name else -1 for name in used], dtype=np.int64),
-        "features": feature_names,
+        "task": task.place,
+        "tasks": task.names,
+        "feature": feature.place,
+        "features": feature.names,
+        "tagged": (customer,) if customer.names else (),
     }
+
+
+def _indexed(given: Sequence[str]) -> Tagged:
+    place = {name: number for number, name in enumerate(sorted({name for name in given if name}))}
+    return Tagged(tuple(place), np.array([place.get(name, -1) for name in given], dtype=np.int64))
 
 
 def _outcomes(path: Path, advance: Callable[[int], None]) -> Outcomes:
@@ -160,7 +171,7 @@ def _outcomes(path: Path, advance: Callable[[int], None]) -> Outcomes:
         input_tokens=np.where(np.isnan(stated), prompts.input_tokens, stated),
         output_tokens=_mean(shape, line, which, numbers["completion_tokens"]),
         said=_answers(shape, line, which, table),
-        **_labelled(prompts.labels, prompts.features),
+        **_labelled(prompts.labels, prompts.features, prompts.customers),
     )
     return outcomes.rows(np.flatnonzero(np.isfinite(graded).any(axis=1)))
 
@@ -213,8 +224,16 @@ def _prompts(path: Path, table: Any, advance: Callable[[int], None], places: Seq
         groups=np.array(groups),
         labels=tuple(_texts(path, table, label, places)) if label else ("",) * count,
         features=tuple(_texts(path, table, "feature", places)) if "feature" in columns else ("",) * count,
+        customers=_tags(table, "customer"),
         input_tokens=np.where(np.isnan(stated), tokens, stated),
     )
+
+
+def _tags(table: Any, kind: str) -> tuple[str, ...]:
+    """Return the tags of a kind as a decision has them, ``kind:NAME``; empty where none is said."""
+    if kind not in table.column_names:
+        return ("",) * int(table.num_rows)
+    return tuple(["" if name in (None, "") else f"{kind}:{name}" for name in table.column(kind).to_pylist()])
 
 
 def _asked(path: Path, table: Any) -> tuple[str, list[Any]]:

@@ -223,7 +223,8 @@ class Context(Struct, frozen=True):
     """What a decision may look at. ``vector`` is the versioned feature vector of ``policy/features`` (empty: none).
 
     ``outlook`` is None where a request stands alone. ``loop``: the request brings results of tools, in the middle of an
-    agent's loop; ``stuck`` says in a few words how that is stuck (empty: it is not).
+    agent's loop; ``stuck`` says in a few words how that is stuck (empty: it is not). ``tags`` are what else the owner's
+    application says of the request: ``task:NAME``, ``customer:NAME``.
     """
 
     feature: str
@@ -233,6 +234,7 @@ class Context(Struct, frozen=True):
     outlook: Outlook | None = None
     loop: bool = False
     stuck: str = ""
+    tags: tuple[str, ...] = ()
 
 
 class Prediction(Struct, frozen=True):
@@ -257,7 +259,7 @@ class Decision(Struct, frozen=True):
     reference could not take it, so that chance had no say), ``reference`` (no evidence yet, or none may be acted on),
     ``pinned`` or ``observed`` (the client chose); all through a conversation it is what was drawn at its start.
     ``excluded`` maps a deployment that could not serve the request to the reason. ``why`` is one short sentence for people.
-    ``pace`` is what the worth of a right answer was multiplied by to keep a budget.
+    ``pace`` is what the worth of a right answer was multiplied by to keep a budget; ``tags`` are the context's.
     """
 
     chosen: str
@@ -271,6 +273,7 @@ class Decision(Struct, frozen=True):
     excluded: dict[str, str] = {}
     snapshot: str = ""
     pace: float = 1.0
+    tags: tuple[str, ...] = ()
 
     def predicted(self, deployment: str) -> Prediction | None:
         """Return the prediction for a deployment, None where there is none."""

@@ -6,6 +6,7 @@ same snapshot is in use.
 Laws: nothing of a body is kept here; a connection that is not used keeps no snapshot alive.
 """
 
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from pointsman.core.chat import ChatRequest
@@ -15,6 +16,7 @@ from pointsman.gateway.conversations import harness_of, stated
 from pointsman.gateway.entries import Entry
 from pointsman.wire.dialects import DIALECTS
 
+TAGS: Final = ("task", "customer")
 _NAME_LENGTH = 128
 
 
@@ -22,7 +24,8 @@ class Caller:
     """Who sends requests with one head, admitted with ``key`` (None where none is asked for) by snapshot ``admitted_by``."""
 
     __slots__ = (
-        "_conversation", "_feature", "_harness", "_passed", "_usual", "admitted_by", "dialect", "entry", "headers", "key",
+        "_conversation", "_feature", "_harness", "_passed", "_tags", "_usual",
+        "admitted_by", "dialect", "entry", "headers", "key",
     )  # fmt: skip
 
     def __init__(self, admitted_by: int, entry: Entry, key: ClientKey | None, headers: dict[bytes, bytes]) -> None:
@@ -33,6 +36,7 @@ class Caller:
         self.headers = headers
         self._feature = _named(headers, b"x-pointsman-feature")
         self._usual = (key.feature if key is not None else None) or "default"
+        self._tags = {kind: _named(headers, b"x-pointsman-" + kind.encode()) for kind in TAGS}
         self._conversation = _named(headers, b"x-pointsman-conversation")
         self._harness = harness_of(headers)
         self._passed: dict[str, tuple[tuple[bytes, bytes], ...]] = {}
@@ -43,6 +47,12 @@ class Caller:
         if name is None:
             name = request.metadata.get("feature") or ""
         return name[:_NAME_LENGTH] or self._usual
+
+    def tags_of(self, request: ChatRequest) -> tuple[str, ...]:
+        """Return what else is said of a request, ``task:NAME`` and ``customer:NAME``: by header, else in its metadata."""
+        said = request.metadata
+        names = ((kind, named or said.get(kind)) for kind, named in self._tags.items())
+        return tuple([f"{kind}:{name[:_NAME_LENGTH]}" for kind, name in names if name])
 
     def conversation_of(self, request: ChatRequest) -> str:
         """Return what the client calls the conversation, else empty.

@@ -90,7 +90,8 @@ def _serving(equipment: Equipment, current: Current, caller: Caller, request: Ch
     if target.route is not None:
         policy = current.policies.get(decide.plan_for(target.route, feature).policy or target.route.name)
     wanted = replace(decide.needs_of(request), unspeakable=unspeakable(request, current.dialects))
-    context = Context(feature, wanted, features.vector(request) if policy is not None else b"")
+    vector = features.vector(request) if policy is not None else b""
+    context = Context(feature, wanted, vector, tags=caller.tags_of(request))
     state = State(equipment.breakers.cooling(equipment.clock()), current.hash)
     return current.deployment(decide.decide(current.snapshot, target, policy, context, state, 0.0).chosen)
 

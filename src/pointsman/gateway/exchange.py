@@ -125,7 +125,8 @@ class Exchange:
         if policy is not None:
             self._vector = features.vector(request)
         now = self._with.clock()
-        context = Context(self._feature, self._needs(target.route), self._vector, request.stream)
+        tags = self._caller.tags_of(request) if policy is not None else ()
+        context = Context(self._feature, self._needs(target.route), self._vector, request.stream, tags=tags)
         if between:
             self._place = self._with.courses.place(self._named, self._request, context, current.snapshot, between, now)
             context = self._place.context

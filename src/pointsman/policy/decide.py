@@ -273,6 +273,7 @@ def _drawn(
         excluded=field.excluded,
         snapshot=state.snapshot,
         pace=state.pace,
+        tags=context.tags,
     )
 
 

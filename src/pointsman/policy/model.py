@@ -4,7 +4,7 @@ Strategy: everything that was learned is a linear map of the feature vector, so 
 predicting for every deployment at once is one product and a handful of operations on short rows. ``policy/teach`` makes a
 Policy; the gateway reads it from the snapshot.
 
-Laws: a prediction depends on the feature vector, the feature tag and the estimate of input tokens alone (its cost, in the
+Laws: a prediction depends on the feature vector, the tags and the estimate of input tokens alone (its cost, in the
 middle of a conversation, on the outlook too), so that a decision can be made again from the journal; one request alone is
 predicted as in a batch; a deployment that was not learned has no prediction; damaged bytes are an error.
 """
@@ -32,11 +32,12 @@ _FORMAT: Final = 4
 _FLAG_LIMIT: Final = 0.6
 _CLOSEST: Final = 0.002
 _NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
+TASK: Final = "task:"  # before the name of a task, in a tag
 _LARGEST_LOG: Final = np.float32(80)  # beyond any amount, and short of what a float32 holds
 
 
 class Policy(Struct, frozen=True, eq=False):
-    """What one route learned about M deployments, from requests of T tasks with F known feature tags.
+    """What one route learned about M deployments, from requests of T tasks with F known tags.
 
     ``flag_centre`` and ``flag_scale`` (FLAGS,) standardise the structural part of a vector and ``centre`` (D,) is the mean
     of the result. ``maps`` (D, T + 3 M) and ``bias`` (T + 3 M,) give, side by side: log-odds of tasks, quality, the
@@ -121,10 +122,11 @@ def design(vectors: NDArray[np.uint8], flag_centre: Matrix, flag_scale: Matrix) 
     return rows
 
 
-def estimate(policy: Policy, vectors: NDArray[np.uint8] | None, tags: Sequence[str]) -> Estimates:
-    """Return what is expected of every learned deployment for N requests with these feature tags.
+def estimate(policy: Policy, vectors: NDArray[np.uint8] | None, tags: Sequence[Sequence[str]]) -> Estimates:
+    """Return what is expected of every learned deployment for N requests, each with its tags.
 
-    ``vectors`` is (N, LENGTH), or None where none were recorded: then every request is an average one.
+    ``vectors`` is (N, LENGTH), or None where none were recorded: then every request is an average one. Tags are the owner's
+    features, and ``task:NAME``, which is believed: a task that was learned need not be told from the text.
     """
     m, t = len(policy.deployments), len(policy.tasks)
     if vectors is None:
@@ -133,13 +135,18 @@ def estimate(policy: Policy, vectors: NDArray[np.uint8] | None, tags: Sequence[s
         out = design(vectors, policy.flag_centre, policy.flag_scale) @ policy.maps
         out += policy.bias
     chance = softmax(out[:, :t])
+    for row, name in enumerate(map(_task, tags)):
+        if name in policy.tasks:
+            chance[row] = 0
+            chance[row, policy.tasks.index(name)] = 1
     found = chance @ policy.table
     found += out[:, t:]
     quality = found[:, :m]
     if policy.known_tags:
-        for row, tag in enumerate(tags):
-            if tag in policy.known_tags:
-                quality[row] += policy.tags[policy.known_tags.index(tag)]
+        for row, each in enumerate(tags):
+            for tag in each:
+                if tag in policy.known_tags:
+                    quality[row] += policy.tags[policy.known_tags.index(tag)]
     spread = np.sqrt(np.square(chance) @ policy.table_variance + policy.variance)
     amounts = np.exp(np.minimum(found[:, m:], _LARGEST_LOG))
     amounts = np.minimum(amounts, policy.most.reshape(-1))
@@ -179,7 +186,7 @@ def predict(
     ``same`` names, for a deployment that nothing was learned of, one of the same model of which something was.
     """
     vectors = np.frombuffer(context.vector, dtype=np.uint8)[None, :] if features.readable(context.vector) else None
-    found = estimate(policy, vectors, (context.feature,))
+    found = estimate(policy, vectors, ((context.feature, *context.tags),))
     quality, spread = found.quality[0].tolist(), found.quality_sd[0].tolist()
     recorded, tokens = found.recorded[0].tolist(), found.tokens[0].tolist()
     columns = {name: column for column, name in enumerate(policy.deployments)}
@@ -194,6 +201,11 @@ def predict(
         amount = recorded[column] if one.price is None else _expected_one(context, one, one.price, tokens[column])
         predictions.append(Prediction(one.name, quality[column], spread[column], _whole(amount), _whole(tokens[column])))
     return tuple(predictions)
+
+
+def _task(tags: Sequence[str]) -> str | None:
+    """Return the name of the task among a request's tags, None where none is said."""
+    return next((tag[len(TASK) :] for tag in tags if tag.startswith(TASK)), None)
 
 
 def _expected_one(context: Context, one: Deployment, price: Price, output_tokens: float) -> float:

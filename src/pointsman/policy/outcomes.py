@@ -19,13 +19,22 @@ Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class Tagged:
+    """What else an owner says of each row: ``place`` (N,) indexes ``names``, -1 for nothing."""
+
+    names: tuple[str, ...]
+    place: Indices
+
+
+@dataclass(frozen=True)
 class Outcomes:
     """N prompts x M deployments.
 
     ``vectors`` (N, features.LENGTH) uint8; ``score`` in [0, 1], ``cost_nano`` and ``output_tokens`` (N, M), NaN where
     unknown; ``input_tokens`` (N,). ``task`` and ``feature`` (N,) index ``tasks`` and ``features``, -1 for none: labels that
     may teach. ``groups`` (N,) name the groups of equal prompts. ``said`` (N, M) are numbers, equal within a row where
-    answers are the same and negative where there is none; None where no answers were read.
+    answers are the same and negative where there is none; None where no answers were read. ``tagged`` are further tags, one
+    kind after the other.
     """
 
     deployments: tuple[str, ...]
@@ -40,6 +49,12 @@ class Outcomes:
     feature: Indices
     features: tuple[str, ...]
     said: Indices | None = None
+    tagged: tuple[Tagged, ...] = ()
+
+    @property
+    def tags(self) -> tuple[Tagged, ...]:
+        """Every kind of tag that is known when predicting, too."""
+        return (Tagged(self.features, self.feature), *self.tagged)
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -57,6 +72,7 @@ class Outcomes:
             task=self.task[wanted],
             feature=self.feature[wanted],
             said=None if self.said is None else self.said[wanted],
+            tagged=tuple(Tagged(one.names, one.place[wanted]) for one in self.tagged),
         )
 
     def columns(self, wanted: Sequence[int] | Indices) -> "Outcomes":

@@ -6,7 +6,7 @@ Bayes, Morris 1983); then a regression of what is left on the features and on th
 request is predicted from its features, so no label is needed; where none teach, kinds are found (``policy/kinds``). The
 regression can tell deployments apart request by request,
 or only how hard a request is for all alike: the bolder form has to earn its place (``policy/teach``). Last, where requests
-carry a feature tag, what remains for each tag.
+carry tags (a feature, a customer), what remains for each of them.
 
 Every layer is learned on what the layers before predict for rows that they had not seen, and so are the shrinkages: that is
 what keeps predictions calibrated, and keeps near-equals from winning by luck.
@@ -14,6 +14,7 @@ what keeps predictions calibrated, and keeps near-equals from winning by luck.
 Laws: linear in the number of rows; scores may be graded, cells missing, coverage unequal; labels teach and are never needed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +22,7 @@ import numpy as np
 
 from pointsman.policy import kinds
 from pointsman.policy.linear import Folded, classify, completed, regress, softmax
-from pointsman.policy.outcomes import Floats, Indices, Outcomes, sums
+from pointsman.policy.outcomes import Floats, Indices, Outcomes, Tagged, sums
 
 FOLDS: Final = 5
 SMALLEST_TASK: Final = 8
@@ -64,10 +65,10 @@ class Tasks:
 
 @dataclass(frozen=True)
 class QualityModel:
-    """Quality as a function of R coordinates, for T tasks, M deployments and F feature tags.
+    """Quality as a function of R coordinates, for T tasks, M deployments and F tags.
 
     ``table`` and ``table_variance`` (T, M) are the quality on each task and the variance of that; ``slopes`` (R, M) and
-    ``intercept`` (M,) what is added; ``variance`` (M,) the variance of what is added; ``tags`` (F, M) what a feature tag
+    ``intercept`` (M,) what is added; ``variance`` (M,) the variance of what is added; ``tags`` (F, M) what a tag
     adds.
     """
 
@@ -94,7 +95,7 @@ def fit(outcomes: Outcomes, tasks: Tasks, folded: Folded, *, apart: bool) -> tup
     left = completed(outcomes.score - held)
     rest = regress(folded, left if apart else left.mean(axis=1, keepdims=True)).over(left.shape[1])
     held += rest.held_out * (trust := _trust(outcomes.score - held, rest.held_out))
-    tags = _tags(outcomes.score - held, outcomes.feature, len(outcomes.features))
+    tags = _all_tags(outcomes.score - held, outcomes.tags)
     held = _with_tags(held, outcomes, folded)
     model = QualityModel(
         table=table.quality,
@@ -175,7 +176,7 @@ def _trust(residual: Floats, predicted: Floats) -> float:
 
 
 def _tags(residual: Floats, feature: Indices, count: int) -> Floats:
-    """Return what each feature tag adds for each deployment (F, M), shrunk by empirical Bayes."""
+    """Return what each tag of one kind adds for each deployment (F, M), shrunk by empirical Bayes."""
     if not count:
         return np.zeros((0, residual.shape[1]))
     tagged = feature >= 0
@@ -188,13 +189,29 @@ def _tags(residual: Floats, feature: Indices, count: int) -> Floats:
     return mean * number * between / (number * between + noise)
 
 
+def _all_tags(residual: Floats, given: Sequence[Tagged]) -> Floats:
+    """Return what each tag adds (F, M), kind after kind, each of what the kinds before it leave."""
+    found = [np.zeros((0, residual.shape[1]))]
+    for one in given:
+        found.append(_tags(residual, one.place, len(one.names)))
+        residual = residual - _added(found[-1], one.place) if one.names else residual
+    return np.vstack(found)
+
+
+def _added(tags: Floats, place: Indices) -> Floats:
+    return np.where(place[:, None] >= 0, tags[place], 0.0)
+
+
 def _with_tags(held: Floats, outcomes: Outcomes, folded: Folded) -> Floats:
-    """Return held-out predictions with what feature tags add, learned without each row's fold."""
-    count = len(outcomes.features)
-    if not count or len(folded.parts) < 2:
+    """Return held-out predictions with what tags add, learned without each row's fold."""
+    given = [one for one in outcomes.tags if one.names]
+    if not given or len(folded.parts) < 2:
         return held
     added = np.zeros((len(held), held.shape[1]))
     for mine, _, _ in folded.parts:
-        tags = _tags((outcomes.score - held)[~mine], outcomes.feature[~mine], count)
-        added[mine] = np.where(outcomes.feature[mine, None] >= 0, tags[outcomes.feature[mine]], 0.0)
+        others = [Tagged(one.names, one.place[~mine]) for one in given]
+        tags = _all_tags((outcomes.score - held)[~mine], others)
+        for one in given:
+            each, tags = np.split(tags, (len(one.names),))
+            added[mine] += _added(each, one.place[mine])
     return held + added
