@@ -25,10 +25,8 @@ _READ: Final = 400  # characters of a result
 _BEGINS: Final = re.compile(
     r"\W*(?:traceback|fatal|failed|failure|[\w.]*(?:error|exception))\b(?!\W*(?:null|none|false)\b)", re.IGNORECASE
 )
-_SAYS: Final = re.compile(
-    r"exit(?:ed)?(?: with)?(?: code| status):? [1-9]|command not found|no such file or directory|permission denied",
-    re.IGNORECASE,
-)
+_EXIT: Final = re.compile(r"exit(?:ed)?(?: with)?(?: code| status):? [1-9]")
+_SAYS: Final = ("command not found", "no such file or directory", "permission denied")
 
 
 class Length(Struct, frozen=True):
@@ -123,7 +121,10 @@ def _failed(result: ToolResult) -> bool:
     if result.error:
         return True
     text = _text(result)[:_READ]
-    return _BEGINS.match(text) is not None or _SAYS.search(text) is not None
+    if _BEGINS.match(text) is not None:
+        return True
+    said = text.lower()
+    return any(word in said for word in _SAYS) or ("exit" in said and _EXIT.search(said) is not None)
 
 
 def _text(result: ToolResult) -> str:
