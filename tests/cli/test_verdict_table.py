@@ -126,3 +126,15 @@ def test_savings_fit_eighty_columns_and_say_what_was_not_measured() -> None:
     assert "-$1.50 [-$1.71,-$1.28]" in lines[3]
     assert lines[6].split() == ["quality,", "points", "283", "judged", "17", "judged", "+6.0", "[-10.1,+28.3]"]
     assert sum("not measured" in line for line in lines) == 4
+
+
+def test_savings_of_conversations_are_told_by_conversation() -> None:
+    policy, control = Arm(28_300, 2, 0, 0.055, 8.0, 590, 590), Arm(1_700, 0, 0, 0.204, 7.0, 31, 31)
+    console = Console(width=80, color_system=None)
+    with console.capture() as captured:
+        console.print(savings_table(Savings("agents", policy, control, Change(-0.15, -0.171, -0.128, 590, 31), None)))
+    lines = captured.get().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[3].split() == ["conversations", "590", "31"]
+    assert lines[4].split()[:4] == ["cost", "of", "1,000", "$55.00"]
+    assert "-$150.00 [-$171.00,-$128.00]" in lines[4]

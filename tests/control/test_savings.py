@@ -16,6 +16,7 @@ from pointsman.store.interfaces import Store
 from pointsman.store.sqlite import open_store
 
 ArmName = Literal["policy", "control"]
+ARMS: tuple[ArmName, ...] = ("policy", "control")
 
 
 @pytest.fixture
@@ -52,6 +53,42 @@ def test_costs_errors_and_latency_are_compared_by_arm(store: Store) -> None:
     assert found.cost.high - found.cost.low < 1e-6
     assert found.saved_usd == pytest.approx(-found.cost.value * 950)
     assert found.quality is None
+
+
+def talk(number: int, arm: ArmName, calls: int, cost: int) -> list[ExchangeRecord]:
+    """A conversation: its first exchange, and those that go on with it."""
+    made = [exchange(100 * number + call, arm, cost) for call in range(calls)]
+    decision = made[0].decision
+    assert decision is not None
+    return [made[0], *(replace(one, decision=replace(decision, course=made[0].id)) for one in made[1:])]
+
+
+def test_conversations_are_compared_as_wholes(store: Store) -> None:
+    """The cheaper model needs twice the calls: nothing is saved, though each request is at half the price."""
+    rng = random.Random(3)
+    for number in range(400):
+        store.journal.append(talk(number, "policy", 10, rng.randint(400, 600)))
+        store.journal.append(talk(number, "control", 5, rng.randint(800, 1200)))
+    found = savings(store.journal, "support", since_ms=0)
+    assert (found.policy.requests, found.policy.courses, found.control.courses) == (4000, 400, 400)
+    assert found.cost is not None
+    assert found.cost.low < 0 < found.cost.high
+    assert found.policy.usd == pytest.approx(5e-6, rel=0.05)
+    assert found.cost.policy == 400
+    assert found.saved_usd == pytest.approx(-found.cost.value * 400)
+
+
+def test_the_interval_covers_the_truth_where_requests_of_a_conversation_are_alike(store: Store) -> None:
+    rng, covered = random.Random(4), 0
+    for round_ in range(80):
+        for number in range(20):
+            for arm in ARMS:
+                made = talk(10_000 * round_ + number, arm, 20, rng.randint(0, 1000))
+                store.journal.append([replace(one, feature=f"f{round_}") for one in made])
+        found = savings(store.journal, f"f{round_}", since_ms=0)
+        assert found.cost is not None
+        covered += found.cost.low <= 0 <= found.cost.high
+    assert covered >= 0.88 * 80, "by request it would be a third of them"
 
 
 def test_what_was_not_measured_is_none(store: Store) -> None:

@@ -87,6 +87,7 @@ async def test_a_loop_does_not_thrash_whatever_chance_says(rig: Rig, agent: open
     records = await rig.records(8)
     assert decisions(records) == [("policy", "one model suffices here")] + [("policy", "stays with its conversation")] * 7
     assert all(one.decision.probabilities == (0.0, 1.0) for one in records[1:] if one.decision is not None)
+    assert [one.decision.course for one in records if one.decision is not None] == ["", *[records[0].id] * 7]
 
 
 async def test_the_share_that_is_measured_against_is_of_whole_conversations(rig: Rig, agent: openai.AsyncOpenAI) -> None:

@@ -16,7 +16,7 @@ from pointsman.core.chat import Usage
 from pointsman.core.errors import StoreError
 from pointsman.core.record import Attempt, ExchangeRecord
 from pointsman.core.routing import Decision, Prediction
-from pointsman.store.interfaces import GROUPINGS, Filter, Grouping, Spend, Store
+from pointsman.store.interfaces import GROUPINGS, CourseSpend, Filter, Grouping, Spend, Store
 
 ALL = Filter()
 PAGE = 500
@@ -225,6 +225,21 @@ def spend_by_hand(batch: list[ExchangeRecord], by: set[Grouping]) -> list[Spend]
             )
         )
     return lines
+
+
+def test_courses_are_summed_as_wholes(store: Store) -> None:
+    def made(number: int, arm: str, cost: int | None, course: str = "") -> ExchangeRecord:
+        told = replace(decision("auto", arm), course=course)
+        return record(number, decision=told, attempts=(attempt(cost_nano=cost),))
+
+    first = f"{1:024x}"
+    store.journal.append([made(1, "policy", 3), made(2, "policy", 4, first), made(3, "policy", None, first)])
+    store.journal.append([made(4, "policy", 5), made(5, "policy", None), made(6, "control", 2)])
+    assert store.journal.courses(ALL) == [
+        CourseSpend("control", 1, 1, 2, 4.0),
+        CourseSpend("policy", 3, 2, 12, float(7 * 7 + 5 * 5)),
+    ]
+    assert store.journal.courses(Filter(feature="unknown")) == []
 
 
 @given(

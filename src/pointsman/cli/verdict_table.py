@@ -109,7 +109,15 @@ def savings_table(found: Savings) -> Table:
         table.add_column(name, no_wrap=True)
     policy, control = found.policy, found.control
     table.add_row("requests", f"{policy.requests:,}", f"{control.requests:,}", "")
-    table.add_row("cost per 1,000", _thousand(policy.usd), _thousand(control.usd), _money(found.cost))
+    together = 0 < policy.courses + control.courses < policy.requests + control.requests
+    if together:
+        table.add_row("conversations", f"{policy.courses:,}", f"{control.courses:,}", "")
+    table.add_row(
+        "cost of 1,000" if together else "cost per 1,000",
+        _thousand(policy.usd),
+        _thousand(control.usd),
+        _money(found.cost),
+    )
     table.add_row("errors", _rate(policy), _rate(control), "")
     table.add_row("median latency", _latency(policy), _latency(control), "")
     judged = f"{found.quality.policy:,} judged, {found.quality.control:,} judged".split(", ") if found.quality else ("", "")

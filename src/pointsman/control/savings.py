@@ -1,8 +1,10 @@
 """What acting on a verdict saved, measured against the share of requests that stayed on the reference.
 
 Strategy: since a feature was accepted, chance alone decided whether a request went the policy's way or stayed on the
-reference (control). So the plain difference between the two arms is the effect, with nothing to model: cost and errors
-from the journal's sums, quality from the answers that were graded as served, latency from the newest exchanges.
+reference (control); a conversation as a whole. So the plain difference between the two arms is the effect, with nothing to
+model: cost and errors from the journal's sums, quality from the answers that were graded as served, latency from the newest
+exchanges. Cost is compared by what chance decided for, by *course*: a conversation, or a request that stands alone. So a
+model that needs more calls for the same work is as dear as it is, and what is compared is independent.
 
 Laws: what was not measured is None and shown as such, never estimated. Intervals here are 95 % bounds for one look, by the
 normal approximation; graded answers get one right and one wrong answer added to each arm, which keeps the bounds honest
@@ -20,13 +22,13 @@ from msgspec import Struct
 from pointsman.control.verdict import Z95
 from pointsman.core.record import Judgement
 from pointsman.policy.guarantee import ALPHA, apart, confidence
-from pointsman.store.interfaces import Filter, Journal, Spend
+from pointsman.store.interfaces import CourseSpend, Filter, Journal, Spend
 
 LATENCIES: Final = 5000
 
 
 class Change(Struct, frozen=True):
-    """Policy minus control, with 95 % bounds, from so many requests or judgements of each arm."""
+    """Policy minus control, with 95 % bounds, from so many courses or judgements of each arm."""
 
     value: float
     low: float
@@ -36,19 +38,24 @@ class Change(Struct, frozen=True):
 
 
 class Arm(Struct, frozen=True):
-    """One arm's sums. ``usd`` is the mean cost of a priced request; the median latency is of the newest exchanges."""
+    """One arm's sums. ``usd`` is the mean cost of a priced course; the median latency is of the newest exchanges.
+
+    ``courses`` are conversations for which chance decided, and requests that stand alone; of ``priced`` a cost is known.
+    """
 
     requests: int = 0
     errors: int = 0
     unpriced: int = 0
     usd: float | None = None
     latency_ms: float | None = None
+    courses: int = 0
+    priced: int = 0
 
 
 class Savings(Struct, frozen=True):
     """One feature since its last step; before that the arms had other shares, and sums over both would mix times.
 
-    ``cost`` in US dollars per request, ``quality`` in [-1, 1]; None: not measured. ``at_most`` is what the change of quality
+    ``cost`` in US dollars per course, ``quality`` in [-1, 1]; None: not measured. ``at_most`` is what the change of quality
     is at most, with 95 % for all looks together: what a monitor goes by.
     """
 
@@ -61,8 +68,8 @@ class Savings(Struct, frozen=True):
 
     @property
     def saved_usd(self) -> float | None:
-        """What the policy's requests cost less than they would have on the reference, in US dollars."""
-        return None if self.cost is None else -self.cost.value * (self.policy.requests - self.policy.unpriced)
+        """What the policy's courses cost less than they would have on the reference, in US dollars."""
+        return None if self.cost is None else -self.cost.value * self.policy.priced
 
 
 def savings(
@@ -75,6 +82,8 @@ def savings(
     """
     lines = journal.spend(Filter(feature=feature, since_ms=since_ms, route=route))
     policy, control = ([line for line in lines if line.arm == arm] for arm in ("policy", "control"))
+    courses = {each.arm: each for each in journal.courses(Filter(feature=feature, since_ms=since_ms, route=route))}
+    chosen, held = (courses.get(arm, CourseSpend(arm, 0, 0, 0, 0.0)) for arm in ("policy", "control"))
     latencies: dict[str, list[float]] = {"policy": [], "control": []}
     wanted = Filter(feature=feature, since_ms=since_ms, route=route)
     for record in journal.exchanges(wanted, newest_first=True, limit=LATENCIES):
@@ -83,9 +92,9 @@ def savings(
     judged = _judged(journal, wanted, grader)
     return Savings(
         feature=feature,
-        policy=_arm(policy, latencies["policy"]),
-        control=_arm(control, latencies["control"]),
-        cost=_cost(policy, control),
+        policy=_arm(policy, chosen, latencies["policy"]),
+        control=_arm(control, held, latencies["control"]),
+        cost=_cost(chosen, held),
         quality=_quality(judged),
         at_most=_at_most(judged),
     )
@@ -105,27 +114,22 @@ def _judged(journal: Journal, wanted: Filter, grader: str | None) -> list[Judgem
     return [judged for judged in served if judged.grader == named and (first is None or judged.exchange >= first.id)]
 
 
-def _arm(lines: Sequence[Spend], latencies: Sequence[float]) -> Arm:
-    priced, total, _ = _moments(lines)
+def _arm(lines: Sequence[Spend], courses: CourseSpend, latencies: Sequence[float]) -> Arm:
     return Arm(
         requests=sum(line.requests for line in lines),
+        courses=courses.courses,
+        priced=courses.priced,
         errors=sum(line.errors for line in lines),
         unpriced=sum(line.unpriced for line in lines),
-        usd=total / priced if priced else None,
+        usd=courses.cost_nano / 1e9 / courses.priced if courses.priced else None,
         latency_ms=median(latencies) if latencies else None,
     )
 
 
-def _moments(lines: Sequence[Spend]) -> tuple[int, float, float]:
-    """Return the number of priced requests, the sum of their costs and of the squares, in US dollars."""
-    priced = sum(line.requests - line.unpriced for line in lines)
-    return priced, sum(line.cost_nano for line in lines) / 1e9, sum(line.cost_nano_squared for line in lines) / 1e18
-
-
-def _cost(policy: Sequence[Spend], control: Sequence[Spend]) -> Change | None:
+def _cost(policy: CourseSpend, control: CourseSpend) -> Change | None:
     arms = []
-    for lines in (policy, control):
-        n, total, squares = _moments(lines)
+    for each in (policy, control):
+        n, total, squares = each.priced, each.cost_nano / 1e9, each.cost_nano_squared / 1e18
         if n < 2:
             return None
         mean = total / n

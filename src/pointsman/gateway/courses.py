@@ -104,7 +104,8 @@ class Courses:
         same = before is not None and before.deployment == served.deployment
         self._courses[place.key] = Course(
             deployment=served.deployment,
-            arm=before.arm if before is not None else _ARMS[decision.arm],
+            arm=_ARMS[decision.arm],
+            began=decision.course or record.id,
             messages=place.messages,
             last=place.last,
             since=before.since if before is not None and same else place.messages,

@@ -33,13 +33,15 @@ Drawn = Literal["policy", "control", "forced"]
 class Course(Struct, frozen=True):
     """Where a conversation stands.
 
-    ``deployment`` answered last, ``arm`` is what chance said at the start. The request that was answered had ``messages``,
-    the last of them with the hash ``last``; ``since`` so many messages ``deployment`` has it, ``escalated``: from one that
-    was stuck. It had ``calls`` so far. ``prefixes`` are the prompts that deployments were sent last.
+    ``deployment`` answered last, ``arm`` is what chance said at the start, in the exchange ``began``. The request that was
+    answered had ``messages``, the last of them with the hash ``last``; ``since`` so many messages ``deployment`` has it,
+    ``escalated``: from one that was stuck. It had ``calls`` so far. ``prefixes`` are the prompts that deployments were sent
+    last.
     """
 
     deployment: str
     arm: Drawn
+    began: str = ""
     messages: int = 0
     last: int = 0
     since: int = 0

@@ -274,6 +274,7 @@ def _drawn(
         snapshot=state.snapshot,
         pace=state.pace,
         tags=context.tags,
+        course=course.began if course and step else "",
     )
 
 

@@ -64,6 +64,20 @@ class Spend(Struct, frozen=True):
     missing: int = 0
 
 
+class CourseSpend(Struct, frozen=True):
+    """What the courses of one arm cost: conversations for which chance decided once, or requests that stand alone.
+
+    ``cost_nano`` is the sum over courses of what is known of their costs, ``cost_nano_squared`` that of its squares, over
+    ``priced`` courses of which anything is known.
+    """
+
+    arm: str
+    courses: int
+    priced: int
+    cost_nano: int
+    cost_nano_squared: float
+
+
 class Published(Struct, frozen=True):
     """One published snapshot. ``number`` grows by one; ``data`` are the encoded bytes."""
 
@@ -88,6 +102,9 @@ class Journal(Protocol):
 
     def spend(self, wanted: Filter, by: Collection[Grouping] = GROUPINGS) -> list[Spend]:
         """Sums by what ``by`` names, in the order of those names, computed by the database."""
+
+    def courses(self, wanted: Filter) -> list[CourseSpend]:
+        """Sums over courses by arm, in the order of its name, computed by the database. A course has one arm."""
 
     def judge(self, judgements: Sequence[Judgement]) -> None:
         """Write graded answers in one transaction; (exchange, trial, deployment, arm) already there is left as it is."""

@@ -23,7 +23,7 @@ _FIELDS: Final = (
     "latency_ms", "first_content_ms", "source",
 )  # fmt: skip
 _SUMMED: Final = (
-    "mode", "arm", "snapshot", "deployment",
+    "mode", "arm", "snapshot", "course", "deployment",
     "input_tokens", "cached_tokens", "cache_written_tokens", "output_tokens", "reasoning_tokens", "cost_nano",
 )  # fmt: skip
 _COLUMNS: Final = ("n", *_FIELDS, *_SUMMED)
@@ -110,6 +110,7 @@ def _scalars(n: int, record: ExchangeRecord) -> _Row:
         n, record.id, record.at_ms, record.asked, record.feature, record.outcome, record.status, record.route,
         record.streamed, record.conversation, record.client_key, record.latency_ms, record.first_content_ms, record.source,
         decision.mode if decision else "", decision.arm if decision else "", decision.snapshot if decision else "",
+        decision.course if decision else "",
         attempts[-1].deployment if attempts else "",
         usage.input, usage.cached, usage.cache_written, usage.output, usage.reasoning, record.cost_nano,
     )  # fmt: skip

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
 from pointsman.core.record import ExchangeRecord, Judgement
-from pointsman.store.interfaces import GROUPINGS, Filter, Grouping, Spend
+from pointsman.store.interfaces import GROUPINGS, CourseSpend, Filter, Grouping, Spend
 from pointsman.store.seal import VectorSeal
 from pointsman.store.sqlite import exchanges, judgements
 from pointsman.store.sqlite.connections import Connections
@@ -55,6 +55,15 @@ FROM sums LEFT JOIN percentiles USING (feature, deployment, mode, arm) ORDER BY 
 """
 
 
+_COURSES: Final = """
+WITH told AS (
+    SELECT arm, sum(cost_nano) AS cost FROM exchanges WHERE {where} GROUP BY arm, coalesce(nullif(course, ''), id)
+)
+SELECT arm, count(*), count(cost), coalesce(sum(cost), 0), coalesce(sum(CAST(cost AS REAL) * cost), 0.0)
+FROM told GROUP BY arm ORDER BY arm
+"""
+
+
 class SqliteJournal:
     """Implements ``interfaces.Journal``. Without a ``seal``, vectors are neither written nor read."""
 
@@ -78,6 +87,11 @@ class SqliteJournal:
         where, values = _where(wanted, _OF_EXCHANGES)
         groups = ", ".join(name if name in by else f"'' AS {name}" for name in GROUPINGS)
         return [Spend(*row) for row in self._connections.read(_SPEND.format(groups=groups, where=where), values)]
+
+    def courses(self, wanted: Filter) -> list[CourseSpend]:
+        """Return sums over courses by arm."""
+        where, values = _where(wanted, _OF_EXCHANGES)
+        return [CourseSpend(*row) for row in self._connections.read(_COURSES.format(where=where), values)]
 
     def judge(self, judgements_: Sequence[Judgement]) -> None:
         """Write graded answers in one transaction; those that are there are left as they are."""
