@@ -259,8 +259,8 @@ class Decision(Struct, frozen=True):
     reference could not take it, so that chance had no say), ``reference`` (no evidence yet, or none may be acted on),
     ``pinned`` or ``observed`` (the client chose); all through a conversation it is what was drawn at its start.
     ``excluded`` maps a deployment that could not serve the request to the reason. ``why`` is one short sentence for people.
-    ``pace`` is what the worth of a right answer was multiplied by to keep a budget; ``tags`` are the context's. ``course`` is
-    the id of the exchange that began the conversation for which chance has spoken (empty: it speaks here).
+    ``pace`` is what the worth of a right answer was multiplied by to keep a budget; ``tags`` are the context's. ``course``
+    is the id of the exchange that began the conversation for which chance has spoken (empty: it speaks here).
     """
 
     chosen: str

@@ -63,8 +63,7 @@ class Exchange:
         self._glanced = dialect.name == "openai_chat"  # where the bytes go on as they came, a glance is enough
         self._request = request = glance(body) if self._glanced else dialect.request.decode(body, entry.address)
         self._feature = caller.feature_of(request)
-        self._route = ""
-        self._vector = b""
+        self._route, self._vector = "", b""
         self._decision: Decision | None = None
         self._trial: sampling.Standing | None = None
         self._place: Place | None = None
