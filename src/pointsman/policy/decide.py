@@ -289,7 +289,7 @@ def _ranking(plan: Plan, field: _Field, predictions: tuple[Prediction, ...], pac
     if plan.one_model in field.acting and (pace >= 1 or not wanted):
         first = plan.one_model
     elif wanted:
-        first = objective.choose(wanted, field.reference, value)
+        first = objective.first(order, wanted, field.reference, value)
     else:
         first = field.home or field.acting[0]  # nothing to choose by is no reason to leave the reference's model
     return [first, *(name for name in order if name != first)]
@@ -346,7 +346,7 @@ def unfit(one: Deployment, needs: Needs) -> str | None:
         return "does not take tools"
     if needs.json_schema and not one.json_schema:
         return "does not take a JSON schema"
-    unread = sorted(needs.media.difference(one.media))
+    unread = needs.media and sorted(needs.media.difference(one.media))
     if unread:
         return f"does not read {', '.join(unread)}"
     return _too_long(one, needs)

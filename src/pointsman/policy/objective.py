@@ -23,10 +23,15 @@ def choose(predictions: Sequence[Prediction], reference: str | None, value_nano:
     """
     if not predictions:
         raise ValueError("there is nothing to choose from")
+    return first(ranked(predictions, reference, value_nano), predictions, reference, value_nano)
+
+
+def first(order: Sequence[str], predictions: Sequence[Prediction], reference: str | None, value_nano: int | None) -> str:
+    """Return which of the deployments in ``order`` of utility, as ``ranked`` has it, is chosen."""
     home = next((p for p in predictions if p.deployment == reference), None)
     if home is not None and utility(home, value_nano, priced=_priced(predictions))[0] == _NOWHERE:
         return home.deployment
-    return ranked(predictions, reference, value_nano)[0]
+    return order[0]
 
 
 def ranked(predictions: Sequence[Prediction], reference: str | None, value_nano: int | None) -> list[str]:
