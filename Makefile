@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 COMPILED := tests/gateway tests/store tests/upstream/credentials tests/upstream/transport tests/client tests/serve \
-  $(foreach it,balance cost decide features objective sketch,tests/policy/test_$(it).py) \
+  $(foreach it,balance conversation cost decide features loops objective sketch warmth,tests/policy/test_$(it).py) \
   tests/wire/openai_chat tests/wire/test_edits.py tests/wire/test_sse.py tests/wire/test_watching.py
 
 .PHONY: setup demo test lint types contracts unit wheel compiled on-wheel conformance errors fuzz atheris clients agents lock clean

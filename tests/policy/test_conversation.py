@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pointsman.core.price import Price, Rates
 from pointsman.core.routing import (
@@ -15,6 +16,7 @@ from pointsman.core.routing import (
     Objective,
     Outlook,
     Plan,
+    Pool,
     Prediction,
     Provider,
     Route,
@@ -27,7 +29,8 @@ from pointsman.policy.warmth import Prefix
 
 BIG, MIDDLE, SMALL = "p/big", "p/middle", "p/small"
 NAMES = (BIG, MIDDLE, SMALL)
-SAID = {BIG: (0.9, 900), MIDDLE: (0.8, 300), SMALL: (0.6, 100)}
+TWIN = "p/small-elsewhere"
+SAID = {BIG: (0.9, 900), MIDDLE: (0.8, 300), SMALL: (0.6, 100), TWIN: (0.6, 100)}
 """Quality, and cost in nano-dollars."""
 
 
@@ -73,7 +76,7 @@ def chance(decision: Decision) -> float:
 
 
 def held(by: str, arm: str = "policy", **fields: object) -> Course:
-    return Course(by, arm, 3, 0, 3, prefixes={by: Prefix(1000, 0.0)}, **fields)  # type: ignore[arg-type]
+    return Course(by, arm, "0001", 3, 0, 3, prefixes={by: Prefix(1000, 0.0)}, **fields)  # type: ignore[arg-type]
 
 
 WARM = {name: Outlook({name: 950.0}) for name in NAMES}
@@ -83,6 +86,7 @@ WARM = {name: Outlook({name: 950.0}) for name in NAMES}
 def test_in_the_middle_of_a_loop_it_stays_whatever_is_worth_more(by: str, u: float, value: int) -> None:
     found = goes_on(held(by), u=u, value=value, loop=True)
     assert (found.chosen, found.arm, chance(found), found.why) == (by, "policy", 1.0, "stays with its conversation")
+    assert found.course == "0001"
 
 
 @given(st.floats(0, 1, exclude_max=True), st.booleans(), st.sampled_from(("", "4 calls in a row failed")))
@@ -131,7 +135,22 @@ def test_who_took_over_from_one_that_was_stuck_keeps_it_while_it_is_warm() -> No
 def test_what_chance_had_no_say_in_stays_so_in_the_loop_and_is_drawn_at_the_next_turn() -> None:
     found = goes_on(held(SMALL, "forced"), loop=True)
     assert (found.chosen, found.arm) == (SMALL, "forced")
-    assert [goes_on(held(SMALL, "forced"), u=u).arm for u in (0.5, 0.95)] == ["policy", "control"]
+    drawn = [goes_on(held(SMALL, "forced"), u=u) for u in (0.5, 0.95)]
+    assert [(one.arm, one.course) for one in drawn] == [("policy", ""), ("control", "")]
+
+
+def test_a_conversation_with_one_of_a_pool_stays_with_it() -> None:
+    snapshot = a_snapshot()
+    one = replace(snapshot.deployments[SMALL], name=TWIN)
+    snapshot = replace(snapshot, deployments={**snapshot.deployments, TWIN: one}, pools=(Pool(((SMALL,), (TWIN,))),))
+
+    def chosen(cooling: frozenset[str]) -> Decision:
+        state, context = State(cooling, course=held(TWIN), holder=TWIN), Context("f", Needs(), loop=True)
+        return decide(snapshot, resolve(snapshot, "auto"), object(), context, state, 0.5)  # type: ignore[arg-type]
+
+    found = chosen(frozenset())
+    assert (found.chosen, found.why, chance(found)) == (TWIN, "stays with its conversation", 1.0)
+    assert chosen(frozenset((TWIN,))).chosen == SMALL, "the same model, where it can go on"
 
 
 def test_before_canary_no_conversation_is_anyones() -> None:

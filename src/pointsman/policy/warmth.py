@@ -19,14 +19,14 @@ from typing import Final
 
 from msgspec import Struct
 
-AGES: Final = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+AGES: Final[tuple[float, ...]] = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 """Seconds: where one age ends and the next begins."""
 
 AT_ONCE: Final = 5.0
 _PRIOR: Final = 6.0  # observations that the stated lifetime counts as
 _WARM, _COLD = 0.95, 0.02
 _REMEMBERED: Final = 200.0  # observations of one age; then what was seen counts half
-_NONE: Final = (0.0,) * (len(AGES) + 1)
+_NONE: Final[tuple[float, ...]] = (0.0,) * (len(AGES) + 1)
 
 
 class Prefix(Struct, frozen=True):
