@@ -13,13 +13,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
+import msgspec
 import numpy as np
 from msgspec.structs import replace
 
 from choosing.agent_traffic import BEST, CALLS, MODELS, NAMES, Played, Talk, Turn, ability, play, talks
 from choosing.floors import Floor, at_least, at_most, plain, points
+from choosing.kept import digest, sources
 from choosing.parts import Found
 from choosing.statistics import Interval
 from pointsman.core.chat import ChatRequest, Usage
@@ -163,6 +165,7 @@ class Outcome:
     downgrades: int
 
 
+T = TypeVar("T")
 Way = Callable[[], Fixed | Shipped]
 
 
@@ -194,36 +197,59 @@ def oracle(conversations: Sequence[Talk], seed: int) -> Outcome:
 
 _OURS: Final = "Pointsman"
 _STAYS: Final = "Pointsman's start, always staying"
+_STAYS_ALIKE: Final = f"{_STAYS}, same worth"
 _ALONE: Final = "each call by itself"
 _KINDS: Final[dict[str, dict[str, bool]]] = {_OURS: {}, _STAYS: {"stays": True}, _ALONE: {"course": False}}
 _BEST: Final = f"best fixed: {NAMES[BEST]}"
 _ORACLE: Final = "the cheapest that succeeds (oracle)"
 
 
-def measure(tables: Path, cache: Path, tell: Callable[[str], None]) -> Found:  # noqa: ARG001 - simulated: three minutes
-    """Learn, choose each way's worth on the fit part, and play every way on fresh seeds."""
-    rng = np.random.default_rng(FIT_SEED)
+def measure(tables: Path, cache: Path, tell: Callable[[str], None]) -> Found:  # noqa: ARG001 - all is simulated
+    """Learn, choose each way's worth on the fit part, and play every way on fresh seeds. What was played is kept."""
+    stamp = digest(sources("choosing.agents"))
     tell("agents: learning")
+    rng = np.random.default_rng(FIT_SEED)
     policy = learned(talks(TAUGHT, rng), rng)
     tuning = talks(TUNED, rng)
-    wanted = outcome(tuning, FIT_SEED, partial(Fixed, BEST)).success - TOLERANCE
-    worths = {}
-    for name, options in _KINDS.items():
-        tell(f"agents: the worth of a right answer, {name}")
-        worths[name] = _worth(policy, tuning, wanted, options)
+    worths = kept(cache / f"agents.worths.{stamp}.json", dict[str, float], lambda: _worths(policy, tuning, tell))
     ways: dict[str, Way] = {f"fixed: {model}": partial(Fixed, place) for place, model in enumerate(NAMES)}
     ways[_BEST] = ways.pop(f"fixed: {NAMES[BEST]}")
     for name, options in _KINDS.items():
         ways[name] = partial(Shipped, policy, worths[name], **options)
-    ways[f"{_STAYS}, same worth"] = partial(Shipped, policy, worths[_OURS], stays=True)
+    ways[_STAYS_ALIKE] = partial(Shipped, policy, worths[_OURS], stays=True)
     found: dict[str, list[Outcome]] = {name: [] for name in (*ways, _ORACLE)}
     for seed in SEEDS:
         tell(f"agents: seed {seed}")
-        conversations = talks(TALKS, np.random.default_rng(seed))
-        for name, way in ways.items():
-            found[name].append(outcome(conversations, seed, way))
-        found[_ORACLE].append(oracle(conversations, seed))
+        path = cache / f"agents.{seed}.{stamp}.json"
+        for name, one in kept(path, dict[str, Outcome], partial(_played, ways, seed)).items():
+            found[name].append(one)
     return Found(_section(found, worths), _floors(found))
+
+
+def _played(ways: dict[str, Way], seed: int) -> dict[str, Outcome]:
+    conversations = talks(TALKS, np.random.default_rng(seed))
+    return {name: outcome(conversations, seed, way) for name, way in ways.items()} | {_ORACLE: oracle(conversations, seed)}
+
+
+def kept(path: Path, kind: type[T], make: Callable[[], T]) -> T:
+    """Return what a file holds, else what is made and kept there."""
+    if path.exists():
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    found = make()
+    draft = path.with_suffix(".draft")
+    draft.write_bytes(msgspec.json.encode(found))
+    draft.replace(path)
+    return found
+
+
+def _worths(policy: Policy, tuning: Sequence[Talk], tell: Callable[[str], None]) -> dict[str, float]:
+    """Return the worth of a right answer with which each way is compared."""
+    wanted = outcome(tuning, FIT_SEED, partial(Fixed, BEST)).success - TOLERANCE
+    found = {}
+    for name, options in _KINDS.items():
+        tell(f"agents: the worth of a right answer, {name}")
+        found[name] = _worth(policy, tuning, wanted, options)
+    return found
 
 
 def _worth(policy: Policy, tuning: Sequence[Talk], wanted: float, options: dict[str, bool]) -> float:
@@ -264,7 +290,7 @@ conversations. Means over seeds with 95 % intervals; cost with every provider's 
 def _section(found: dict[str, list[Outcome]], worths: dict[str, float]) -> str:
     lines = []
     for name, each in found.items():
-        worth = worths.get(_OURS if name.endswith("same worth") else name)
+        worth = worths.get(_OURS if name == _STAYS_ALIKE else name)
         ratio, gain = _ratio(each, found[_BEST]), _gain(each, found[_BEST])
         usd, success, changes = (float(np.mean([getattr(one, it) for one in each])) for it in ("usd", "success", "changes"))
         down = sum(one.downgrades for one in each)
@@ -278,7 +304,7 @@ def _section(found: dict[str, list[Outcome]], worths: dict[str, float]) -> str:
 def _floors(found: dict[str, list[Outcome]]) -> tuple[Floor, ...]:
     ours, best = found[_OURS], found[_BEST]
     cost, gain = _ratio(ours, best), _gain(ours, best)
-    stays = _ratio(ours, found[f"{_STAYS}, same worth"])
+    stays = _ratio(ours, found[_STAYS_ALIKE])
     down = sum(one.downgrades for one in ours)
     saved = f"simulated agents: cost at equal quality at most {_COST:.2f} of the best fixed model's, caches included"
     never = f"simulated agents: cost at most {_ABOVE:.2f} of always staying with the start, same worth"

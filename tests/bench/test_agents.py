@@ -91,3 +91,7 @@ def test_the_part_as_a_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert found.section.startswith("## Conversations of agents (simulated)")
     assert found.section.count("\n| ") == 1 + 9
     assert [floor.item for floor in found.floors] == [7] * 4
+    assert len(list(tmp_path.iterdir())) == 1 + 2
+    monkeypatch.setattr(agents, "play", None)  # all that is played is kept
+    monkeypatch.setattr(agents, "learned", lambda *_: None)
+    assert agents.measure(tmp_path, tmp_path, QUIET) == found
