@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from pointsman.core.chat import Usage
 from pointsman.core.record import Attempt, ExchangeRecord, Judgement
@@ -43,6 +44,14 @@ def test_one_exchange_whole(workspace: Workspace) -> None:
         "feature vector 4 bytes",
     ):
         assert part in shown
+
+
+def test_who_goes_on_with_a_conversation_says_where_it_began(workspace: Workspace) -> None:
+    began = record(1)
+    assert began.decision is not None
+    workspace.store.journal.append([began, record(2, decision=replace(began.decision, course=began.id))])
+    line = f"chance spoke at the conversation's start: exchange {began.id}"
+    assert [line in words_of(run(workspace, "journal", "--id", f"{n:024x}")) for n in (1, 2)] == [False, True]
 
 
 def test_an_exchange_that_is_not_there(workspace: Workspace) -> None:

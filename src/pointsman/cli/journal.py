@@ -141,6 +141,8 @@ def _show(console: Console, journal: Journal, record: ExchangeRecord) -> None:
 
 def _show_decision(console: Console, decision: Decision) -> None:
     console.print(f"{decision.mode}, {decision.arm}: {decision.why} (snapshot {decision.snapshot or 'unknown'})")
+    if decision.course:
+        console.print(f"chance spoke at the conversation's start: exchange {decision.course}")
     if decision.pace != 1.0:
         console.print(f"to keep the budget a right answer was worth {decision.pace:.2f} times what it was when learned")
     right = ("chance", "quality expected", "cost expected")

@@ -206,7 +206,7 @@ class Needs(Struct, frozen=True):
 
 
 class Outlook(Struct, frozen=True):
-    """What a request finds in providers' caches, and what is expected to follow it before the choice is made anew.
+    """What a request finds in providers' caches, and what is expected to follow it in its conversation.
 
     ``warm`` are tokens of its prompt that each deployment is expected to read from its cache, and ``kept`` the share, in
     [0, 1], of what a call sends that the next one reads there; a deployment that is not named has nothing. ``calls`` are
