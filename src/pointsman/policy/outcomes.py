@@ -87,6 +87,16 @@ class Outcomes:
             said=None if self.said is None else self.said[:, kept],
         )
 
+    def beside(self, others: "Outcomes", score: Floats) -> "Outcomes":
+        """Return these rows with the deployments of others beside, whose rows are the same; ``score`` (N, m) is theirs."""
+        return replace(
+            self,
+            deployments=(*self.deployments, *others.deployments),
+            score=np.column_stack((self.score, score)),
+            cost_nano=np.column_stack((self.cost_nano, others.cost_nano)),
+            output_tokens=np.column_stack((self.output_tokens, others.output_tokens)),
+        )
+
     def grouped(self) -> "Outcomes":
         """Return one row per group, sorted by group: numbers averaged over what is known, the rest of the first."""
         names, first, which = np.unique(self.groups, return_index=True, return_inverse=True)

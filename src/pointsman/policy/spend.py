@@ -17,7 +17,7 @@ import numpy as np
 from pointsman.policy.linear import Folded, completed, regress
 from pointsman.policy.outcomes import Floats, Indices, sums
 
-_FEWEST: Final = 5
+FEWEST: Final = 5
 QUANTILES: Final = (0.5, 0.9)
 _PRIOR: Final = 10.0  # mean amounts, predicted and seen alike, that are added to what each task saw
 
@@ -44,7 +44,7 @@ def fit(amounts: Floats, labels: Indices, chances: Floats, folded: Folded) -> tu
     """
     rows, width = amounts.shape
     known = np.isfinite(amounts) & (amounts > 0)
-    usable = known.sum(axis=0) >= min(_FEWEST, max(rows // 2, 1))
+    usable = known.sum(axis=0) >= min(FEWEST, max(rows // 2, 1))
     table, slopes = np.zeros((chances.shape[1], width)), np.zeros((folded.coordinates.shape[1], width))
     intercept, most = np.full(width, np.nan), np.full(width, np.nan)
     quantiles = np.full((len(QUANTILES), width), np.nan)
