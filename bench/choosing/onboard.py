@@ -1,13 +1,13 @@
 """A new model: how much of what it is worth is had after k prompts, and what one costs that should not be used.
 
-Strategy: each release (``releases``) is taken away, a policy is learned from the fit part without it, and one with all of its
-outcomes; the difference of their utilities on the prompts set aside, a right answer being worth ``WORTH`` mean calls of the
-dearest model, is what it is worth in full. Then it is taken in by the shipped code (``policy/onboard``) after k prompts of the
-fit part, chosen by it or at random. UniRoute's rule (arXiv:2502.08773): prompts are clustered, every model is its mean score
-by cluster, the new one's from k random prompts, its overall mean where it has none; choose score less cost by the nearest
-cluster.
+Strategy: each release (``releases``) is taken away, a policy is learned from the fit part without it, and one with all of
+its outcomes; the difference of their utilities on the prompts set aside, a right answer being worth ``WORTH`` mean calls of
+the dearest model, is what it is worth in full. Then the shipped code (``policy/onboard``) takes it in after k prompts of the
+fit part, chosen by it or at random. UniRoute's rule (arXiv:2502.08773): prompts are clustered, every model is its mean
+score by cluster, the new one's from k random prompts, its overall mean where it has none; choose score less cost by the
+nearest cluster.
 
-Laws: nothing is tuned here; UniRoute's number of clusters is the best of four seen on the prompts set aside, which flatters it.
+Laws: nothing is tuned here; UniRoute's number of clusters is the best of four on the prompts set aside, which flatters it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,15 +17,14 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
-from msgspec import Struct
 
 from choosing import baselines, rows
-from choosing.floors import Floor, Verdict
+from choosing.gains import ASKED, UNIROUTE, Gain, floors, section
 from choosing.kept import digest, sources
 from choosing.parts import Found
-from choosing.releases import Kind, Release, releases
+from choosing.releases import Release, releases
 from choosing.runs import Source
-from choosing.statistics import Floats, Indices, Interval
+from choosing.statistics import Floats, Indices
 from pointsman.control.learn import expected
 from pointsman.core.price import NANO_PER_USD
 from pointsman.core.routing import Objective
@@ -38,30 +37,14 @@ NAME: Final = "onboard"
 TABLES: Final = ("mmlu_pro", "routerbench_part")
 SEEDS: Final = range(3)
 WORTH: Final = 10.0  # mean calls of the dearest model, that a right answer is worth
-ASKED: Final = (32, 100, 400)
-AIMS: Final = {32: 0.4, 100: 0.7, 400: 0.9}
 CHANCES: Final = 3  # draws of random prompts
 CLUSTERS: Final = (4, 8, 16, 32)
-LEAST: Final = 0.005  # of a real release's full gain
-MOST: Final = 0.003  # that a harmful release may cost
-WAYS: Final = ("chosen", "random", "plain", *(f"UniRoute {count}" for count in CLUSTERS))
-_DRAWS: Final = 4000
-
-
-class Gain(Struct, frozen=True):
-    """What a release brings on the prompts set aside, in units of quality: in ``full``, and by way after each of ``ASKED``."""
-
-    table: str
-    seed: int
-    name: str
-    kind: Kind
-    full: float
-    after: dict[str, tuple[float, ...]]
+WAYS: Final = ("chosen", "random", "plain", *(f"{UNIROUTE} {count}" for count in CLUSTERS))
 
 
 @dataclass(frozen=True)
 class Split:
-    """One split of a table, with its prompts' clusters (N,) by their number, and the worth of a right answer, nano-dollars."""
+    """One split of a table: its prompts' clusters (N,) by their number, and the worth of a right answer in nano-dollars."""
 
     table: rows.Table
     fit: Indices
@@ -93,7 +76,7 @@ def measure(tables: Path, cache: Path, tell: Callable[[str], None]) -> Found:
     absent = ", ".join(name for name in TABLES if name not in there)
     if not found:
         return Found("## A new model\n\nNot measured: no table.", skipped=f"onboard: {absent} absent")
-    return Found(_section(found), tuple(_floors(found)), f"onboard: {absent} absent" if absent else "")
+    return Found(section(found), floors(found), f"onboard: {absent} absent" if absent else "")
 
 
 def gains(source: Source, seed: int, cache: Path, tell: Callable[[str], None]) -> Iterator[Gain]:
@@ -153,7 +136,7 @@ def _gain(split: Split, release: Release, whole: Lesson, seed: int, ways: Sequen
     if "plain" in ways and real and seed == 0:
         after["plain"] = tuple(gained(teach(before.beside(own, _only(own.score, asked)))) for asked in draws[0])
     for count in CLUSTERS:
-        if (way := f"UniRoute {count}") in ways:
+        if (way := f"{UNIROUTE} {count}") in ways:
             rule = _UniRoute.of(split, others, count)
             base = split.utility(score, paid, rule.picks(split))
             taken = [[rule.beside(split, release, asked) for asked in draw] for draw in draws]

@@ -16,7 +16,7 @@ import msgspec
 from choosing.floors import Floor
 from choosing.kept import digest, sources
 
-PARTS: Final[tuple[str, ...]] = ("budget", "robustness", "twice", "agents")
+PARTS: Final[tuple[str, ...]] = ("budget", "robustness", "twice", "agents", "onboard")
 """Modules of this package, in the order in which they stand in the document."""
 
 

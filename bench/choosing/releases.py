@@ -1,9 +1,9 @@
 """Releases of models, on an outcome table: real ones, made ones, and harmful ones.
 
-Strategy: a real release is a model of the table, before which there were only the others. A made one is a model that the full
-policy uses, its scores made better on half of the tasks: a share of its wrong answers becomes right, drawn with a recorded
-seed; it costs what that model does. Harmful are a model in use that became five points worse everywhere at the same price,
-one at twice its price and no better (as many answers turned right as wrong), and the real models that come nearest to
+Strategy: a real release is a model of the table, before which there were only the others. A made one is a model that the
+full policy uses, its scores made better on half of the tasks: a share of its wrong answers becomes right, drawn with a
+recorded seed; it costs what that model does. Harmful are a model in use that became five points worse everywhere at the same
+price, one at twice its price and no better (as many answers turned right as wrong), and the real models that come nearest to
 being used without being so.
 """
 
@@ -58,7 +58,7 @@ class Release:
 
 
 def releases(table: Table, fit: Indices, seed: int, evidence: Evidence, value: float) -> Iterator[Release]:
-    """Yield the releases of one split; ``evidence`` is the full policy's on the fit part, ``value`` that of a right answer."""
+    """Yield the releases of a split; ``evidence`` is the full policy's on the fit part, ``value`` that of a right answer."""
     share = np.bincount(evidence.choices(value), minlength=len(evidence.deployments)) / len(fit)
     used = [int(place) for place in np.argsort(-share) if share[place] >= USED]
     utility = np.where(share < USED, value * table.score[fit].mean(axis=0) - table.paid[fit].mean(axis=0), -np.inf)

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from pointsman.core.errors import TableError
 from pointsman.core.routing import BoundTest, Deployment, Objective, Plan, Route
 from pointsman.core.snapshot import Snapshot
-from pointsman.policy import model
+from pointsman.policy import model, onboard
 from pointsman.policy import teach as teaching
 from pointsman.policy.model import Policy
 from pointsman.policy.outcomes import Floats, Outcomes
-from pointsman.policy.teach import Lesson, silent, spent, teach
+from pointsman.policy.teach import Lesson, silent, spent
 from pointsman.policy.trade import FEWEST, Evidence, Trade, resolve
 
 EVERY: Final = "*"
@@ -114,10 +114,12 @@ def learn(
     reference: str | None = None,
     known: Mapping[str, Deployment],
     tell: Callable[[str], None] = silent,
+    expected: Mapping[str, onboard.Expected] = onboard.NOBODY,
 ) -> Taught:
     """Teach a policy and resolve the objective. Without a reference the best single model of the table is compared with.
 
     What a model did not answer counts for that as it was predicted, so that answering easy prompts only makes none the best.
+    One of which little was graded is taken in as a new one (``policy/onboard``); ``expected`` is what is expected of those.
     ``tell`` is told of each of ``STEPS`` as it begins.
     Raises TableError when there is too little to learn from, or the reference is not in the table.
     """
@@ -130,7 +132,7 @@ def learn(
         raise TableError(f"no answer of the reference {reference} is graded: add grades, or name another reference")
     deployments = [known[name] for name in outcomes.deployments if name in known]
     try:
-        lesson = teach(outcomes, deployments, tell)
+        lesson = onboard.taught(outcomes, deployments, tell, home=reference, expected=expected, caution=objective.caution)
         tell(STEPS[-1])
         evidence = lesson.evidence
         home = reference or evidence.deployments[_best_single(evidence)]

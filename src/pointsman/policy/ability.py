@@ -34,7 +34,8 @@ _KIN_SPREAD: Final = (0.05, 0.1, 0.03, 0.05)  # standard deviations of level, sl
 class Known:
     """N prompts as M known deployments and T tasks show them.
 
-    ``columns`` (N, 1 + M + T) are ones, scores less their means ``level`` (M,), chances of the tasks less theirs, ``usual`` (T,).
+    ``columns`` (N, 1 + M + T) are ones, scores less their means ``level`` (M,), and chances of the tasks less theirs,
+    ``usual`` (T,).
     """
 
     columns: Floats
@@ -89,7 +90,7 @@ class Sums:
         """Return the belief after these rows, and the logarithm of how likely they were before (less a constant)."""
         precision = np.linalg.inv(before.covariance)
         after = precision + self.gram / before.noise
-        covariance = np.linalg.inv(after)
+        covariance = np.asarray(np.linalg.inv(after), dtype=np.float64)
         left = (self.target - self.gram @ before.mean) / before.noise
         moved = covariance @ left
         square = self.square - 2 * before.mean @ self.target + before.mean @ self.gram @ before.mean
@@ -107,8 +108,8 @@ class Sums:
 class Population:
     """What known deployments have in common: mean ``level`` and ``slope``, and four variances.
 
-    ``slopes`` of how steeply one follows the others' mean, ``towards`` of how it leans towards single ones, ``tasks`` of what
-    single tasks add, ``noise`` of a score around all this.
+    ``slopes`` of how steeply one follows the others' mean, ``towards`` of how it leans towards single ones, ``tasks`` of
+    what single tasks add, ``noise`` of a score around all this.
     """
 
     level: float
@@ -132,7 +133,7 @@ class Population:
             found = _population(found.level, beliefs, width - 1, float(np.mean(noises)))
         return found
 
-    def belief(self, width: int, tasks: int, prior: Prior = Prior()) -> Belief:  # noqa: B008 - frozen
+    def belief(self, width: int, tasks: int, prior: Prior = Prior()) -> Belief:
         """Return what is believed of one more deployment beside ``width`` others, with so many tasks."""
         level = self.level if prior.level is None else prior.level
         mean = np.concatenate(([level], np.full(width, self.slope / width), np.zeros(tasks)))

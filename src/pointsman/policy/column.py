@@ -1,8 +1,8 @@
 """One more deployment in a policy, as a combination of those that it knows.
 
-Strategy: a policy is linear in the feature vector and in the chances of the tasks, so a deployment that is a linear combination
-of others (and of the tasks) is one more column of its matrices. Amounts, costs and tokens, are combined in their logarithms:
-they follow the mean of the others', by a line and a factor for each task, and then add up to what was seen.
+Strategy: a policy is linear in the feature vector and in the chances of the tasks, so a deployment that is a linear
+combination of others (and of the tasks) is one more column of its matrices. Amounts, costs and tokens, are combined in their
+logarithms: they follow the mean of the others', by a line and a factor for each task, and then add up to what was seen.
 
 Laws: the columns that are there stay as they are; of what was never seen nothing is said (NaN).
 """
@@ -19,7 +19,7 @@ from pointsman.policy import model
 from pointsman.policy.ability import Belief, Sums
 from pointsman.policy.linear import softmax
 from pointsman.policy.model import Policy
-from pointsman.policy.outcomes import Floats, Indices
+from pointsman.policy.outcomes import Floats
 from pointsman.policy.spend import FEWEST, QUANTILES
 
 RECORDED: Final = 1
@@ -133,7 +133,7 @@ def wider(policy: Policy, added: Sequence[Added]) -> Policy:
 
     def beside(matrix: NDArray[Any], first: int, more: list[list[Any]]) -> NDArray[np.float32]:
         """Put more columns after each block of ``width``, of which the first begins at ``first``."""
-        head, *blocks = np.split(matrix, [first + block * width for block in range((matrix.shape[-1] - first) // width)], axis=-1)
+        head, *blocks = np.split(matrix, range(first, matrix.shape[-1], width), axis=-1)
         parts = [np.concatenate((block, np.stack(new, axis=-1)), axis=-1) for block, new in zip(blocks, more, strict=True)]
         return np.concatenate((head, *parts), axis=-1).astype(np.float32)
 

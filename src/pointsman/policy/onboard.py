@@ -1,10 +1,10 @@
 """A new model: which prompts to run on it, and what a policy makes of it once they are graded.
 
-Strategy: what was learned of the known deployments stays as it is. A new one is a linear combination of them and of the tasks,
-in its scores (``policy/ability``) and in the logarithms of its costs and of its tokens; as a policy is linear too, so is its
-new column, for whatever prompt. Where it was not asked it counts as it is expected, less ``caution`` times ``DOUBT`` standard
-errors of its mean score, so that luck on few prompts is not taken for quality. The prompts to run cover what is known evenly,
-more closely where the outcome is open (``policy/anchors``).
+Strategy: what was learned of the known deployments stays as it is. A new one is a linear combination of them and of the
+tasks, in its scores (``policy/ability``) and in the logarithms of its costs and of its tokens; as a policy is linear too, so
+is its new column, for whatever prompt. Where it was not asked it counts as it is expected, less ``caution`` times ``DOUBT``
+standard errors of its mean score, so that luck on few prompts is not taken for quality. The prompts to run cover what is
+known evenly, more closely where the outcome is open (``policy/anchors``).
 
 Laws: what is predicted of known deployments does not change; no chance; a new deployment with fewer grades than others need
 (``trade.FEWEST``) has predictions and is never chosen.
@@ -23,7 +23,7 @@ from pointsman.policy import ability, column, cost, model
 from pointsman.policy.ability import WIDE, Belief, Known, Population, Prior
 from pointsman.policy.anchors import anchors
 from pointsman.policy.column import Added
-from pointsman.policy.outcomes import Floats, Indices, Outcomes
+from pointsman.policy.outcomes import Indices, Outcomes
 from pointsman.policy.quality import CLOSEST
 from pointsman.policy.teach import Lesson, silent, spent, teach
 from pointsman.policy.trade import FEWEST
@@ -36,7 +36,7 @@ _OPEN: Final = 0.05  # chances nearer to 0 and 1 count as this near: no outcome 
 
 @dataclass(frozen=True)
 class Expected:
-    """What an owner expects of a new model: its mean quality with a standard deviation, and the deployment that it is like."""
+    """What an owner expects of a new model: mean quality with a standard deviation, and the deployment that it is like."""
 
     quality: float | None = None
     spread: float = WIDE
@@ -44,7 +44,7 @@ class Expected:
 
 
 _NOTHING: Final = Expected()
-_NOBODY: Final[Mapping[str, Expected]] = MappingProxyType({})
+NOBODY: Final[Mapping[str, Expected]] = MappingProxyType({})
 
 
 def taught(
@@ -52,31 +52,33 @@ def taught(
     deployments: Sequence[Deployment] = (),
     tell: Callable[[str], None] = silent,
     *,
-    expected: Mapping[str, Expected] = _NOBODY,
+    home: str | None = None,
+    expected: Mapping[str, Expected] = NOBODY,
     caution: float = 1.0,
 ) -> Lesson:
     """Return what graded answers teach, as ``teach`` does, with models of which little was graded as new ones beside.
 
-    ``expected`` is what an owner expects of them, by name. Without two models of which more was graded, all are learned
-    from alike. Raises ValueError as ``teach`` does.
+    ``home`` is never new; ``expected`` is what an owner expects of those that are, by name. Without two models of which
+    more was graded, all are learned from alike. Raises ValueError as ``teach`` does.
     """
     rows = outcomes.grouped()
-    fresh = new(rows)
+    fresh = new(rows, home)
     if not len(fresh):
         return teach(outcomes, deployments, tell)
     lesson = teach(rows.columns(np.setdiff1d(np.arange(len(rows.deployments)), fresh)), deployments, tell)
     return beside(lesson, rows.columns(fresh), deployments, expected=expected, caution=caution)
 
 
-def new(rows: Outcomes) -> Indices:
-    """Return the columns of grouped rows that are new models; none where fewer than two others would be left."""
+def new(rows: Outcomes, home: str | None = None) -> Indices:
+    """Return the columns of grouped rows that are new models, never ``home``; none where under two others are left."""
     graded = np.isfinite(rows.score).sum(axis=0)
     sparse = (graded > 0) & (graded < min(SPARSE * len(rows), MOST))
+    sparse &= np.array(rows.deployments) != (home or "")
     return np.flatnonzero(sparse) if ((graded > 0) & ~sparse).sum() >= 2 else np.zeros(0, dtype=np.int64)
 
 
 def prompts(lesson: Lesson, count: int, asked: NDArray[np.bool_] | None = None) -> Indices:
-    """Return the ``count`` rows of a lesson's outcomes that tell most of a new model, rising; none that were ``asked`` (N,)."""
+    """Return the ``count`` rows of a lesson's outcomes that tell most of a new model, rising, but those ``asked`` (N,)."""
     known = _known(lesson)
     before = Population.of(known).belief(len(known.level), len(known.usual))
     chance = np.clip(known.columns @ before.mean, _OPEN, 1 - _OPEN)
@@ -90,7 +92,7 @@ def beside(
     rows: Outcomes,
     deployments: Sequence[Deployment] = (),
     *,
-    expected: Mapping[str, Expected] = _NOBODY,
+    expected: Mapping[str, Expected] = NOBODY,
     caution: float = 1.0,
 ) -> Lesson:
     """Return a lesson with the deployments of ``rows`` beside, of which little was graded; ``rows`` are the lesson's own."""
@@ -107,8 +109,10 @@ def beside(
         like = policy.deployments.index(hope.like) if hope.like in policy.deployments else None
         prior = Prior(hope.quality, hope.spread, like)
         belief = ability.told(known, population, known.columns[seen], rows.score[seen, place], prior)
-        recorded = column.amounts(policy, column.RECORDED, guess.recorded, usual, rows.cost_nano[:, place])
-        tokens = column.amounts(policy, column.TOKENS, guess.tokens, usual, rows.output_tokens[:, place])
+        recorded = column.amounts(
+            policy, column.RECORDED, guess.recorded.astype(np.float64), usual, rows.cost_nano[:, place]
+        )
+        tokens = column.amounts(policy, column.TOKENS, guess.tokens.astype(np.float64), usual, rows.output_tokens[:, place])
         price, doubt = prices.get(name), caution * DOUBT * belief.level_sd
         costs.append(recorded.expected if price is None else cost.expected(rows.input_tokens, tokens.expected, price))
         added.append(_added(name, lesson, known, belief, doubt, (recorded, tokens)))
