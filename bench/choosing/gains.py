@@ -131,7 +131,10 @@ def section(found: Sequence[Gain]) -> str:
     )
     for kind, title in (("real", "as shipped, models of the tables"), ("made", "as shipped, made")):
         some = [gain for gain in good if gain.kind == kind]
-        rows.append(f"| {title} | " + " | ".join(plain(shares(some, "chosen", place)) for place in range(len(ASKED))) + " |")
+        if some:
+            rows.append(
+                f"| {title} | " + " | ".join(plain(shares(some, "chosen", place)) for place in range(len(ASKED))) + " |"
+            )
     alike = [gain for gain in good if "plain" in gain.after]
     for way, title in (("plain", "learned from like any other"), ("random", "the same, at random")):
         if alike:
