@@ -20,6 +20,7 @@ AIMS: Final = (0.4, 0.7, 0.9)  # of the full gains, after so many prompts
 LEAST: Final = 0.005
 MOST: Final = 0.003  # that a harmful release may cost
 UNIROUTE: Final = "UniRoute"
+_PLACES: Final = range(len(ASKED))
 _DRAWS: Final = 4000
 
 
@@ -116,39 +117,36 @@ def section(found: Sequence[Gain]) -> str:
     """Return the section of the document."""
     good = counted(found)
     heads, lines = " | ".join(f"{count} prompts" for count in ASKED), "---|" * len(ASKED)
-    real = len({gain.identity for gain in good if gain.kind == "real"})
-    made = sum(gain.kind == "made" for gain in good)
-    text = _HEAD.format(real=real, made=made, least=100 * LEAST, heads=heads, lines=lines)
-    named = {"chosen": "as shipped", "random": "at random"}
-    rows = [
-        f"| {title} | " + " | ".join(plain(shares(good, way, place)) for place in range(len(ASKED))) + " |"
-        for way, title in named.items()
-    ]
-    rows.append(
-        "| UniRoute | "
-        + " | ".join(plain(shares(good, best_uniroute(good, place), place)) for place in range(len(ASKED)))
-        + " |"
-    )
-    for kind, title in (("real", "as shipped, models of the tables"), ("made", "as shipped, made")):
-        some = [gain for gain in good if gain.kind == kind]
-        if some:
-            rows.append(
-                f"| {title} | " + " | ".join(plain(shares(some, "chosen", place)) for place in range(len(ASKED))) + " |"
-            )
+    real, made = ([gain for gain in good if gain.kind == kind] for kind in ("real", "made"))
     alike = [gain for gain in good if "plain" in gain.after]
-    for way, title in (("plain", "learned from like any other"), ("random", "the same, at random")):
-        if alike:
-            cells = " | ".join(plain(shares(alike, way, place)) for place in range(len(ASKED)))
-            rows.append(f"| {title} (seed 0, models of the tables) | {cells} |")
-    harmful = sum(gain.kind == "harmful" for gain in found)
-    costs = [
-        f"| {title} | " + " | ".join(_cost(found, way, place) for place in range(len(ASKED))) + " |"
-        for way, title in named.items()
-    ]
-    costs.append(
-        "| UniRoute | " + " | ".join(_cost(found, best_uniroute(good, place), place) for place in range(len(ASKED))) + " |"
+    shown = (
+        ("as shipped", good, "chosen"),
+        ("at random", good, "random"),
+        (UNIROUTE, good, UNIROUTE),
+        ("as shipped, models of the tables", real, "chosen"),
+        ("as shipped, made", made, "chosen"),
+        ("at random (seed 0, models of the tables)", alike, "random"),
+        ("the same, learned from like any other", alike, "plain"),
     )
-    return text + "\n".join(rows) + "\n" + _COST.format(harmful=harmful, heads=heads, lines=lines) + "\n".join(costs)
+    text = _HEAD.format(
+        real=len({gain.identity for gain in real}), made=len(made), least=100 * LEAST, heads=heads, lines=lines
+    )
+    for title, some, way in shown:
+        if some:
+            text += _row(title, [plain(shares(some, *_way(some, way, place))) for place in _PLACES])
+    harmful = sum(gain.kind == "harmful" for gain in found)
+    text += _COST.format(harmful=harmful, heads=heads, lines=lines)
+    for title, _, way in shown[:3]:
+        text += _row(title, [_cost(found, *_way(good, way, place)) for place in _PLACES])
+    return text.rstrip()
+
+
+def _row(title: str, cells: Sequence[str]) -> str:
+    return f"| {title} | " + " | ".join(cells) + " |\n"
+
+
+def _way(found: Sequence[Gain], way: str, place: int) -> tuple[str, int]:
+    return best_uniroute(found, place) if way == UNIROUTE else way, place
 
 
 def _cost(found: Sequence[Gain], way: str, place: int) -> str:
