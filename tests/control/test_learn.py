@@ -10,7 +10,7 @@ from tests.policy.test_teach import NAMES, PRICED, table, vector
 from pointsman.control.learn import EVERY, STEPS, act_on, learn, named, on_its_own, weighable
 from pointsman.control.publish import _plan_faults
 from pointsman.core.errors import GatewayError, TableError
-from pointsman.core.routing import Context, Deployment, Needs, Objective, Plan, Route
+from pointsman.core.routing import Context, Deployment, Grader, Needs, Objective, Plan, Route, Trial
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy import decide, model
 from pointsman.policy.decide import State
@@ -94,6 +94,25 @@ def test_learning_publishes_a_plan_for_all_features_without_their_own() -> None:
     assert changed.routes["other"] == snapshot(own).routes["other"]
     assert model.decode(changed.policies["auto"]).deployments == TAUGHT.deployments
     assert "400 prompts" in changed.made_by
+
+
+@pytest.mark.parametrize(
+    ("grader", "running", "left"),
+    [
+        (None, None, None),
+        (Grader("exact"), None, (1.0, 1)),
+        (Grader("judge", "p/judge"), None, None),
+        (Grader("judge", "p/judge"), Trial("t", ("p/sums",), 0.1, 500), (0.1, 500)),
+    ],
+)
+def test_what_was_learned_is_graded_as_it_serves_where_that_costs_nothing_or_was_paid_for(
+    grader: Grader | None, running: Trial | None, left: tuple[float, int] | None
+) -> None:
+    before = Plan(EVERY, reference="p/big", grader=grader, trial=running)
+    trial = act_on(snapshot(before), "auto", TAUGHT, now_ms=7).routes["auto"].plans[EVERY].trial
+    assert (None if trial is None else (trial.share, trial.cap_nano)) == left
+    if trial is not None:
+        assert trial.candidates == (), "nothing is tried"
 
 
 def test_only_what_the_table_knows_and_the_snapshot_has_is_accepted() -> None:

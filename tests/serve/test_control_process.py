@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from pointsman.control.config import load
 from pointsman.core.errors import ConfigError
 from pointsman.core.record import Attempt, ExchangeRecord, Judgement
-from pointsman.core.routing import Decision, Deployment, Grader, Objective, Plan, Provider, Route
+from pointsman.core.routing import BoundTest, Decision, Deployment, Grader, Objective, Plan, Provider, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.serve import control_process
 from pointsman.serve.control_process import Canaries, ConfigFile, Current, Watch
@@ -166,6 +166,28 @@ def test_what_serves_worse_than_tolerated_is_said_once_and_left_to_the_owner(
     assert said.count("worse than the reference's, and 5 are tolerated") == 1
     assert "pointsman rollback support" in said
     assert workspace.snapshot().routes["auto"].plans["support"].mode == "auto"
+
+
+@pytest.mark.parametrize(("feature", "alarm"), [("anything", True), ("support", False)])
+def test_what_was_learned_for_all_is_watched_by_features_without_a_plan_of_their_own(
+    workspace: Workspace, capfd: pytest.CaptureFixture[str], feature: str, *, alarm: bool
+) -> None:
+    every = Plan("*", "auto", "z/big", accepted=("z/small",), acting_share=0.95, since_ms=1000, grader=Grader("exact"))
+    every = replace(every, tested=BoundTest(2000, 0.02, 0.95))
+    route = replace(canary().routes["auto"], plans={"*": every, "support": Plan("support", reference="z/big")})
+    workspace.publish(lambda _: replace(canary(), routes={"auto": route}), made_by="a test")
+    served(workspace, "control", 1, feature=feature)
+    workspace.store.journal.judge(
+        [
+            Judgement(f"{arm}{n:018}", 2000 + n, feature, "z/small", arm, score, "exact")  # type: ignore[arg-type]
+            for n in range(600)
+            for arm, score in (("control", 1.0), ("policy", float(n % 2)))
+        ]
+    )
+    Watch(workspace.store).look(workspace.snapshot())
+    said = capfd.readouterr().err
+    assert ("worse than the reference's, and 2 are tolerated" in said) == alarm
+    assert ("pointsman rollback '*'" in said) == alarm
 
 
 @pytest.mark.parametrize(("feature", "mode"), [("anything", "auto"), ("support", "canary")])

@@ -18,8 +18,9 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from pointsman.control.plans import measuring, trial_id
 from pointsman.core.errors import TableError
-from pointsman.core.routing import BoundTest, Deployment, Objective, Plan, Route
+from pointsman.core.routing import BoundTest, Deployment, Objective, Plan, Route, Trial
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy import model, onboard
 from pointsman.policy import teach as teaching
@@ -176,15 +177,16 @@ def act_on(snapshot: Snapshot, route: str, taught: Taught, *, now_ms: int) -> Sn
     accepted = tuple(name for name in wanted if name in snapshot.deployments and found.plans[EVERY].allows(name))
     whole = len(accepted) == len(wanted) > 0  # with fewer it chooses otherwise than it was tested to
     tested = taught.bound.tested if taught.bound is not None and whole else None
+    before = found.plans[EVERY]
     plan = replace(
-        found.plans[EVERY],
+        before,
         mode="auto" if accepted else "observe",
         accepted=accepted,
         acting_share=1 - found.control_share if accepted else 0.0,
         value_nano=taught.trade.value_nano,
         one_model=taught.trade.one_model,
         policy="",
-        trial=None,
+        trial=_measuring(route, before, before.reference or found.reference) if accepted else None,
         since_ms=now_ms,
         tested=tested,
     )
@@ -195,6 +197,11 @@ def act_on(snapshot: Snapshot, route: str, taught: Taught, *, now_ms: int) -> Sn
         policies={**snapshot.policies, route: model.encode(taught.lesson.policy)},
         made_by=f"learned {route} from {taught.lesson.policy.learned_from:,} prompts" + _tested_on(tested),
     )
+
+
+def _measuring(route: str, plan: Plan, reference: str) -> Trial | None:
+    """Return the trial that grades what is served, where there is a check for features without their own: it is watched."""
+    return None if plan.grader is None else measuring(plan, trial_id(route, EVERY, reference, plan.grader))
 
 
 def _tested_on(tested: BoundTest | None) -> str:

@@ -191,7 +191,7 @@ def accept(
         one_model=serving.one_model,
         policy=name,
         value_nano=serving.value_nano,
-        trial=_measuring(plan, row.trial),
+        trial=measuring(plan, row.trial),
         since_ms=now_ms,
         tested=BoundTest(row.change.n, row.tolerance, 1 - ALPHA) if row.kind == "ready" else None,
     )
@@ -278,8 +278,8 @@ def _log_comb(n: int, k: int) -> float:
     return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
-def _measuring(plan: Plan, judged_in: str) -> Trial | None:
-    """Return the trial that goes on after acceptance: it tries nothing, and grades what is served.
+def measuring(plan: Plan, judged_in: str) -> Trial | None:
+    """Return the trial that goes on where a plan acts: it tries nothing, and grades what is served.
 
     A check costs nothing and looks at every request; a judge goes on with the trial's share and what is left of its cap.
     """

@@ -11,6 +11,7 @@ cap holds across restarts, for the money is counted in the store.
 import asyncio
 import datetime as dt
 import os
+import shlex
 import signal
 import sys
 import time
@@ -172,13 +173,22 @@ class Watch:
     def _is_worse(self, route: Route, plan: Plan) -> bool:
         if plan.grader is None:
             return False
-        grader = plans.grader_name(plan.grader)
-        most = quality_at_most(self._store.journal, plan.feature, since_ms=plan.since_ms, route=route.name, grader=grader)
-        if most is None or most >= -plan.tolerance:
+        every = plan.feature == plans.EVERY
+        most = quality_at_most(
+            self._store.journal,
+            None if every else plan.feature,
+            since_ms=plan.since_ms,
+            route=route.name,
+            grader=plans.grader_name(plan.grader),
+            but=route.plans if every else (),
+        )
+        tolerance = plan.tolerance if plan.tested is None else plan.tested.tolerance
+        if most is None or most >= -tolerance:
             return False
         say(
-            f"{plan.feature} on route {route.name}: the answers served are at least {-100 * most:.1f} points worse than "
-            f"the reference's, and {100 * plan.tolerance:.3g} are tolerated. Undo it with: pointsman rollback {plan.feature}"
+            f"{'what was learned' if every else plan.feature} on route {route.name}: the answers served are at least "
+            f"{-100 * most:.1f} points worse than the reference's, and {100 * tolerance:.3g} are tolerated. "
+            f"Undo it with: pointsman rollback {shlex.quote(plan.feature)}"
         )
         return True
 
