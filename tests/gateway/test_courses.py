@@ -11,7 +11,8 @@ from typing import Any
 
 import openai
 import pytest
-from tests.gateway.conftest import Rig, World
+from msgspec.structs import replace
+from tests.gateway.conftest import Received, Rig, Start, World
 
 from pointsman.core.chat import ChatRequest, Message, Text
 from pointsman.core.price import Price, Rates
@@ -148,6 +149,54 @@ def outlook(courses: Courses, snapshot: Snapshot) -> Any:
     found = courses.place("", request, Context("default", Needs(10)), snapshot, (BIG, SMALL), 1000.0).context.outlook
     assert found is not None
     return found
+
+
+CLAUDE_SAID = {
+    "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [{"type": "text", "text": "ok"}],
+    "stop_reason": "end_turn", "stop_sequence": None,
+    "usage": {"input_tokens": 5, "cache_read_input_tokens": 9000, "cache_creation_input_tokens": 900, "output_tokens": 7},
+}  # fmt: skip
+
+
+def claude_code(*failed: bool, tools: bool = True) -> bytes:
+    """What Claude Code sends after calls that failed or not; its instructions change with every request."""
+    messages: Messages = [{"role": "user", "content": [{"type": "text", "text": "Repair it."}]}]
+    for place, error in enumerate(failed):
+        used = {"type": "tool_use", "id": f"t{place}", "name": "run", "input": {"place": 0 if error else place}}
+        result = {"type": "tool_result", "tool_use_id": f"t{place}", "content": "no such rule", "is_error": error}
+        messages += [{"role": "assistant", "content": [used]}, {"role": "user", "content": [result]}]
+    body: dict[str, Any] = {"model": "auto", "max_tokens": 99, "messages": messages, "system": f"cch={len(failed)}"}
+    if tools:
+        body["tools"] = [{"name": "run", "input_schema": {"type": "object"}}]
+    return json.dumps(body).encode()
+
+
+async def test_claude_codes_loop_is_one_conversation_and_its_title_is_none_of_it(rig: Rig, upstream_at: Start) -> None:
+    async def answer(received: Received) -> None:
+        await received.reply(200, json.dumps(CLAUDE_SAID).encode())
+
+    upstream = await upstream_at(answer)
+    snapshot = a_snapshot(f"http://127.0.0.1:{upstream.port}")
+    deployments = {name: replace(one, dialect="anthropic") for name, one in snapshot.deployments.items()}
+    providers = {"zoo": Provider("zoo", f"http://127.0.0.1:{upstream.port}", dialect="anthropic")}
+    rig.publish(replace(snapshot, deployments=deployments, providers=providers))
+    rig.world.still = 1000.0
+
+    async def served(body: bytes) -> str:
+        head = f"POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-claude-code-session-id: s\r\ncontent-length: {len(body)}\r\n\r\n"
+        status, headers, said = await rig.raw(head.encode() + body)
+        assert status == 200, said
+        return headers["x-pointsman-deployment"]
+
+    chances(rig.world, 0.1)
+    assert [await served(claude_code(*[False] * count)) for count in range(4)] == [SMALL] * 4
+    chances(rig.world, 0.9)
+    assert await served(claude_code(tools=False)) == BIG
+    told = [False] * 3
+    assert [await served(claude_code(*told, *[True] * count)) for count in (1, 2, 3, 4)] == [SMALL, SMALL, BIG, BIG]
+    current = rig.live.current
+    assert current is not None
+    assert outlook(rig.equipment.courses, current.snapshot).kept[SMALL] > 0.9, "its bills say that it caches"
 
 
 async def test_a_pinned_request_leaves_nothing_behind(rig: Rig, agent: openai.AsyncOpenAI) -> None:
