@@ -77,15 +77,19 @@ def expected(input_tokens: NDArray[np.float64], output_tokens: NDArray[np.float6
 def expected_one(input_tokens: int, output_tokens: float, price: Price) -> float:
     """Return the nano-dollars that one call with so many tokens costs on average: ``expected`` without arrays."""
     long_above = price.long_above
-    taken, given, fixed = _floats(price, long_above is not None and input_tokens > long_above)
+    taken, given, fixed, _, _ = _floats(price, long_above is not None and input_tokens > long_above)
     return (input_tokens * taken + output_tokens * given) * _NANO_PER_RATE + fixed
 
 
 @lru_cache(_PRICES_KEPT)
-def _floats(price: Price, long: bool) -> tuple[float, float, float]:
-    """Return dollars per million tokens of input and of output, and nano-dollars per request."""
+def _floats(price: Price, long: bool) -> tuple[float, float, float, float, float]:
+    """Return dollars per million tokens of input and of output, nano-dollars per request, and dollars per million tokens
+    that are read from the cache and written to it.
+    """
     rates = price.long_rates if long and price.long_rates is not None else price.rates
-    return float(rates.input), float(rates.output), float(price.per_request) * NANO_PER_USD
+    cached, written = (rates.input if rate is None else rate for rate in (rates.cached, rates.cache_written))
+    fixed = float(price.per_request) * NANO_PER_USD
+    return float(rates.input), float(rates.output), fixed, float(cached), float(written)
 
 
 def expected_ahead(
@@ -102,20 +106,17 @@ def expected_ahead(
     if above is not None and input_tokens + growth * (calls - 1) > above:
         plain = 0 if input_tokens > above or growth <= 0 else floor((above - input_tokens) / growth) + 1
     total = 0.0
-    for rates, first, end in ((price.rates, 0, plain), (price.long_rates or price.rates, plain, calls)):
+    for first, end in ((0, plain), (plain, calls)):
         count = end - first
         if count:
+            each, given, _, cached, writing = _floats(price, first >= plain)
             taken = count * input_tokens + growth * (first + end - 1) * count / 2
             later = count - (first == 0)
             read = kept * (later * (input_tokens - growth) + growth * (max(first, 1) + end - 1) * later / 2)
             read += min(warm, input_tokens) if first == 0 else 0.0
             written = kept * (taken - read)
-            plainly = taken - read - written
-            cached = rates.input if rates.cached is None else rates.cached
-            writing = rates.input if rates.cache_written is None else rates.cache_written
-            total += read * float(cached) + written * float(writing) + plainly * float(rates.input)
-            total += count * output_tokens * float(rates.output)
-    return total * _NANO_PER_RATE / calls + float(price.per_request) * NANO_PER_USD
+            total += read * cached + written * writing + (taken - read - written) * each + count * output_tokens * given
+    return total * _NANO_PER_RATE / calls + _floats(price, long=False)[2]
 
 
 def _linear(input_tokens: NDArray[np.float64], output_tokens: NDArray[np.float64], rates: Rates) -> NDArray[np.float64]:
