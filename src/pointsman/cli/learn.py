@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pointsman.cli.figures import money, paper
+from pointsman.control.asking import with_asking
 from pointsman.control.bound import learn_tested
 from pointsman.control.compile import all_deployments, compile_snapshot
 from pointsman.control.learn import EVERY, STEPS, Bound, Taught, act_on, learn, named, on_its_own, weighable
@@ -65,7 +66,11 @@ def command(workspace: Workspace, tables: tuple[Path, ...], route: str, out: Pat
     way = learn_tested if tested or objective.confidence is not None else learn
     with _steps() as tell:
         taught = way(outcomes, objective, reference=reference, known=known, tell=tell)
+    if rules is not None and rules.ask_twice is not None:
+        taught = with_asking(taught, outcomes, known)
     show(console, taught)
+    if rules is not None and rules.ask_twice is not None:
+        show_asking(console, taught)
     if out is not None:
         snapshot = on_its_own(route, taught, known, objective)
         data = snapshots.encode(snapshot)
@@ -82,7 +87,7 @@ def command(workspace: Workspace, tables: tuple[Path, ...], route: str, out: Pat
         lambda now: act_on(now, route, taught, now_ms=now_ms), made_by=f"pointsman learn --route {route}"
     )
     plan = plan_of(workspace.decoded(published), route, EVERY)
-    what = "is in auto" if plan.accepted else f"stays on {plan.reference} (observe)"
+    what = "is in auto" if plan.accepted or plan.asks else f"stays on {plan.reference} (observe)"
     console.print(
         f"published snapshot {published.hash}: route {route} {what}; a running gateway takes it up within a second"
     )
@@ -117,6 +122,22 @@ def show(console: Console, taught: Taught) -> None:
     console.print("held out from learning, not from choosing, so it may flatter; `pointsman evaluate` measures on others")
     beside = [name for name in taught.serving if name != taught.reference]
     console.print(f"accepted is what it chose beside the reference: {', '.join(beside)}")
+
+
+def show_asking(console: Console, taught: Taught) -> None:
+    """Say whether asking twice pays, and what is expected of it."""
+    asked = taught.asked
+    if taught.lesson.outcomes.said is None:
+        console.print("asking twice is learned from answers: add a column answer to the table (docs/asking-twice.md)")
+    elif asked is None:
+        console.print("asking twice was not shown to pay here: every request is answered by the first model asked")
+    else:
+        (other, dear), quality, cost = asked.other, asked.quality, asked.cost_nano
+        console.print(
+            f"asking twice: {', '.join(asked.plan.models)}, on {asked.rehearsed_on:,} prompts held out in turn: quality "
+            f"{100 * quality:.1f} % for {money(round(1000 * cost))} per 1,000 requests, all calls together; "
+            f"without it {100 * other:.1f} % for {money(round(1000 * dear))}"
+        )
 
 
 def show_bound(console: Console, taught: Taught, bound: Bound) -> None:

@@ -54,6 +54,7 @@ def compile_snapshot(config: Config, previous: Snapshot | None, *, today: date, 
         deployments=deployments,
         routes=routes,
         policies={name: policy for name, policy in before.policies.items() if name in used},
+        askings={name: data for name, data in before.askings.items() if name in routes and routes[name].plans["*"].asks},
         keys=config.keys,
         limits=config.limits,
         store_prompts=config.store_prompts,
@@ -133,7 +134,9 @@ def _route(
             plans[feature] = fresh
         elif _has_come_far(old) or feature in rules.features or feature == EVERY_FEATURE:
             plans[feature] = _carried(name, rules, before, fresh, old, deployments, notes)
-    return Route(name, rules.reference, rules.candidates, rules.objective, rules.control_share, plans)
+    return Route(
+        name, rules.reference, rules.candidates, rules.objective, rules.control_share, plans, ask_twice=rules.ask_twice
+    )
 
 
 def _fresh(route: str, feature: str, rules: RouteRules) -> Plan:
@@ -194,6 +197,7 @@ def _carried(
         fresh,
         mode=old.mode if acting else "trial" if trial else "observe",
         accepted=old.accepted,
+        asks=old.asks if rules.ask_twice is not None and rules.ask_twice == before.ask_twice else (),
         acting_share=1 - rules.control_share if changed_share else old.acting_share,
         value_nano=old.value_nano,
         one_model=old.one_model,
@@ -224,7 +228,7 @@ def _lost(rules: RouteRules, before: Route, fresh: Plan, old: Plan, deployments:
     if old.reference != fresh.reference:
         return f"its reference was {old.reference or 'not named'} and is {fresh.reference or 'not named'}"
     removed = {*before.candidates, *old.candidates} - {*rules.candidates, *fresh.candidates}
-    gone = [name for name in old.accepted if name not in deployments or name in removed]
+    gone = [name for name in (*old.accepted, *old.asks) if name not in deployments or name in removed]
     return f"{', '.join(gone)} is no longer configured" if gone else ""
 
 

@@ -22,7 +22,7 @@ from pointsman.control.plans import measuring, trial_id
 from pointsman.core.errors import TableError
 from pointsman.core.routing import BoundTest, Deployment, Objective, Plan, Route, Trial
 from pointsman.core.snapshot import Snapshot
-from pointsman.policy import model, onboard
+from pointsman.policy import cascade, model, onboard
 from pointsman.policy import teach as teaching
 from pointsman.policy.model import Policy
 from pointsman.policy.outcomes import Floats, Outcomes
@@ -63,10 +63,25 @@ class Bound:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A plan of asking twice, and what came of it on ``rehearsed_on`` prompts that were held out in turn, per request.
+
+    ``other`` are quality and cost in nano-dollars there without asking twice.
+    """
+
+    plan: cascade.Plan
+    rehearsed_on: int
+    quality: float
+    cost_nano: float
+    other: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Taught:
     """What a table taught: the lesson, the trade that the objective comes to, and the deployment to compare with.
 
-    ``bound`` is what a test said of that trade (``control/bound``); None: it rests on estimates.
+    ``bound`` is what a test said of that trade (``control/bound``); None: it rests on estimates. ``asked`` is a plan of
+    asking twice that pays (``control/asking``).
     """
 
     lesson: Lesson
@@ -74,6 +89,7 @@ class Taught:
     reference: str
     objective: Objective
     bound: Bound | None = None
+    asked: Asked | None = None
 
     @property
     def deployments(self) -> tuple[str, ...]:
@@ -178,11 +194,15 @@ def act_on(snapshot: Snapshot, route: str, taught: Taught, *, now_ms: int) -> Sn
     whole = len(accepted) == len(wanted) > 0  # with fewer it chooses otherwise than it was tested to
     tested = taught.bound.tested if taught.bound is not None and whole else None
     before = found.plans[EVERY]
+    asked = _asked(snapshot, found, taught)
+    asks = () if asked is None else tuple(name for name in asked.models if name != found.reference)
+    acts = bool(accepted or asks)
     plan = replace(
         before,
-        mode="auto" if accepted else "observe",
+        mode="auto" if acts else "observe",
         accepted=accepted,
-        acting_share=1 - found.control_share if accepted else 0.0,
+        asks=asks,
+        acting_share=1 - found.control_share if acts else 0.0,
         value_nano=taught.trade.value_nano,
         one_model=taught.trade.one_model,
         policy="",
@@ -195,6 +215,7 @@ def act_on(snapshot: Snapshot, route: str, taught: Taught, *, now_ms: int) -> Sn
         snapshot,
         routes={**snapshot.routes, route: changed},
         policies={**snapshot.policies, route: model.encode(taught.lesson.policy)},
+        askings=_with(snapshot.askings, route, asked),
         made_by=f"learned {route} from {taught.lesson.policy.learned_from:,} prompts" + _tested_on(tested),
     )
 
@@ -202,6 +223,20 @@ def act_on(snapshot: Snapshot, route: str, taught: Taught, *, now_ms: int) -> Sn
 def _measuring(route: str, plan: Plan, reference: str) -> Trial | None:
     """Return the trial that grades what is served, where there is a check for features without their own: it is watched."""
     return None if plan.grader is None else measuring(plan, trial_id(route, EVERY, reference, plan.grader))
+
+
+def _asked(snapshot: Snapshot, route: Route, taught: Taught) -> cascade.Plan | None:
+    """Return the plan of asking twice where the route allows it, and all whom it asks may answer there."""
+    if taught.asked is None or route.ask_twice is None:
+        return None
+    models = taught.asked.plan.models
+    able = all(name in snapshot.deployments and route.plans[EVERY].allows(name) for name in models)
+    return taught.asked.plan if able and route.reference in models else None
+
+
+def _with(askings: dict[str, bytes], route: str, asked: cascade.Plan | None) -> dict[str, bytes]:
+    others = {name: data for name, data in askings.items() if name != route}
+    return others if asked is None else {**others, route: cascade.encode(asked)}
 
 
 def _tested_on(tested: BoundTest | None) -> str:

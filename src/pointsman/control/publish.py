@@ -16,7 +16,7 @@ from pointsman.core import snapshot as snapshots
 from pointsman.core.errors import SnapshotError, StoreError
 from pointsman.core.routing import Plan, Route
 from pointsman.core.snapshot import Snapshot
-from pointsman.policy import model
+from pointsman.policy import cascade, model
 from pointsman.store.interfaces import Published, Store
 
 _TRIES: Final = 5
@@ -57,6 +57,11 @@ def faults(snapshot: Snapshot) -> Iterator[str]:
             model.decode(policy)
         except SnapshotError as error:
             yield f"the policy {name} cannot be read: {error}"
+    for name, asking in snapshot.askings.items():
+        try:
+            yield from _unknown(snapshot, f"the plan of asking twice on {name}", cascade.decode(asking).models)
+        except SnapshotError as error:
+            yield f"route {name}: {error}"
 
 
 class _OvertakenError(StoreError):
@@ -92,7 +97,7 @@ def _unknown(snapshot: Snapshot, where: str, named: Iterable[str | None]) -> Ite
 
 def _plan_faults(snapshot: Snapshot, route: Route, plan: Plan) -> Iterator[str]:
     where = f"feature {plan.feature} on route {route.name}"
-    named = [plan.reference, *plan.candidates, *plan.accepted, plan.one_model]
+    named = [plan.reference, *plan.candidates, *plan.accepted, *plan.asks, plan.one_model]
     trial = plan.trial
     if trial is not None:
         named += trial.candidates
@@ -105,5 +110,5 @@ def _plan_faults(snapshot: Snapshot, route: Route, plan: Plan) -> Iterator[str]:
         yield f"{where} chooses by the policy {plan.policy}, which does not exist"
     if plan.one_model is not None and plan.one_model not in (plan.reference, *plan.accepted):
         yield f"{where}: {plan.one_model} is to serve all requests and was not accepted"
-    if plan.mode in ("canary", "auto") and (plan.reference is None or not plan.accepted):
+    if plan.mode in ("canary", "auto") and (plan.reference is None or not (plan.accepted or plan.asks)):
         yield f"{where} is in {plan.mode} without a reference or without an accepted deployment"

@@ -11,7 +11,8 @@ from msgspec import Struct
 from pointsman.core.chat import Usage
 from pointsman.core.routing import Decision
 
-Cause = Literal["first", "retry", "fallback"]
+Cause = Literal["first", "retry", "fallback", "asked"]
+"""``asked``: further, because the answers so far were not believed enough (``policy/cascade``)."""
 
 
 class Attempt(Struct, frozen=True):
@@ -34,6 +35,7 @@ class Attempt(Struct, frozen=True):
     finish: str | None = None
     estimated: bool = False
     lost: tuple[str, ...] = ()
+    unused: bool = False
 
 
 class ExchangeRecord(Struct, frozen=True):
@@ -66,7 +68,9 @@ class ExchangeRecord(Struct, frozen=True):
     @property
     def served_by(self) -> Attempt | None:
         """The attempt whose answer reached the client, None where none did."""
-        return self.attempts[-1] if self.attempts and self.outcome in ("ok", "cut") else None
+        if self.outcome not in ("ok", "cut"):
+            return None
+        return next((attempt for attempt in reversed(self.attempts) if not attempt.unused), None)
 
     @property
     def cost_nano(self) -> int | None:

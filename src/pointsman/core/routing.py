@@ -15,6 +15,9 @@ ObjectiveKind = Literal["best", "match", "budget", "worth"]
 CACHE_S = 300.0
 """Anthropic's, and the shorter end of OpenAI's."""
 
+Compared = Literal["exact", "numeric", "choice", "json"]
+"""What of several answers is compared (``policy/answers``)."""
+
 GraderKind = Literal["exact", "numeric", "regex", "json_schema", "json_fields", "python", "judge"]
 
 
@@ -153,7 +156,8 @@ class Plan(Struct, frozen=True):
     request was not shown to beat it; ``policy`` the snapshot's policy that chooses otherwise (empty: the route's).
     ``tested`` is the bound that what is accepted was tested for (None: it is estimated, or nothing is accepted).
     ``allow`` are the deployments that may answer at all, ``provider/model`` or ``provider/*`` (empty: all);
-    ``ceiling`` leaves out who is too slow while somebody else is not.
+    ``ceiling`` leaves out who is too slow while somebody else is not. ``asks`` are the deployments that may be asked beside
+    the reference before an answer is given (``Route.ask_twice``).
     """
 
     feature: str
@@ -172,6 +176,7 @@ class Plan(Struct, frozen=True):
     tested: BoundTest | None = None
     allow: tuple[str, ...] = ()
     ceiling: Ceiling | None = None
+    asks: tuple[str, ...] = ()
 
     def allows(self, deployment: str) -> bool:
         """Return whether a deployment may answer here."""
@@ -179,7 +184,10 @@ class Plan(Struct, frozen=True):
 
 
 class Route(Struct, frozen=True):
-    """A model name that clients may ask for. ``plans`` is keyed by feature and always has ``*``."""
+    """A model name that clients may ask for. ``plans`` is keyed by feature and always has ``*``.
+
+    ``ask_twice`` allows that several models are asked for one answer, and says what of their answers is compared.
+    """
 
     name: str
     reference: str | None
@@ -187,6 +195,7 @@ class Route(Struct, frozen=True):
     objective: Objective
     control_share: float
     plans: dict[str, Plan]
+    ask_twice: Compared | None = None
 
 
 class Needs(Struct, frozen=True):

@@ -41,14 +41,16 @@ class Snapshot(Struct, frozen=True):
     """What was configured and learned.
 
     ``providers`` and ``deployments`` are keyed by name, ``routes`` by the model name that clients send. ``policies`` are
-    the learned ones, by the name of a route or ``route/feature``, as bytes that ``policy.model`` reads. No deployment is in
-    two ``pools``. ``made_by`` says in a few words which act made this snapshot.
+    the learned ones, by the name of a route or ``route/feature``, as bytes that ``policy.model`` reads; ``askings`` the
+    plans of asking twice, by the name of a route, as bytes that ``policy.cascade`` reads. No deployment is in two ``pools``.
+    ``made_by`` says in a few words which act made this snapshot.
     """
 
     providers: dict[str, Provider] = {}
     deployments: dict[str, Deployment] = {}
     routes: dict[str, Route] = {}
     policies: dict[str, bytes] = {}
+    askings: dict[str, bytes] = {}
     keys: tuple[ClientKey, ...] = ()
     limits: Limits = Limits()
     store_prompts: bool = False

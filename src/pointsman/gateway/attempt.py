@@ -20,14 +20,16 @@ from email.utils import mktime_tz, parsedate_tz
 
 from msgspec import Struct
 
-from pointsman.core.chat import Usage
+from pointsman.core.chat import ChatRequest, Usage
 from pointsman.core.errors import GatewayError, UpstreamError
 from pointsman.core.record import Attempt, Cause
 from pointsman.core.routing import Deployment
-from pointsman.policy import cost
+from pointsman.policy import cost, features
 from pointsman.upstream.interfaces import Reply
+from pointsman.wire.answer import Answer
 
 ERROR_BYTES = 1024 * 1024
+_STREAM_OVERHEAD = 40  # bytes of a stream for each character of text in it, about: where its text was not read
 _ELSEWHERE = frozenset((401, 402, 403, 408, 409, 424, 429))
 _STREAMS = (b"text/event-stream", b"application/vnd.amazon.eventstream")
 _AGAIN = frozenset(("connect", "closed"))
@@ -134,7 +136,7 @@ class Call:
 
     __slots__ = (
         "cause", "deployment", "ended", "error", "estimated", "finish", "lost", "replied", "started", "started_ms", "status",
-        "usage",
+        "unused", "usage",
     )  # fmt: skip
 
     def __init__(self, deployment: Deployment, cause: Cause, started: float, started_ms: int) -> None:
@@ -150,6 +152,14 @@ class Call:
         self.finish: str | None = None
         self.estimated = False
         self.lost: tuple[str, ...] = ()
+        self.unused = False
+
+    def understand(self, said: Answer, size: int, request: ChatRequest) -> None:
+        """Note what a reply of ``size`` bytes took; it is counted here where the provider does not say."""
+        self.usage, self.finish = said.usage, said.finish
+        if said.usage is None and said.finish is not None:
+            self.usage = Usage(features.input_tokens(request), max(len(said.graded), size // _STREAM_OVERHEAD) // 4)
+            self.estimated = True
 
     def attempt(self) -> Attempt:
         """Return what is kept of it."""
@@ -167,4 +177,5 @@ class Call:
             finish=self.finish,
             estimated=self.estimated,
             lost=self.lost,
+            unused=self.unused,
         )

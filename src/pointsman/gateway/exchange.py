@@ -17,12 +17,13 @@ from typing import Literal
 
 from msgspec import structs
 
-from pointsman.core.chat import ChatRequest, Usage
+from pointsman.core.chat import ChatRequest
 from pointsman.core.errors import GatewayError, UpstreamError, WireError
 from pointsman.core.record import Cause, ExchangeRecord
 from pointsman.core.routing import Context, Decision, Deployment, Needs, Route
 from pointsman.gateway import heads, sampling
 from pointsman.gateway.answer import refuse
+from pointsman.gateway.asking import Asking, Held, begin
 from pointsman.gateway.attempt import Call, Failure, error_body, failed, is_stream, refused
 from pointsman.gateway.caller import Caller
 from pointsman.gateway.courses import Place
@@ -43,7 +44,6 @@ from pointsman.wire.openai_chat.request import glance
 from pointsman.wire.seals import bond, reply_name, sealed
 
 Outcome = Literal["ok", "error", "client_gone", "cut"]
-_STREAM_OVERHEAD = 40  # bytes of a stream for each character of text in it, about: where its text was not read
 CLIENT_GONE = 499  # nginx's status for it; no client ever sees it
 
 
@@ -66,6 +66,7 @@ class Exchange:
         self._route, self._vector = "", b""
         self._decision: Decision | None = None
         self._trial: sampling.Standing | None = None
+        self._asking: Asking | None = None
         self._place: Place | None = None
         self._memory = equipment.conversations
         self._named = caller.conversation_of(request)
@@ -106,7 +107,7 @@ class Exchange:
         self._conversation = self._memory.name(self._named, request, plain=current.plain)
         target, decision = current.target(request.model)
         self._decision = decision or self._choose(target)
-        if current.trials:
+        if current.trials and self._asking is None:
             trial = sampling.wanted(current.trials, self._route, self._feature, self._decision)
             if trial is not None and self._with.draw() < trial.share:
                 self._trial = trial
@@ -131,11 +132,15 @@ class Exchange:
             context = self._place.context
         state = self._state(now, target.route)
         try:
-            return decide.decide(current.snapshot, target, policy, context, state, self._with.draw())
+            decision = decide.decide(current.snapshot, target, policy, context, state, self._with.draw())
         except GatewayError as error:
             if error.retry_after is not None:
                 error.retry_after = max(error.retry_after, self._with.breakers.wait_s(now))
             raise
+        if self._route in current.askings and target.route is not None and state.course is None:
+            whole = self._read_whole()
+            decision, self._asking = begin(current, target.route, self._feature, whole, decision)
+        return decision
 
     def _state(self, now: float, route: Route | None) -> State:
         """Return what is known now; how busy who is, only where deployments share requests."""
@@ -177,13 +182,36 @@ class Exchange:
     async def _ask(self, decision: Decision, client: Client) -> Failure | None:
         """Ask the chosen deployment, then its fallbacks, until one answers or the fault is the request's own."""
         failure: Failure | None = None
-        for name in (decision.chosen, *decision.fallbacks):
+        names = (decision.chosen, *decision.fallbacks)
+        if self._asking is not None:
+            failure = await self._asking.through(self._hold, self._time_left)
+            if self._give(self._asking.given, client) or (failure is not None and not failure.elsewhere):
+                return failure
+            names = tuple(name for name in names if all(call.deployment.name != name for call in self._calls))
+        for name in names:
             failure = await self._attempt(name, "fallback" if self._calls else "first", client)
             if failure is not None and failure.again and self._time_left():
                 failure = await self._attempt(name, "retry", client)
             if failure is None or not failure.elsewhere or not self._time_left():
                 break
         return failure
+
+    async def _hold(self, name: str, cause: Cause, held: Held) -> Failure | None:
+        """Make one call whose answer is not given yet."""
+        failure = await self._attempt(name, cause, held)
+        if failure is None:
+            held.call, held.said = self._calls[-1], self._answer
+        self._outcome, self._status, self._first_content = "error", 500, None
+        return failure
+
+    def _give(self, held: Held | None, client: Client) -> bool:
+        """Give an answer that was held, if there is one."""
+        if held is None:
+            return False
+        self._answer, self._outcome, self._status = held.said, "ok", held.status
+        self._first_content = self._with.clock()
+        client.answer(held.status, held.headers, held.body)
+        return True
 
     async def _attempt(self, name: str, cause: Cause, client: Client) -> Failure | None:
         """Make one call and, where it brings an answer, answer the client with it."""
@@ -270,7 +298,7 @@ class Exchange:
         """Answer with a reply that was read to its end, in the form that the client asked for."""
         streamed = is_stream(reply, asked=False)
         try:
-            sent, said = passage.whole(body, streamed=streamed, graded=self._trial is not None)
+            sent, said = passage.whole(body, streamed=streamed, graded=self._trial is not None or self._asking is not None)
         except WireError:
             status = passage.reported(body)
             if status is None:
@@ -334,12 +362,9 @@ class Exchange:
         return theirs + heads.ours(self._id, self._feature, self._decision, call.deployment.name, lost)
 
     def _understand(self, call: Call, said: Answer, size: int) -> None:
-        """Note what a reply said and took; what it took is counted here where the provider does not say."""
+        """Note what a reply said and took."""
         self._answer = said
-        call.usage, call.finish = said.usage, said.finish
-        if said.usage is None and said.finish is not None:
-            call.usage = Usage(features.input_tokens(self._request), max(len(said.graded), size // _STREAM_OVERHEAD) // 4)
-            call.estimated = True
+        call.understand(said, size, self._request)
 
     def _time_left(self) -> float:
         """Seconds that this exchange may still take; 0 when its time is over."""

@@ -21,7 +21,7 @@ from pointsman.core.snapshot import ClientKey, Snapshot
 from pointsman.gateway import sampling
 from pointsman.gateway.invoked import invoked
 from pointsman.gateway.unpacked import unpacked
-from pointsman.policy import decide, model
+from pointsman.policy import cascade, decide, model
 from pointsman.policy.decide import State, Target
 from pointsman.policy.model import Policy
 from pointsman.store.interfaces import Published, Snapshots
@@ -71,6 +71,7 @@ class Current:
         self.hash = name
         self.snapshot = snapshot
         self.policies: dict[str, Policy] = {route: model.decode(data) for route, data in snapshot.policies.items() if data}
+        self.askings = {route: cascade.decode(data) for route, data in snapshot.askings.items()}
         self.keys: dict[str, ClientKey] = {key.sha256.lower(): key for key in snapshot.keys}
         self.trials = sampling.standing(snapshot)
         self.ways = {name: _way(provider, credential(provider)) for name, provider in snapshot.providers.items()}

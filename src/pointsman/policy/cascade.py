@@ -13,10 +13,12 @@ asked; of the models that gave the believed answer, the one that is predicted to
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from pointsman.core.errors import SnapshotError
 from pointsman.policy.belief import Beliefs, Heard, chances, members
 from pointsman.policy.outcomes import Floats, Indices
 
@@ -58,6 +60,23 @@ class Followed:
     asked: NDArray[np.bool_]
     given: Indices
     chance: Floats
+
+
+def encode(plan: Plan) -> bytes:
+    """Return a plan as bytes."""
+    return _ENCODER.encode(plan)
+
+
+def decode(data: bytes) -> Plan:
+    """Return the plan held in ``data``. Raises SnapshotError when the bytes are damaged or of another version."""
+    try:
+        found = _DECODER.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SnapshotError(f"the plan of asking twice is damaged or of an incompatible version: {error}") from error
+    sets = set(range(1 << len(found.models)))
+    if set(found.hopes) != sets or set(found.beliefs.weights) != sets - {0} or len(found.beliefs.bends) != len(found.models):
+        raise SnapshotError("the plan of asking twice is damaged: its parts do not fit together")
+    return found
 
 
 def plan(
@@ -139,3 +158,7 @@ def _view(beliefs: Beliefs, asked: int, heard: Heard) -> tuple[Floats, Indices, 
 def _regressed(view: Floats, outcome: Floats) -> tuple[float, ...]:
     weights: list[float] = np.linalg.solve(view.T @ view + _RIDGE * np.eye(view.shape[1]), view.T @ outcome).tolist()
     return tuple(weights)
+
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final = msgspec.msgpack.Decoder(Plan)

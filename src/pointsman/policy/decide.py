@@ -186,8 +186,8 @@ class _Field:
         trusted = deployment(snapshot, reference)
         key = trusted.model_key
         same = [d.name for d in snapshot.deployments.values() if d.model_key == key and d.name != reference]
-        accepted = plan.accepted if plan.mode in ("canary", "auto") else ()
-        names = dict.fromkeys((reference, *accepted, *same))
+        accepted, asks = (plan.accepted, plan.asks) if plan.mode in ("canary", "auto") else ((), ())
+        names = dict.fromkeys((reference, *accepted, *same, *asks))
         if snapshot.pools:
             names |= dict.fromkeys(sibling for name in tuple(names) for sibling in snapshot.siblings(name))
         barred = {**{name: _BARRED for name in names if not plan.allows(name)}, **slow}

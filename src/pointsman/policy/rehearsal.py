@@ -14,6 +14,7 @@ from itertools import combinations
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pointsman.core.price import NANO_PER_USD
 from pointsman.core.routing import Objective
@@ -23,11 +24,11 @@ from pointsman.policy.cascade import Plan
 from pointsman.policy.outcomes import Floats, Indices, Outcomes
 
 FOLDS: Final = 4
-FEWEST: Final = 200  # requests with an answer of every model that may be asked
+FEWEST: Final = 200  # requests that every model that may be asked was graded on
 _HELPERS: Final = 2  # beside the best single deployment
 _CANDIDATES: Final = 3  # of whom the helpers are
 _COARSE: Final = np.geomspace(4.0, 256.0, 7)  # worths of a right answer to compare pools at, in mean costs of the best
-_FINE: Final = np.geomspace(0.5, 2.0, 13)  # of the best of these
+_FINE: Final = np.geomspace(0.5, 2.0, 17)  # of the best of these
 
 
 @dataclass(frozen=True)
@@ -62,14 +63,14 @@ class Graded:
 class Rehearsed:
     """A plan learned from all requests, and what came of it where it was rehearsed.
 
-    ``score`` and ``spent_nano`` (N,) beside ``single_score`` and ``single_nano``, those of the deployment to beat.
+    ``score`` and ``spent_nano`` (N,) beside ``other_score`` and ``other_nano``, those without asking twice.
     """
 
     plan: Plan
     score: Floats
     spent_nano: Floats
-    single_score: Floats
-    single_nano: Floats
+    other_score: Floats
+    other_nano: Floats
 
 
 def graded(rows: Outcomes, quality: Floats, cost_nano: Floats, spent_nano: Floats) -> Graded:
@@ -91,38 +92,45 @@ def graded(rows: Outcomes, quality: Floats, cost_nano: Floats, spent_nano: Float
     )
 
 
-def rehearsed(graded: Graded, single: str, objective: Objective) -> Rehearsed | None:
+def rehearsed(graded: Graded, single: str, objective: Objective, otherwise: Indices | None = None) -> Rehearsed | None:
     """Return the plan that serves the objective best; None where none certainly pays, or too little is known.
 
-    ``single`` is the deployment to beat, the dearest of a pool. Raises ValueError where the objective lacks its number.
+    ``single`` is the dearest deployment of a pool. ``otherwise`` (N,) are those that would answer without asking twice, and
+    what a plan has to beat (None: ``single``). Raises ValueError where the objective lacks its number.
     """
     home = graded.deployments.index(single)
     helpers = _helpers(graded, home)
-    rows = graded.rows(np.flatnonzero(_whole(graded, (home, *helpers))))
+    answering = np.full(len(graded.score), home) if otherwise is None else otherwise
+    everyone = np.arange(len(answering))
+    other = graded.score[everyone, answering], graded.spent_nano[everyone, answering]
+    whole = complete(graded, (home, *helpers)) & np.isfinite(other[0]) & np.isfinite(other[1])
+    rows, other = graded.rows(np.flatnonzero(whole)), (other[0][whole], other[1][whole])
     if not helpers or len(rows.score) < FEWEST:
         return None
     pools = [(home, *some) for count in range(1, _HELPERS + 1) for some in combinations(helpers, count)]
     if objective.kind == "worth":
         if objective.usd_per_answer is None:
             raise ValueError("the objective 'worth' needs usd_per_answer: what a right answer is worth")
-        tried = _tried(rows, pools, [objective.usd_per_answer * NANO_PER_USD], objective)
+        tried = _tried(rows, pools, [objective.usd_per_answer * NANO_PER_USD], objective, other)
     else:
         usual = float(rows.spent_nano[:, home].mean())
-        best = _tried(rows, pools, (_COARSE * usual).tolist(), objective)[0]
-        tried = _tried(rows, [best.pool], (_FINE * best.value).tolist(), objective)
+        best = _tried(rows, pools, (_COARSE * usual).tolist(), objective, other)[0]
+        tried = _tried(rows, [best.pool], (_FINE * best.value).tolist(), objective, other)
+    if objective.kind == "budget":  # a larger worth cannot buy less quality: where it seems to, that is luck
+        tried.sort(key=lambda each: (not each.allowed, -each.value))
     for each in tried:
         plan = _made(rows, _beliefs(rows, each.pool), each.pool, each.value)
-        if each.pays and _weighed(rows, each.pool, each.value, objective, outcome(plan, rows)).allowed:
-            return Rehearsed(plan, each.score, each.spent_nano, rows.score[:, home], rows.spent_nano[:, home])
+        if each.pays and _weighed(rows, each.pool, each.value, objective, other, outcome(plan, rows)).allowed:
+            return Rehearsed(plan, each.score, each.spent_nano, *other)
     return None
 
 
 @dataclass(frozen=True)
 class _Tried:
-    """What came of a pool, the one to beat first, at one worth of a right answer.
+    """What came of a pool, its dearest deployment first, at one worth of a right answer.
 
     ``allowed`` says whether it keeps what the objective asks, and ``pays`` whether it certainly serves the objective better
-    than the one to beat, both with the objective's caution; ``gain`` is by how much, on average.
+    than not asking twice, both with the objective's caution; ``gain`` is by how much, on average.
     """
 
     pool: tuple[int, ...]
@@ -134,22 +142,28 @@ class _Tried:
     gain: float
 
 
-def _tried(rows: Graded, pools: Sequence[tuple[int, ...]], values: Sequence[float], objective: Objective) -> list[_Tried]:
+def _tried(
+    rows: Graded,
+    pools: Sequence[tuple[int, ...]],
+    values: Sequence[float],
+    objective: Objective,
+    other: tuple[Floats, Floats],
+) -> list[_Tried]:
     """Return what came of all pools at all worths, the best first; of equals, the cheapest."""
     tried = [
-        _weighed(rows, pool, value, objective, result)
+        _weighed(rows, pool, value, objective, other, result)
         for pool in pools
         for value, result in zip(values, _results(rows, pool, values), strict=True)
     ]
     return sorted(tried, key=lambda each: (not each.allowed, -each.gain, each.spent_nano.mean()))
 
 
-def _whole(graded: Graded, pool: Sequence[int]) -> Indices:
-    """Say of which requests (N,) everything is known of these deployments, and at least one gave an answer to compare."""
+def complete(graded: Graded, pool: Sequence[int]) -> NDArray[np.bool_]:
+    """Say of which requests (N,) all is known of these deployments: score, cost, and what is predicted of it."""
     columns = np.array(pool)
     known = np.isfinite(graded.score[:, columns]) & np.isfinite(graded.spent_nano[:, columns])
     known &= np.isfinite(graded.cost_nano[:, columns]) & (graded.cost_nano[:, columns] > 0)
-    return np.asarray(known.all(axis=1) & (graded.said[:, columns] >= 0).any(axis=1))
+    return np.asarray(known.all(axis=1))
 
 
 def _helpers(graded: Graded, home: int) -> list[int]:
@@ -200,14 +214,19 @@ def outcome(plan: Plan, graded: Graded) -> tuple[Floats, Floats]:
 
 
 def _weighed(
-    rows: Graded, pool: tuple[int, ...], value: float, objective: Objective, result: tuple[Floats, Floats]
+    rows: Graded,
+    pool: tuple[int, ...],
+    value: float,
+    objective: Objective,
+    other: tuple[Floats, Floats],
+    result: tuple[Floats, Floats],
 ) -> _Tried:
-    """Return what came of a pool, weighed by the objective."""
+    """Return what came of a pool, weighed by the objective. ``other``: scores and costs without asking twice."""
     score, spent = result
-    better, saved = score - rows.score[:, pool[0]], rows.spent_nano[:, pool[0]] - spent
+    better, saved = score - other[0], other[1] - spent
     allowed = True
     if objective.kind == "match":
-        allowed = _low(better, objective.caution) >= -objective.tolerance
+        allowed = _low(score - rows.score[:, pool[0]], objective.caution) >= -objective.tolerance
     elif objective.kind == "budget":
         if objective.usd_per_1000 is None:
             raise ValueError("the objective 'budget' needs usd_per_1000: the average cost of 1,000 requests")

@@ -19,10 +19,11 @@ from pointsman.control.config.values import DEFAULT_ROUTE, FeatureRules, RouteRu
 from pointsman.control.grade import check as check_grader
 from pointsman.core.errors import ConfigError
 from pointsman.core.price import NANO_PER_USD
-from pointsman.core.routing import Grader, GraderKind, Objective, ObjectiveKind, Plan
+from pointsman.core.routing import Compared, Grader, GraderKind, Objective, ObjectiveKind, Plan
 
 OBJECTIVES: Final[tuple[ObjectiveKind, ...]] = ("match", "best", "budget", "worth")
 CHECKS: Final[tuple[GraderKind, ...]] = ("exact", "numeric", "regex", "json_schema", "json_fields", "python", "judge")
+COMPARED: Final[tuple[Compared, ...]] = ("exact", "numeric", "choice", "json")
 _AGAINST: Final[tuple[Literal["expected", "reference"], ...]] = ("expected", "reference")
 _COMPARING: Final = ("exact", "numeric", "json_fields")
 _FUNCTION: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
@@ -76,6 +77,7 @@ def _route(table: Table, callables: Callables) -> RouteRules:
         _objective(table),
         control_share=0.05 if control is None else float(control),
         filters=read_filters(table, callables),
+        ask_twice=table.choice("ask_twice", COMPARED),
     )
 
 

@@ -7,7 +7,7 @@ integer nano-dollars, except in Objective.
 from msgspec import Struct, field
 
 from pointsman.control.prices import Own
-from pointsman.core.routing import Ceiling, Deployment, Grader, Objective, Provider
+from pointsman.core.routing import Ceiling, Compared, Deployment, Grader, Objective, Provider
 from pointsman.core.snapshot import ClientKey, Limits
 
 DEFAULT_ROUTE = "auto"
@@ -63,6 +63,7 @@ class RouteRules(Struct, frozen=True):
     control_share: float = 0.05
     features: dict[str, FeatureRules] = {}
     filters: Filters = Filters()
+    ask_twice: Compared | None = None
 
 
 class PoolRules(Struct, frozen=True):

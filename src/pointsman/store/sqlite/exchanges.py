@@ -106,12 +106,13 @@ def record(row: Sequence[Any], seal: VectorSeal | None) -> ExchangeRecord:
 def _scalars(n: int, record: ExchangeRecord) -> _Row:
     decision, attempts = record.decision, record.attempts
     usage = _usage(attempts)
+    answered = record.served_by or (attempts[-1] if attempts else None)
     return (
         n, record.id, record.at_ms, record.asked, record.feature, record.outcome, record.status, record.route,
         record.streamed, record.conversation, record.client_key, record.latency_ms, record.first_content_ms, record.source,
         decision.mode if decision else "", decision.arm if decision else "", decision.snapshot if decision else "",
         decision.course if decision else "",
-        attempts[-1].deployment if attempts else "",
+        answered.deployment if answered is not None else "",
         usage.input, usage.cached, usage.cache_written, usage.output, usage.reasoning, record.cost_nano,
     )  # fmt: skip
 
