@@ -15,7 +15,7 @@ import numpy as np
 from pointsman.control.bound import CONFIDENCE, set_apart
 from pointsman.control.learn import Asked, Taught, expected
 from pointsman.control.verdict import is_cheaper
-from pointsman.core.routing import Deployment
+from pointsman.core.routing import BoundTest, Deployment
 from pointsman.policy import rehearsal
 from pointsman.policy.bound import holds
 from pointsman.policy.cascade import Plan
@@ -42,7 +42,8 @@ def with_asking(taught: Taught, outcomes: Outcomes, known: Mapping[str, Deployme
     )
     if taught.bound is None:
         return replace(taught, asked=asked)
-    return replace(taught, asked=asked) if _passes(taught, found.plan, set_apart(outcomes)[1], known) else taught
+    tested = _test(taught, found.plan, set_apart(outcomes)[1], known)
+    return taught if tested is None else replace(taught, asked=replace(asked, tested=tested))
 
 
 def _otherwise(taught: Taught, quality: Floats, cost: Floats) -> Indices:
@@ -55,18 +56,19 @@ def _otherwise(taught: Taught, quality: Floats, cost: Floats) -> Indices:
     return chosen
 
 
-def _passes(taught: Taught, plan: Plan, apart: Outcomes, known: Mapping[str, Deployment]) -> bool:
-    """Say whether a plan holds the tolerance on prompts set apart, and certainly costs less than the reference there."""
-    names, confidence = taught.deployments, taught.objective.confidence or CONFIDENCE
+def _test(taught: Taught, plan: Plan, apart: Outcomes, known: Mapping[str, Deployment]) -> BoundTest | None:
+    """Return the bound that a plan passes on prompts set apart, where it certainly costs less than the reference."""
+    names, tolerance, confidence = taught.deployments, taught.objective.tolerance, taught.objective.confidence or CONFIDENCE
     rows = apart.columns([apart.deployments.index(name) for name in names])
     quality, cost = expected(taught.lesson.policy, rows, known)
     paid = spent(rows, [known[name] for name in names if name in known])
     table = rehearsal.graded(rows, quality.astype(np.float64), cost, paid)
-    home = names.index(taught.reference)
     whole = table.rows(np.flatnonzero(rehearsal.complete(table, [names.index(name) for name in plan.models])))
     if not len(whole.score):
-        return False
+        return None
+    home = names.index(taught.reference)
     score, cost_nano = rehearsal.outcome(plan, whole)
     pairs = np.rint(np.column_stack((cost_nano, whole.spent_nano[:, home]))).astype(np.int64)
-    held = holds(score - whole.score[:, home], taught.objective.tolerance, 1 - confidence)
-    return bool(held) and is_cheaper([(own, other) for own, other in pairs.tolist()], 1 - confidence) is True
+    held = bool(holds(score - whole.score[:, home], tolerance, 1 - confidence))
+    cheaper = is_cheaper([(own, other) for own, other in pairs.tolist()], 1 - confidence) is True
+    return BoundTest(len(whole.score), tolerance, confidence) if held and cheaper else None

@@ -186,7 +186,10 @@ def _carried(
     trial = _trial(route, fresh, old, deployments)
     if old.trial is not None and (trial is None or trial.id != old.trial.id):
         notes.append(f"a trial of {where} ends: its check changed, or it or what it tries is no longer configured")
-    acting = old.mode in _ACTING
+    asks = old.asks if rules.ask_twice is not None and rules.ask_twice == before.ask_twice else ()
+    if old.asks and not asks:
+        notes.append(f"{where} asks nobody twice any more: learn again under what ask_twice says now")
+    acting = old.mode in _ACTING and bool(old.accepted or asks)
     if acting and before.objective != rules.objective:
         notes.append(f"{where} still acts by the route's former objective: accept it again to act by the new one")
     if acting and old.grader != fresh.grader:
@@ -197,7 +200,7 @@ def _carried(
         fresh,
         mode=old.mode if acting else "trial" if trial else "observe",
         accepted=old.accepted,
-        asks=old.asks if rules.ask_twice is not None and rules.ask_twice == before.ask_twice else (),
+        asks=asks,
         acting_share=1 - rules.control_share if changed_share else old.acting_share,
         value_nano=old.value_nano,
         one_model=old.one_model,

@@ -66,7 +66,7 @@ class Bound:
 class Asked:
     """A plan of asking twice, and what came of it on ``rehearsed_on`` prompts that were held out in turn, per request.
 
-    ``other`` are quality and cost in nano-dollars there without asking twice.
+    ``other`` are quality and cost in nano-dollars there without asking twice. ``tested`` is the bound that it passed.
     """
 
     plan: cascade.Plan
@@ -74,6 +74,7 @@ class Asked:
     quality: float
     cost_nano: float
     other: tuple[float, float]
+    tested: BoundTest | None = None
 
 
 @dataclass(frozen=True)
@@ -197,6 +198,8 @@ def act_on(snapshot: Snapshot, route: str, taught: Taught, *, now_ms: int) -> Sn
     asked = _asked(snapshot, found, taught)
     asks = () if asked is None else tuple(name for name in asked.models if name != found.reference)
     acts = bool(accepted or asks)
+    if asks and not wanted and taught.asked is not None:
+        tested = taught.asked.tested
     plan = replace(
         before,
         mode="auto" if acts else "observe",

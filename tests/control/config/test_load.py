@@ -98,6 +98,11 @@ def test_the_documented_example_says_what_the_documentation_says() -> None:
     assert config.limits.total_s == 600
 
 
+def test_a_route_may_allow_asking_twice() -> None:
+    assert parse(b"[routes.auto]\nask_twice = 'numeric'", "it").routes["auto"].ask_twice == "numeric"
+    assert parse(b"[routes.auto]", "it").routes["auto"].ask_twice is None
+
+
 def test_an_even_bet_is_a_caution_of_none() -> None:
     assert parse(b"[routes.auto]\ncaution = 0", "it").routes["auto"].objective == Objective("match", caution=0.0)
     assert parse(b"[routes.auto]\nobjective = 'best'\ncaution = 0", "it").routes["auto"].objective == Objective(

@@ -1,0 +1,54 @@
+"""Whether an answer has the form that was asked for, in bounded time and without fetching anything."""
+
+import json
+from typing import Any
+
+import pytest
+from msgspec import Raw
+
+from pointsman.core.chat import ChatRequest
+from pointsman.core.chat.request import Output
+from pointsman.gateway.verifying import LONGEST, verifier
+
+NUMBER = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+
+
+def asking(schema: object) -> ChatRequest:
+    return ChatRequest("auto", (), output=Output("json_schema", Raw(json.dumps(schema).encode())))
+
+
+@pytest.mark.parametrize(
+    ("answer", "fits"),
+    [('{"n": 1}', True), ('{"n": "1"}', False), ("{}", False), ("It is 1.", False), ('{"n": 1}' + " " * LONGEST, False)],
+)
+def test_an_answer_is_valid_or_it_is_none(answer: str, fits: bool) -> None:
+    found = verifier(asking(NUMBER))
+    assert found is not None
+    assert found(answer) is fits
+
+
+@pytest.mark.parametrize("output", [None, Output("text"), Output("json")])
+def test_without_a_schema_every_text_will_do(output: Output | None) -> None:
+    found = verifier(ChatRequest("auto", (), output=output))
+    assert found is not None
+    assert found("whatever")
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string", "pattern": "(a+)+$"},
+        {"type": "object", "patternProperties": {"(a+)+$": {}}},
+        {"type": "string", "p\u00e4ttern": "x"},
+        {"description": "x" * LONGEST},
+    ],
+)
+def test_what_might_take_any_time_is_not_applied(schema: dict[str, Any]) -> None:
+    assert verifier(asking(schema)) is None
+
+
+@pytest.mark.parametrize("schema", [{"$ref": "http://127.0.0.1:9/x"}, {"type": "nothing"}, {"$ref": "#/nowhere"}])
+def test_a_schema_that_cannot_be_applied_is_met_by_nothing(schema: dict[str, Any]) -> None:
+    found = verifier(asking(schema))
+    assert found is not None
+    assert not found("{}")
