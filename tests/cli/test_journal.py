@@ -76,3 +76,13 @@ def test_a_long_reason_stands_below_the_table(workspace: Workspace, monkeypatch:
 def test_an_exchange_that_reached_nobody_has_no_table_of_attempts(workspace: Workspace) -> None:
     workspace.store.journal.append([record(1, attempts=(), outcome="error", status=400)])
     assert "attempt" not in words_of(run(workspace, "journal", "--id", f"{1:024x}"))
+
+
+def test_an_answer_that_was_not_given_is_said_to_be_unused(workspace: Workspace) -> None:
+    other = Attempt("z/small", "first", AT, 200, "", 5.0, 9.0, Usage(1000, 90), 1_500_000, "stop", unused=True)
+    given = Attempt("z/big", "asked", AT, 200, "", 5.0, 9.0, Usage(1000, 90), 3_000_000, "stop")
+    workspace.store.journal.append([one := record(1, attempts=(other, given))])
+    shown = words_of(run(workspace, "journal", "--id", one.id))
+    assert "1 z/small first 200 5 ms 9 ms unused 1,000 0 90 $0.001500" in shown
+    assert "2 z/big asked 200 5 ms 9 ms stop 1,000 0 90 $0.003000" in shown
+    assert one.cost_nano == 4_500_000

@@ -5,6 +5,7 @@ import pytest
 
 from pointsman.core.price import NANO_PER_USD
 from pointsman.core.routing import Objective
+from pointsman.policy import rehearsal
 from pointsman.policy.rehearsal import FEWEST, FOLDS, Graded, outcome, rehearsed
 from tests.policy.test_belief import RIGHT, voters
 
@@ -100,3 +101,10 @@ def test_a_plan_has_to_beat_what_would_answer_otherwise() -> None:
     known = some.score.argmax(axis=1)
     assert rehearsed(some, "best", Objective("best")) is not None
     assert rehearsed(some, "best", Objective("best"), known) is None
+
+
+def test_of_many_requests_some_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rehearsal, "ENOUGH", 300)
+    found = rehearsed(graded(), "best", Objective("best"))
+    assert found is not None
+    assert len(found.score) == 300

@@ -166,9 +166,13 @@ def _attempts(attempts: tuple[Attempt, ...]) -> Iterator[Row]:
         counts = (usage.input, usage.cached, usage.output) if attempt.usage else ("", "", "")
         yield (
             str(place), attempt.deployment, attempt.cause, str(attempt.status or ""), duration(attempt.first_byte_ms),
-            duration(attempt.total_ms or None), "failed" if attempt.error else attempt.finish or "",
+            duration(attempt.total_ms or None), _end(attempt),
             *(f"{count:,}" if count != "" else "" for count in counts), money(attempt.cost_nano),
         )  # fmt: skip
+
+
+def _end(attempt: Attempt) -> str:
+    return "failed" if attempt.error else "unused" if attempt.unused else attempt.finish or ""
 
 
 def _judgements(judgements: list[Judgement]) -> Table:

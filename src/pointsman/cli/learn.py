@@ -67,6 +67,7 @@ def command(workspace: Workspace, tables: tuple[Path, ...], route: str, out: Pat
     with _steps() as tell:
         taught = way(outcomes, objective, reference=reference, known=known, tell=tell)
     if rules is not None and rules.ask_twice is not None:
+        console.print("finding out whether asking twice pays")
         taught = with_asking(taught, outcomes, known)
     show(console, taught)
     if rules is not None and rules.ask_twice is not None:

@@ -24,6 +24,7 @@ from pointsman.core.chat import ChatRequest, Usage
 from pointsman.core.errors import GatewayError, UpstreamError
 from pointsman.core.record import Attempt, Cause
 from pointsman.core.routing import Deployment
+from pointsman.gateway.health import Breakers
 from pointsman.policy import cost, features
 from pointsman.upstream.interfaces import Reply
 from pointsman.wire.answer import Answer
@@ -179,3 +180,15 @@ class Call:
             lost=self.lost,
             unused=self.unused,
         )
+
+
+def judge(breakers: Breakers, call: Call, failure: Failure | None, *, cut: bool, known: bool, now_s: float) -> None:
+    """Note how a call went with what is ``known`` of its deployment; ``cut``: it broke off after content. See the table."""
+    name = call.deployment.name
+    if failure is None and cut:
+        breakers.failed(name, call.ended)
+    elif failure is None or not failure.elsewhere:
+        breakers.succeeded(name)
+    elif known:
+        breakers.failed(name, call.ended, failure.retry_after_s(now_s))
+    call.error = failure.reason if failure is not None else call.error

@@ -24,16 +24,14 @@ from pointsman.core.routing import Context, Decision, Deployment, Needs, Route
 from pointsman.gateway import heads, sampling
 from pointsman.gateway.answer import refuse
 from pointsman.gateway.asking import Asking, Held, begin
-from pointsman.gateway.attempt import Call, Failure, error_body, failed, is_stream, refused
+from pointsman.gateway.attempt import Call, Failure, error_body, failed, is_stream, judge, refused
 from pointsman.gateway.caller import Caller
 from pointsman.gateway.courses import Place
 from pointsman.gateway.equipment import Equipment
 from pointsman.gateway.flow import Flow
 from pointsman.gateway.live import Current, Way
-from pointsman.gateway.passage import Passage
-from pointsman.gateway.relay import Relay
+from pointsman.gateway.passage import Passage, reported
 from pointsman.gateway.server.message import Client, Headers, line
-from pointsman.gateway.translation import Translation
 from pointsman.policy import decide, features
 from pointsman.policy.conversation import acting
 from pointsman.policy.decide import State, Target
@@ -251,19 +249,9 @@ class Exchange:
                 self._with.loads.ended(name)
             if reply is not None:
                 reply.close()
-        self._judge(call, failure)
+        known = name in current.snapshot.deployments  # names that clients make up are not remembered
+        judge(self._with.breakers, call, failure, cut=self._outcome == "cut", known=known, now_s=self._at_ms / 1e3)
         return failure
-
-    def _judge(self, call: Call, failure: Failure | None) -> None:
-        """Note how a call went with what is known of its deployment."""
-        name, breakers = call.deployment.name, self._with.breakers
-        if failure is None and self._outcome == "cut":
-            breakers.failed(name, call.ended)
-        elif failure is None or not failure.elsewhere:
-            breakers.succeeded(name)
-        elif name in self._current.snapshot.deployments:  # names that clients make up are not remembered
-            breakers.failed(name, call.ended, failure.retry_after_s(self._at_ms / 1e3))
-        call.error = failure.reason if failure is not None else call.error
 
     def _passage(self, to: Deployment) -> Passage:
         """Return the way to a deployment and back; what somebody else sealed in this conversation stays behind."""
@@ -323,7 +311,7 @@ class Exchange:
         flow = Flow(relay, client, partial(self._begin, call, passage, reply, client))
         try:
             if not await flow.through(reply):
-                return self._reported(relay, passage, reply)
+                return reported(relay, passage, reply)
             last = relay.end()
         except (UpstreamError, WireError) as error:
             if not relay.began:
@@ -340,13 +328,6 @@ class Exchange:
             self._trial = None
         client.finish(last)
         return None
-
-    def _reported(self, relay: Relay | Translation, passage: Passage, reply: Reply) -> Failure:
-        """Return the failure that a provider reported inside its stream, before any content."""
-        body = relay.error or b""
-        if isinstance(relay, Relay):
-            body = passage.refusal(relay.error_status, body)
-        return refused(relay.error_status, body, reply.headers)
 
     def _begin(self, call: Call, passage: Passage, reply: Reply, client: Client) -> None:
         """Begin the reply with the head of a stream, once."""
@@ -393,7 +374,7 @@ class Exchange:
             latency_ms=(ended - self._started) * 1e3,
             first_content_ms=None if self._first_content is None else (self._first_content - self._started) * 1e3,
             vector=self._vector if snapshot.store_vectors else b"",
-            prompt=_prompt(self._request) if snapshot.store_prompts else "",
+            prompt=self._request.transcript if snapshot.store_prompts else "",
         )
         self._with.journal.put(record, self._request if later else None, len(self._body))
         if self._route:
@@ -419,7 +400,3 @@ class Exchange:
         found = said and sampling.sample(trial, record, said, self._body, expected, self._entry.dialect)
         if found:
             self._with.offer(structs.replace(found, vector=self._vector or features.vector(self._request)))
-
-
-def _prompt(request: ChatRequest) -> str:
-    return "\n\n".join([f"{message.role}: {message.text}" for message in request.messages])

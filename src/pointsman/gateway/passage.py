@@ -13,9 +13,11 @@ from msgspec.structs import replace
 from pointsman.core.chat import ChatRequest
 from pointsman.core.errors import GatewayError, WireError
 from pointsman.core.routing import Deployment
+from pointsman.gateway.attempt import Failure, refused
 from pointsman.gateway.entries import Entry
 from pointsman.gateway.relay import Relay
 from pointsman.gateway.translation import Translation
+from pointsman.upstream.interfaces import Reply
 from pointsman.wire.answer import Answer
 from pointsman.wire.dialect import Stamp, StreamEncoder
 from pointsman.wire.dialects import DIALECTS, OF_PROVIDERS
@@ -179,3 +181,11 @@ class Passage:
     def _lose(self, names: tuple[str, ...]) -> None:
         if names:
             self.lost = tuple(sorted({*self.lost, *names}))
+
+
+def reported(relay: Relay | Translation, passage: Passage, reply: Reply) -> Failure:
+    """Return the failure that a provider reported inside its stream, before any content."""
+    body = relay.error or b""
+    if isinstance(relay, Relay):
+        body = passage.refusal(relay.error_status, body)
+    return refused(relay.error_status, body, reply.headers)

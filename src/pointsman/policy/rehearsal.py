@@ -25,6 +25,7 @@ from pointsman.policy.outcomes import Floats, Indices, Outcomes
 
 FOLDS: Final = 4
 FEWEST: Final = 200  # requests that every model that may be asked was graded on
+ENOUGH: Final = 10_000  # of more, so many are taken, evenly spaced: what is learned here has few numbers
 _HELPERS: Final = 2  # beside the best single deployment
 _CANDIDATES: Final = 3  # of whom the helpers are
 _COARSE: Final = np.geomspace(4.0, 256.0, 7)  # worths of a right answer to compare pools at, in mean costs of the best
@@ -103,8 +104,10 @@ def rehearsed(graded: Graded, single: str, objective: Objective, otherwise: Indi
     answering = np.full(len(graded.score), home) if otherwise is None else otherwise
     everyone = np.arange(len(answering))
     other = graded.score[everyone, answering], graded.spent_nano[everyone, answering]
-    whole = complete(graded, (home, *helpers)) & np.isfinite(other[0]) & np.isfinite(other[1])
-    rows, other = graded.rows(np.flatnonzero(whole)), (other[0][whole], other[1][whole])
+    whole = np.flatnonzero(complete(graded, (home, *helpers)) & np.isfinite(other[0]) & np.isfinite(other[1]))
+    if len(whole) > ENOUGH:
+        whole = whole[np.linspace(0, len(whole) - 1, ENOUGH).astype(np.int64)]
+    rows, other = graded.rows(whole), (other[0][whole], other[1][whole])
     if not helpers or len(rows.score) < FEWEST:
         return None
     pools = [(home, *some) for count in range(1, _HELPERS + 1) for some in combinations(helpers, count)]

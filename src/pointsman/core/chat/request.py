@@ -100,6 +100,11 @@ class ChatRequest(Struct, frozen=True):
         return "\n".join([message.text for message in self.messages if not message.instructs])
 
     @property
+    def transcript(self) -> str:
+        """Text of all messages, each under its role."""
+        return "\n\n".join([f"{message.role}: {message.text}" for message in self.messages])
+
+    @property
     def media(self) -> frozenset[str]:
         """Kinds of media anywhere in the request."""
         return frozenset([kind for message in self.messages for kind in _media(message.parts)])
