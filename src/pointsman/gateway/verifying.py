@@ -1,10 +1,12 @@
 """Whether an answer has the form that its request asks for, said before it is given.
 
-Laws: nothing is fetched and no code is run; a schema with patterns of text, which can take any time to match, or of an
-unusual size, is not applied, and such a request is not asked twice; a schema that cannot be applied is met by no answer.
+Laws: nothing is fetched and no code is run; what could take any time is not applied, and such a request is not asked twice:
+schemas with patterns of text, of an unusual size, or whose references lead back to themselves or elsewhere, or unfold to
+more than ``UNFOLDED`` parts (thirty that each name the next one twice would be a billion). A schema that cannot be applied
+is met by no answer.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -12,7 +14,9 @@ import msgspec
 from pointsman.core.chat import ChatRequest
 
 LONGEST: Final = 65_536  # bytes of a schema, and characters of an answer
-_PATTERNS: Final = (b'"pattern"', b'"patternProperties"', b'"propertyNames"', b"\\u")  # escaped names hide the others
+UNFOLDED: Final = 5_000
+_UNBOUNDED: Final = (b'"pattern', b'"unevaluated', b'"$dynamicRef"', b"\\u")  # words; escaped ones would hide the others
+_HERE: Final = ("#/$defs/", "#/definitions/")
 
 Verifier = Callable[[str], bool]
 
@@ -22,9 +26,41 @@ def verifier(request: ChatRequest) -> Verifier | None:
     if request.output is None or request.output.kind != "json_schema":
         return _any
     schema = bytes(request.output.schema)
-    if not schema or len(schema) > LONGEST or any(name in schema for name in _PATTERNS):
+    if not schema or len(schema) > LONGEST or any(name in schema for name in _UNBOUNDED):
         return None
-    return _of_schema(msgspec.json.decode(schema))
+    try:
+        form = msgspec.json.decode(schema)
+        return _of_schema(form) if _unfolded(form, form, frozenset()) <= UNFOLDED else None
+    except (msgspec.DecodeError, RecursionError, LookupError):
+        return None
+
+
+def _unfolded(part: Any, whole: Any, open_: frozenset[str]) -> int:
+    """Return how many parts a schema has with its references followed, more than ``UNFOLDED`` once it is too many.
+
+    Raises LookupError for a reference that leads back to itself, or to what is not among the schema's own definitions.
+    """
+    count = 1
+    for each in _parts(part):
+        count += _unfolded(each, whole, open_)
+        if count > UNFOLDED:
+            return count
+    reference = part.get("$ref") if isinstance(part, dict) else None
+    if isinstance(reference, str):
+        place = next((reference.removeprefix(here) for here in _HERE if reference.startswith(here)), "")
+        if reference in open_ or not place or "/" in place or "~" in place or "%" in place:
+            raise LookupError(reference)
+        defined = whole["$defs" if reference.startswith(_HERE[0]) else "definitions"][place]
+        count += _unfolded(defined, whole, open_ | {reference})
+    return count
+
+
+def _parts(part: Any) -> Iterator[Any]:
+    """Yield what a part of a schema is made of; definitions count where they are referred to."""
+    if isinstance(part, dict):
+        yield from (value for name, value in part.items() if name not in ("$defs", "definitions"))
+    elif isinstance(part, list):
+        yield from part
 
 
 def _any(_answer: str) -> bool:
