@@ -3,9 +3,9 @@
 Strategy: each release (``releases``) is taken away, a policy is learned from the fit part without it, and one with all of
 its outcomes; the difference of their utilities on the prompts set aside, a right answer being worth ``WORTH`` mean calls of
 the dearest model, is what it is worth in full. Then the shipped code (``policy/onboard``) takes it in after k prompts of the
-fit part, chosen by it or at random. UniRoute's rule (arXiv:2502.08773): prompts are clustered, every model is its mean
-score by cluster, the new one's from k random prompts, its overall mean where it has none; choose score less cost by the
-nearest cluster.
+fit part, chosen by it or at random; it is told of which model a made release was made (``like``), unless *unnamed*.
+UniRoute's rule (arXiv:2502.08773): prompts are clustered, every model is its mean score by cluster, the new one's from k
+random prompts, its overall mean where it has none; choose score less cost by the nearest cluster.
 
 Laws: nothing is tuned here; UniRoute's number of clusters is the best of four on the prompts set aside, which flatters it.
 """
@@ -39,7 +39,7 @@ SEEDS: Final = range(3)
 WORTH: Final = 10.0  # mean calls of the dearest model, that a right answer is worth
 CHANCES: Final = 3  # draws of random prompts
 CLUSTERS: Final = (4, 8, 16, 32)
-WAYS: Final = ("chosen", "random", "plain", *(f"{UNIROUTE} {count}" for count in CLUSTERS))
+WAYS: Final = ("chosen", "random", "unnamed", "plain", *(f"{UNIROUTE} {count}" for count in CLUSTERS))
 
 
 @dataclass(frozen=True)
@@ -129,10 +129,13 @@ def _gain(split: Split, release: Release, whole: Lesson, seed: int, ways: Sequen
     without = gained(lesson)
     after: dict[str, tuple[float, ...]] = {}
     if "chosen" in ways:
-        after["chosen"] = tuple(gained(_taken_in(lesson, own, onboard.prompts(lesson, count))) for count in ASKED)
+        chosen = [onboard.prompts(lesson, count) for count in ASKED]
+        after["chosen"] = tuple(gained(_taken_in(lesson, own, asked, release.like)) for asked in chosen)
+        if "unnamed" in ways and release.like is not None:
+            after["unnamed"] = tuple(gained(_taken_in(lesson, own, asked)) for asked in chosen)
     draws = [[_drawn(len(split.fit), count, seed, draw) for count in ASKED] for draw in range(CHANCES)]
     if "random" in ways:
-        after["random"] = _mean([[gained(_taken_in(lesson, own, asked)) for asked in draw] for draw in draws])
+        after["random"] = _mean([[gained(_taken_in(lesson, own, asked, release.like)) for asked in draw] for draw in draws])
     if "plain" in ways and real and seed == 0:
         after["plain"] = tuple(gained(teach(before.beside(own, _only(own.score, asked)))) for asked in draws[0])
     for count in CLUSTERS:
@@ -144,13 +147,14 @@ def _gain(split: Split, release: Release, whole: Lesson, seed: int, ways: Sequen
     return Gain(table.name, seed, release.name, release.kind, gained(full), after)
 
 
-def _taken_in(lesson: Lesson, own: Outcomes, asked: Indices) -> Lesson:
+def _taken_in(lesson: Lesson, own: Outcomes, asked: Indices, like: str | None = None) -> Lesson:
     """Take a release in after some prompts, as ``pointsman learn`` does."""
     unseen = np.setdiff1d(np.arange(len(own)), asked)
     parts = {name: getattr(own, name).copy() for name in ("score", "cost_nano", "output_tokens")}
     for part in parts.values():
         part[unseen] = np.nan
-    return onboard.beside(lesson, replace(own, **parts))
+    name = own.deployments[0]
+    return onboard.beside(lesson, replace(own, **parts), expected={name: onboard.Expected(like=like)})
 
 
 def _only(values: Floats, kept: Indices) -> Floats:

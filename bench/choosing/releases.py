@@ -28,13 +28,17 @@ Kind = Literal["real", "made", "harmful"]
 
 @dataclass(frozen=True)
 class Release:
-    """A model that was not there before: its outcomes on all N prompts; ``column`` is its place in the table, where real."""
+    """A model that was not there before: its outcomes on all N prompts.
+
+    ``column`` is its place in the table, where real; ``like`` what it was made of, where that is another one.
+    """
 
     name: str
     kind: Kind
     score: Floats
     paid: Floats
     column: int | None = None
+    like: str | None = None
 
     def before(self, table: Table) -> Outcomes:
         """Return the table's rows as they were without it."""
@@ -84,7 +88,7 @@ def _real(table: Table, column: int, kind: Kind) -> Release:
 
 
 def _made(table: Table, base: int, name: str, kind: Kind, score: Floats, dearer: float = 1.0) -> Release:
-    return Release(name, kind, score, dearer * table.paid[:, base])
+    return Release(name, kind, score, dearer * table.paid[:, base], like=table.rows.deployments[base])
 
 
 def _better(table: Table, base: int, rng: np.random.Generator) -> Floats:

@@ -12,7 +12,7 @@ from pointsman.policy.anchors import anchors
 def test_as_many_as_wanted_and_none_twice(rows: int, count: int, width: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     places, mass = rng.integers(0, 3, (rows, width)).astype(float), rng.random(rows) + 0.01
-    found = anchors(places, mass, count)
+    found = anchors(places, mass, rng.random(rows), count)
     assert len(found) == min(rows, count)
     assert (np.diff(found) > 0).all()
     assert set(found.tolist()) <= set(range(rows))
@@ -23,7 +23,7 @@ def test_every_cluster_has_its_own() -> None:
     kind = np.repeat(np.arange(8), [4, 5, 6, 7, 30, 40, 50, 60])
     centres = 100 * np.eye(8)
     mass = 1 / np.bincount(kind)[kind]  # all clusters weigh the same
-    found = anchors(centres[kind] + rng.normal(size=(len(kind), 8)), mass, 8)
+    found = anchors(centres[kind] + rng.normal(size=(len(kind), 8)), mass, rng.random(len(kind)), 8)
     assert sorted(kind[found]) == list(range(8))
 
 
@@ -31,7 +31,7 @@ def test_where_the_outcome_is_open_there_are_more() -> None:
     rng = np.random.default_rng(1)
     places = rng.random((1000, 2))
     open_ = places[:, 0] > 0.5
-    found = anchors(places, np.where(open_, 0.5, 0.1), 60)
+    found = anchors(places, np.where(open_, 0.5, 0.1), rng.random(1000), 60)
     assert open_[found].mean() > 0.7
 
 
@@ -39,6 +39,7 @@ def test_they_stand_for_the_mean_better_than_as_many_at_random() -> None:
     rng = np.random.default_rng(2)
     places = rng.normal(size=(2000, 3))
     value = places @ np.array([1.0, -2.0, 0.5])
-    ours = abs(value[anchors(places, np.ones(2000), 40)].mean() - value.mean())
+    drawn = [anchors(places, np.ones(2000), rng.random(2000), 40) for _ in range(100)]
+    ours = np.mean([abs(value[one].mean() - value.mean()) for one in drawn])
     random = np.mean([abs(value[rng.choice(2000, 40, replace=False)].mean() - value.mean()) for _ in range(100)])
     assert ours < random / 2

@@ -91,15 +91,15 @@ def test_what_is_known_is_predicted_as_before() -> None:
 @pytest.mark.parametrize("chance", [0.5, 0.7, 0.93])
 def test_quality_and_cost_are_predicted_from_a_hundred_prompts(chance: float) -> None:
     off = []
-    for seed in range(6):
+    for seed in range(16):
         rows = release(coin(chance, seed), 33_000.0)
         taught = onboard.beside(lesson(), graded(rows, onboard.prompts(lesson(), 100)))
         found = model.estimate(taught.policy, whole().vectors, [""] * ROWS)
         off.append(float(found.quality[:, -1].mean()) - rows.score.mean())
         assert found.recorded[:, -1] == pytest.approx(33_000.0, rel=0.05)
         assert found.tokens[:, -1] == pytest.approx(40.0, rel=0.05)
-    assert abs(np.mean(off)) < 0.04  # the doubt is in it
-    assert np.std(off) < 0.06
+    assert -0.06 < np.mean(off) < 0.03  # the doubt is in it
+    assert np.std(off) < 0.08
 
 
 def test_a_specialist_is_known_for_what_it_is() -> None:

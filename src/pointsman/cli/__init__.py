@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "accept": Entry("pointsman.cli.accept", "Let what passed its trial serve a feature."),
     "rollback": Entry("pointsman.cli.rollback", "Send a feature back to its reference, at once."),
     "learn": Entry("pointsman.cli.learn", "Learn from outcome tables which model to choose."),
+    "onboard": Entry("pointsman.cli.onboard", "Choose the prompts that tell most of a new model."),
     "evaluate": Entry("pointsman.cli.evaluate", "Say what choosing by outcome tables is worth."),
     "predict": Entry("pointsman.cli.predict", "Predict quality and cost, prompt by prompt."),
     "route": Entry("pointsman.cli.route", "Explain one decision, without calling anyone."),

@@ -7,21 +7,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from pointsman.cli import files
 from pointsman.cli.figures import money, paper
 from pointsman.control.asking import with_asking
 from pointsman.control.bound import learn_tested
 from pointsman.control.compile import all_deployments, compile_snapshot
 from pointsman.control.learn import EVERY, STEPS, Bound, Taught, act_on, learn, named, on_its_own, weighable
+from pointsman.control.onboard import expectations
 from pointsman.control.plans import plan_of
-from pointsman.control.tables import read_outcomes
 from pointsman.control.verdict import round_up
 from pointsman.core import snapshot as snapshots
 from pointsman.core.errors import TableError
 from pointsman.core.routing import Objective, Plan
+from pointsman.policy import onboard
 from pointsman.policy.outcomes import Outcomes
+from pointsman.policy.trade import FEWEST
 from pointsman.serve.workspace import Workspace, workspace_option
 
 
@@ -47,7 +51,7 @@ def command(workspace: Workspace, tables: tuple[Path, ...], route: str, out: Pat
         )
     objective = rules.objective if rules else Objective()
     known = all_deployments(config, dt.datetime.now(dt.UTC).date())
-    outcomes, unmapped = named(_read(tables), config.models, known)
+    outcomes, unmapped = named(files.read(tables), config.models, known)
     console = paper()
     if unmapped:
         console.print(f"no deployment is known for {len(unmapped)} models of the table: {', '.join(unmapped)}")
@@ -65,17 +69,20 @@ def command(workspace: Workspace, tables: tuple[Path, ...], route: str, out: Pat
         objective = Objective("best")
     way = learn_tested if tested or objective.confidence is not None else learn
     with _steps() as tell:
-        taught = way(outcomes, objective, reference=reference, known=known, tell=tell)
+        expected = expectations(config.releases, outcomes)
+        taught = way(outcomes, objective, reference=reference, known=known, tell=tell, expected=expected)
     if rules is not None and rules.ask_twice is not None:
         console.print("finding out whether asking twice pays")
         taught = with_asking(taught, outcomes, known)
     show(console, taught)
     if rules is not None and rules.ask_twice is not None:
         show_asking(console, taught)
+    for line in _new(outcomes, taught, reference):
+        console.print(line)
     if out is not None:
         snapshot = on_its_own(route, taught, known, objective)
         data = snapshots.encode(snapshot)
-        _write(out, data)
+        files.write(out, data)
         console.print(f"wrote {out}, snapshot {snapshots.snapshot_hash(data)}")
         return
     if workspace.published() is None:
@@ -141,6 +148,17 @@ def show_asking(console: Console, taught: Taught) -> None:
         )
 
 
+def _new(outcomes: Outcomes, taught: Taught, reference: str | None) -> Iterator[str]:
+    """Yield a line for each model that was taken in as a new one."""
+    rows = outcomes.grouped()
+    for column in onboard.new(rows, reference):
+        name, graded = rows.deployments[column], int(np.isfinite(rows.score[:, column]).sum())
+        quality = float(taught.lesson.quality[:, taught.deployments.index(name)].mean())
+        yield f"{name} is new here: graded on {graded:,} prompts; {100 * quality:.1f} % is expected over all, with caution"
+        if graded < FEWEST:
+            yield f"it takes part from {FEWEST} graded prompts on: see `pointsman onboard`"
+
+
 def show_bound(console: Console, taught: Taught, bound: Bound) -> None:
     """Say what the test on prompts set apart came to, and what would help where nothing passed."""
     claim = f"at most {_points(bound.tolerance)} below {taught.reference}, at {100 * bound.confidence:.3g} %"
@@ -182,12 +200,6 @@ def _points(tolerance: float) -> str:
     return f"{100 * tolerance:.3g} point{'' if tolerance == 0.01 else 's'}"
 
 
-def _read(tables: tuple[Path, ...]) -> Outcomes:
-    with Progress(TextColumn("reading prompts"), TextColumn("{task.completed:,.0f}"), TimeElapsedColumn()) as bar:
-        line = bar.add_task("", total=None)
-        return read_outcomes(tables, advance=lambda count: bar.advance(line, count))
-
-
 @contextmanager
 def _steps() -> Iterator[Callable[[str], None]]:
     """Show how far learning is, for as long as it lasts; what is given is told of each step as it begins."""
@@ -216,14 +228,3 @@ def _allowed(outcomes: Outcomes, allow: tuple[str, ...], route: str) -> Outcomes
     if len(kept) < 2:
         raise TableError(f"fewer than two models of the table may answer on {route}: see allow in [routes.{route}]")
     return outcomes.columns(kept)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise TableError(f"{path} cannot be written ({error.strerror}); name another place with --out") from error

@@ -25,6 +25,7 @@ from pointsman.control.verdict import is_cheaper
 from pointsman.core.errors import TableError
 from pointsman.core.routing import Deployment, Objective
 from pointsman.policy.bound import Step, holds, more, passed, walk
+from pointsman.policy.onboard import NOBODY, Expected
 from pointsman.policy.outcomes import Floats, Outcomes
 from pointsman.policy.teach import silent, spent
 from pointsman.policy.trade import FEWEST, Trade, interval
@@ -39,6 +40,7 @@ def learn_tested(
     reference: str | None = None,
     known: Mapping[str, Deployment],
     tell: Callable[[str], None] = silent,
+    expected: Mapping[str, Expected] = NOBODY,
 ) -> Taught:
     """Learn on one half of a table, test on the other at the objective's confidence (95 % where it has none).
 
@@ -47,7 +49,7 @@ def learn_tested(
     if objective.kind != "match":
         raise TableError(f"only match promises a bound that can be tested, and the objective is {objective.kind}")
     rest, apart = set_apart(outcomes)
-    return tested_on(learn(rest, objective, reference=reference, known=known, tell=tell), apart, known)
+    return tested_on(learn(rest, objective, reference=reference, known=known, tell=tell, expected=expected), apart, known)
 
 
 def set_apart(outcomes: Outcomes) -> tuple[Outcomes, Outcomes]:

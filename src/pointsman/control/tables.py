@@ -9,7 +9,7 @@ any grade are left out; texts that differ only in case and blanks belong to one 
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +31,8 @@ from pointsman.wire.openai_chat import request as requests
 
 ANSWER: Final = "answer"
 _NO_ANSWER: Final = -1
+ASKED: Final = ("prompt_id", "prompt", "messages", "task", "dataset", "feature", "customer", "expected")
+"""Columns that say something of a prompt, and nothing of an answer."""
 NUMBERS: Final = ("score", "prompt_tokens", "completion_tokens", "cost_usd")
 KINDS: Final[dict[type, str]] = {
     str: "text", int: "a number", float: "a number", bool: "true or false", list: "a list", dict: "an object",
@@ -65,7 +67,30 @@ def read_outcomes(paths: Sequence[Path], *, advance: Callable[[int], None] = lam
 
     Raises TableError.
     """
-    return join([_outcomes(path, advance) for path in paths])
+    found = join([_outcomes(path, advance) for path in paths])
+    if len(found.deployments) < 2:
+        raise TableError(
+            f'{paths[0]}: all rows are of one model ("{found.deployments[0]}"), so there is nothing to choose between; '
+            "put the rows of all models into one table, or name the tables of the others beside it"
+        )
+    return found
+
+
+def read_questions(paths: Sequence[Path], groups: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Return, for each of some groups of equal prompts, what the first row that asks it says of it (``ASKED``).
+
+    Raises TableError.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for path in paths:
+        table = _read(path)
+        ids = np.unique(np.array(_texts(path, table, "prompt_id")))
+        source, rows, places = _with_texts(path, table, ids)
+        kept = rows.select([name for name in ASKED if name in rows.column_names]).to_pylist()
+        for row, group in zip(kept, _groups(source, rows, places), strict=True):
+            if group in groups:
+                found.setdefault(group, row)
+    return found
 
 
 def read_prompts(path: Path, *, advance: Callable[[int], None] = lambda _: None) -> Prompts:
@@ -150,11 +175,6 @@ def _outcomes(path: Path, advance: Callable[[int], None]) -> Outcomes:
         row = int(outside[0])
         raise TableError(f"{path}: row {row + 1}, column score: {score[row]:g} is not in [0, 1]; scale the scores to [0, 1]")
     names, which = np.unique(np.array(models), return_inverse=True)
-    if len(names) < 2:
-        raise TableError(
-            f'{path}: all rows are of one model ("{names[0]}"), so there is nothing to choose between; '
-            "put the rows of all models into one table"
-        )
     keep, line = np.unique(np.array(ids), return_inverse=True)
     shape = (len(keep), len(names))
     prompts = _prompts_of(path, table, keep, advance)
@@ -177,7 +197,13 @@ def _outcomes(path: Path, advance: Callable[[int], None]) -> Outcomes:
 
 
 def _prompts_of(path: Path, table: Any, ids: NDArray[Any], advance: Callable[[int], None]) -> Prompts:
-    """Return the prompts of a table in the order of ``ids``: its own texts, or those of the file beside it."""
+    """Return the prompts of a table in the order of ``ids``."""
+    source, rows, places = _with_texts(path, table, ids)
+    return _prompts(source, rows, advance, places)
+
+
+def _with_texts(path: Path, table: Any, ids: NDArray[Any]) -> tuple[Path, Any, list[int]]:
+    """Return one row for each id, from the file that has the texts: the table's own, or the one beside it; and where."""
     source = path
     if not {"prompt", "messages"} & set(table.column_names):
         source = path.with_name(f"{path.stem}.prompts{path.suffix}")
@@ -195,7 +221,20 @@ def _prompts_of(path: Path, table: Any, ids: NDArray[Any], advance: Callable[[in
             f'{source}: {len(missing):,} prompts of {path.name} are not in it, the first "{missing[0]}"; add them'
         )
     places = [first[name] for name in ids]
-    return _prompts(source, table.take(pa.array(places)), advance, places)
+    return source, table.take(pa.array(places)), places
+
+
+def _groups(path: Path, table: Any, places: Sequence[int]) -> list[str]:
+    """Return the group of equal prompts that each row belongs to: as it says, else by its text."""
+    if "dup_group" in table.column_names:
+        return _texts(path, table, "dup_group", places)
+    column, asked = _asked(path, table)
+    wanted = [_request(path, place, column, value) for place, value in zip(places, asked, strict=True)]
+    return [_group(one) for one in wanted]
+
+
+def _group(request: ChatRequest) -> str:
+    return features.text_group(f"{request.system_text}\n{request.user_text}")
 
 
 def _prompts(path: Path, table: Any, advance: Callable[[int], None], places: Sequence[int] | None = None) -> Prompts:
@@ -211,11 +250,7 @@ def _prompts(path: Path, table: Any, advance: Callable[[int], None], places: Seq
         tokens[row] = features.input_tokens(request)
         advance(1)
     columns = set(table.column_names)
-    groups = (
-        _texts(path, table, "dup_group", places)
-        if "dup_group" in columns
-        else [features.text_group(f"{one.system_text}\n{one.user_text}") for one in wanted]
-    )
+    groups = _texts(path, table, "dup_group", places) if "dup_group" in columns else [_group(one) for one in wanted]
     label = next((name for name in ("task", "dataset") if name in columns), None)
     stated = _numbers(path, table, "prompt_tokens")
     return Prompts(

@@ -4,9 +4,9 @@ Strategy: a deployment's score on a prompt is a linear function of the scores of
 whom) and of the kind of task: a few coefficients, however many prompts. What they may be is learned from the known
 deployments, each told from the others (empirical Bayes): how steeply one follows the others' mean, how far it leans towards
 single ones, how far it departs on single tasks. Only its level is kept wide, as who comes next need not be like who came
-before. Beside this stands the suspicion that a release is a known deployment with little changed, for each of them: where
-the answers bear it out (Bayesian model averaging, Hoeting and others 1999), a handful of prompts tells by how much it was
-changed, since nearly everything else is known.
+before. Where the owner says that a release is a known deployment with little changed, that stands beside it, and where the
+answers bear it out (Bayesian model averaging, Hoeting and others 1999), a handful of prompts tells by how much it was
+changed, since nearly everything else is known. Nobody else is suspected of that: among many, one agrees by chance.
 
 Laws: no chance; linear in the number of rows; the order of rows teaches nothing; without any score there is the prior.
 """
@@ -23,10 +23,12 @@ WIDE: Final = 0.3  # standard deviation of the level of a deployment of which no
 _STEPS: Final = 12
 _LEAST: Final = 1e-5  # of a variance between deployments
 _LEAST_NOISE: Final = 1e-4
-_LEAST_TOWARDS: Final = 0.1**2  # a new one may lean towards a single known one more than known ones do
-_KIN: Final = 0.5  # chance that a release is one of the known deployments with little changed
-_NAMED: Final = 0.8  # the same of the one that the owner names
+_LEAST_TOWARDS: Final = 0.1**2  # a new one may lean towards a single known one more than known ones do ...
+_LEAST_TASKS: Final = 0.06**2  # ... and depart further on a task
+_NAMED: Final = 0.8  # chance that the owner is right who says so
 _CHANGED: Final = (0.02, 0.06)  # the variance of what was changed: about that share of the answers is another
+_FEWEST_FIGURES: Final = 4
+_SUREST: Final = 0.05
 _KIN_SPREAD: Final = (0.05, 0.1, 0.03, 0.05)  # standard deviations of level, slope, leaning towards others, and tasks
 
 
@@ -188,17 +190,33 @@ def told(known: Known, population: Population, rows: Floats, scores: Floats, pri
 
 
 def _suspicions(known: Known, population: Population, prior: Prior) -> Iterator[tuple[float, Belief]]:
-    """Yield what a new deployment may be, each with its chance: one of the population, or a known one, little changed."""
+    """Yield what a new deployment may be, each with its chance: one of the population, or the one that is named, changed."""
     width, tasks = len(known.level), len(known.usual)
-    kin = range(width) if prior.like is None else (prior.like,)
-    chance = _KIN if prior.like is None else _NAMED
-    wide = replace(population, towards=max(population.towards, _LEAST_TOWARDS))
-    yield 1 - chance, wide.belief(width, tasks, prior)
+    wide = replace(population, towards=max(population.towards, _LEAST_TOWARDS), tasks=max(population.tasks, _LEAST_TASKS))
+    yield 1.0 if prior.like is None else 1 - _NAMED, wide.belief(width, tasks, prior)
+    if prior.like is None:
+        return
     level, slope, towards, task = np.square(_KIN_SPREAD)
-    for one in kin:
-        spread = np.concatenate(([level], np.full(width, towards), np.full(tasks, task)))
-        spread[1 + one] = slope
-        for changed in _CHANGED:
-            mean = np.zeros(1 + width + tasks)
-            mean[0], mean[1 + one] = known.level[one], 1 - changed
-            yield chance / (len(kin) * len(_CHANGED)), Belief(mean, np.diag(spread), changed)
+    spread = np.concatenate(([level], np.full(width, towards), np.full(tasks, task)))
+    spread[1 + prior.like] = slope
+    for changed in _CHANGED:
+        mean = np.zeros(1 + width + tasks)
+        mean[0], mean[1 + prior.like] = known.level[prior.like], 1 - changed
+        yield _NAMED / len(_CHANGED), Belief(mean, np.diag(spread), changed)
+
+
+def by_figures(figures: Floats, levels: Floats, figure: float) -> tuple[float, float] | None:
+    """Return the mean score that a public figure lets expect, and its standard deviation; None where too few are known.
+
+    ``figures`` and ``levels`` (n,) are those of known deployments: a straight line through them, with the error of a
+    prediction, doubled, as nobody publishes figures at random; never more certain than ``_SUREST`` nor less than ``WIDE``.
+    """
+    if len(figures) < _FEWEST_FIGURES or np.ptp(figures) == 0:
+        return None
+    away = figures - figures.mean()
+    slope = float(away @ levels / (away @ away))
+    left = levels - levels.mean() - slope * away
+    beyond = figure - figures.mean()
+    error = np.sqrt(left @ left / (len(figures) - 2) * (1 + 1 / len(figures) + beyond**2 / (away @ away)))
+    level = float(levels.mean() + slope * beyond)
+    return min(max(level, 0.0), 1.0), min(max(2 * float(error), _SUREST), WIDE)

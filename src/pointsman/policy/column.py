@@ -26,7 +26,7 @@ RECORDED: Final = 1
 TOKENS: Final = 2
 _FREE: Final = 25.0  # variance of a logarithm of which nothing is known
 _STEEP: Final = 0.1  # variance of how steeply amounts follow those of others ...
-_BY_TASK: Final = 0.04  # ... and of what a task adds to their logarithm
+_BY_TASK: Final = 0.1  # ... and of what a task adds to their logarithm
 _LEAST: Final = 1e-4  # variance of a logarithm
 
 

@@ -28,7 +28,7 @@ from pointsman.policy.quality import CLOSEST
 from pointsman.policy.teach import Lesson, silent, spent, teach
 from pointsman.policy.trade import FEWEST
 
-DOUBT: Final = 0.25  # standard errors of a new model's mean score that it counts as worse, at the usual caution
+DOUBT: Final = 0.5  # standard errors of a new model's mean score that it counts as worse, at the usual caution
 SPARSE: Final = 0.3  # of the prompts: a model that was graded on fewer is new ...
 MOST: Final = 2000  # ... unless these are so many that they teach by themselves
 _OPEN: Final = 0.05  # chances nearer to 0 and 1 count as this near: no outcome is known for certain
@@ -84,7 +84,7 @@ def prompts(lesson: Lesson, count: int, asked: NDArray[np.bool_] | None = None) 
     chance = np.clip(known.columns @ before.mean, _OPEN, 1 - _OPEN)
     free = np.arange(len(chance)) if asked is None else np.flatnonzero(~asked)
     places = known.columns[free, 1:] @ np.linalg.cholesky(before.covariance[1:, 1:])  # apart by what may come out apart
-    return free[anchors(places, np.sqrt(chance * (1 - chance))[free], count)]
+    return free[anchors(places, np.sqrt(chance * (1 - chance))[free], lesson.outcomes.lots()[free], count)]
 
 
 def beside(

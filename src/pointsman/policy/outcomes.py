@@ -95,6 +95,7 @@ class Outcomes:
             score=np.column_stack((self.score, score)),
             cost_nano=np.column_stack((self.cost_nano, others.cost_nano)),
             output_tokens=np.column_stack((self.output_tokens, others.output_tokens)),
+            said=None if self.said is None or others.said is None else np.column_stack((self.said, others.said)),
         )
 
     def grouped(self) -> "Outcomes":
@@ -113,6 +114,10 @@ class Outcomes:
     def folds(self, count: int) -> Indices:
         """Return the fold (0 to ``count - 1``) of each row: a hash of its group's name."""
         return np.array([zlib.crc32(f"fold:{name}".encode()) % count for name in self.groups], dtype=np.int64)
+
+    def lots(self) -> Floats:
+        """Return a number in (0, 1) for each row: a hash of its group's name, uniform over names."""
+        return np.array([(zlib.crc32(f"lot:{name}".encode()) + 0.5) / 2**32 for name in self.groups])
 
 
 def sums(values: Floats, labels: Indices, count: int) -> Floats:

@@ -495,6 +495,30 @@ fallbacks = -1  #!
 == seconds out of range: write a number above 0
 [limits]
 total_s = 0  #!
+
+== a release of nobody: 'house/unheard' is not a deployment; declare it
+[releases."house/unheard"]  #!
+quality = 50
+
+== a release like nobody: 'house/smal' is not a deployment; did you mean house/small?
+[releases."house/small"]
+like = "house/smal"  #!
+
+== a release like itself: names the release itself
+[releases."house/small"]
+like = "house/small"  #!
+
+== a quality beyond all: write a number from 0 to 100
+[releases."house/small"]
+quality = 101  #!
+
+== a spread around nothing: has nothing to spread around; add quality
+[releases."house/small"]
+spread = 5  #!
+
+== a published figure in words: must be a number, not text
+[releases."house/small"]
+published = {gpqa = "high"}  #!
 """
 
 CASES: Final = [tuple(block.partition("\n")[::2]) for block in re.split(r"^== ", TRANSCRIPT, flags=re.MULTILINE)[1:]]

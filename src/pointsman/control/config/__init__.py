@@ -6,6 +6,7 @@ reading    tables read key by key, with a memory for mistakes
 callables  providers, deployments, prices
 rules      routes, features, checks, standing trials
 pools      deployments that share the requests for one model
+releases   what is expected of a new model
 found      the configuration of someone who wrote none
 advice     what is no mistake and yet worth a word
 
@@ -27,6 +28,7 @@ from pointsman.control.config.found import discovered, with_reference
 from pointsman.control.config.lines import key_lines
 from pointsman.control.config.pools import read_pools
 from pointsman.control.config.reading import Mistake, Report, Table
+from pointsman.control.config.releases import read_releases
 from pointsman.control.config.rules import read_routes
 from pointsman.control.config.values import (
     DEFAULT_ROUTE,
@@ -136,6 +138,7 @@ def _config(document: Table) -> Config:
         for name, deployment in document.pairs("models")
         if callables.check(document.report, ("models", name), deployment)
     }
+    releases = read_releases(document, callables)
     keys = tuple(_keys(document))
     host, port, data, workers = _listen(document)
     prompts, vectors = _journal(document)
@@ -153,6 +156,7 @@ def _config(document: Table) -> Config:
         routes=routes,
         pools=pools,
         models=models,
+        releases=releases,
         keys=keys,
         limits=limits,
         store_prompts=prompts,

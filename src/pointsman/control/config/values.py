@@ -66,6 +66,19 @@ class RouteRules(Struct, frozen=True):
     ask_twice: Compared | None = None
 
 
+class ReleaseRules(Struct, frozen=True):
+    """What an owner expects of a deployment that nothing was learned of.
+
+    ``quality`` in [0, 1] with a standard deviation ``spread``; ``like``: a deployment that it has much in common with;
+    ``published``: figures of public benchmarks by name, in any unit that others' figures are in too.
+    """
+
+    quality: float | None = None
+    spread: float | None = None
+    like: str | None = None
+    published: dict[str, float] = {}
+
+
 class PoolRules(Struct, frozen=True):
     """Deployments of one model that share its requests, in the owner's order; ``committed`` are those paid for in any case.
 
@@ -84,7 +97,7 @@ class Config(Struct, frozen=True):
 
     ``data`` is the data directory. ``price_lists`` maps a provider to its id in the price list, where it has one.
     ``deployments`` are those declared, each with the price stated there, if any; ``own_prices`` the dated ones. ``models``
-    maps names in outcome tables to deployments. There is always a route ``auto``.
+    maps names in outcome tables to deployments; ``releases`` is what is expected of some. There is always a route ``auto``.
     """
 
     host: str = "127.0.0.1"
@@ -98,6 +111,7 @@ class Config(Struct, frozen=True):
     routes: dict[str, RouteRules] = field(default_factory=lambda: {DEFAULT_ROUTE: RouteRules()})
     pools: tuple[PoolRules, ...] = ()
     models: dict[str, str] = {}
+    releases: dict[str, ReleaseRules] = {}
     keys: tuple[ClientKey, ...] = ()
     limits: Limits = Limits()
     store_prompts: bool = False
