@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from pointsman.core.chat import ChatRequest
 from pointsman.core.chat.request import Output
-from pointsman.gateway.verifying import LONGEST, verifier
+from pointsman.gateway.verifying import LONGEST, WORK, verifier
 
 NUMBER = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 
@@ -38,6 +38,7 @@ def test_without_a_schema_every_text_will_do(output: Output | None) -> None:
     "schema",
     [
         {"type": "string", "pattern": "(a+)+$"},
+        {"type": "array", "uniqueItems": True},
         {"type": "object", "patternProperties": {"(a+)+$": {}}},
         {"type": "string", "p\u00e4ttern": "x"},
         {"type": "object", "unevaluatedProperties": False},
@@ -54,6 +55,14 @@ def test_without_a_schema_every_text_will_do(output: Output | None) -> None:
 )
 def test_what_might_take_any_time_is_not_applied(schema: dict[str, Any]) -> None:
     assert verifier(asking(schema)) is None
+
+
+def test_the_larger_a_schema_the_shorter_the_answers_that_are_checked() -> None:
+    parts = 1000
+    found = verifier(asking({"anyOf": [{"const": "no"}] * parts + [{}]}))
+    assert found is not None
+    assert found(" " * 100 + "1")
+    assert not found(" " * (WORK // parts) + "1")
 
 
 def test_what_a_schema_defines_itself_is_followed() -> None:

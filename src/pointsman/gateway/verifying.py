@@ -15,7 +15,8 @@ from pointsman.core.chat import ChatRequest
 
 LONGEST: Final = 65_536  # bytes of a schema, and characters of an answer
 UNFOLDED: Final = 5_000
-_UNBOUNDED: Final = (b'"pattern', b'"unevaluated', b'"$dynamicRef"', b"\\u")  # words; escaped ones would hide the others
+WORK: Final = 400_000  # parts of a schema times characters of an answer: longer answers are not checked, and support none
+_UNBOUNDED: Final = (b'"pattern', b'"unevaluated', b'"uniqueItems"', b'"$dynamicRef"', b"\\u")  # escaped names hide others
 _HERE: Final = ("#/$defs/", "#/definitions/")
 
 Verifier = Callable[[str], bool]
@@ -30,7 +31,8 @@ def verifier(request: ChatRequest) -> Verifier | None:
         return None
     try:
         form = msgspec.json.decode(schema)
-        return _of_schema(form) if _unfolded(form, form, frozenset()) <= UNFOLDED else None
+        parts = _unfolded(form, form, frozenset())
+        return _of_schema(form, min(LONGEST, WORK // parts)) if parts <= UNFOLDED else None
     except (msgspec.DecodeError, RecursionError, LookupError):
         return None
 
@@ -67,14 +69,14 @@ def _any(_answer: str) -> bool:
     return True
 
 
-def _of_schema(schema: Any) -> Verifier:
+def _of_schema(schema: Any, longest: int) -> Verifier:
     from jsonschema.validators import Draft202012Validator  # noqa: PLC0415 - most gateways never need it
     from referencing.jsonschema import EMPTY_REGISTRY  # noqa: PLC0415 - as above
 
     validator = Draft202012Validator(schema, registry=EMPTY_REGISTRY)
 
     def valid(answer: str) -> bool:
-        if len(answer) > LONGEST:
+        if len(answer) > longest:
             return False
         try:
             return bool(validator.is_valid(msgspec.json.decode(answer)))
