@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from urllib.request import urlopen
 
 from pointsman.control.config import parse
@@ -38,3 +39,27 @@ def test_a_port_in_use_is_named_with_the_remedy() -> None:
         done = subprocess.run([*COMMAND, "--port", port], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1
     assert f"port {port} cannot be used (Address already in use); choose another with --port" in done.stderr
+
+
+def test_a_configuration_is_written_once_and_never_over_another(tmp_path: Path) -> None:
+    path = tmp_path / "pointsman.toml"
+    for said in (f"Wrote {path}, which uses them.", f"{path} is there already and was left as it is."):
+        with subprocess.Popen([*COMMAND, "--port", "0", "--write", str(path)], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            process.stdout.readline()
+            assert said in process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+        written = path.read_bytes()
+        path.write_bytes(written + b"# mine\n")
+    assert parse(written, "written").routes["auto"].reference == "zoo/sim-eagle-xl"
+    assert written.endswith(b"# mine\n"), "the second one left the file as it was"
+
+
+def test_a_place_that_cannot_be_written_is_said_with_the_reason(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "pointsman.toml"
+    done = subprocess.run(
+        [*COMMAND, "--port", "0", "--write", str(path)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    assert f"{path} cannot be written (No such file or directory); name another place" in done.stderr
