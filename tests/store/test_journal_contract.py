@@ -14,7 +14,7 @@ from tests.store.records import START_MS, USAGE, attempt, decision, judgement, o
 
 from pointsman.core.chat import Usage
 from pointsman.core.errors import StoreError
-from pointsman.core.record import Attempt, ExchangeRecord
+from pointsman.core.record import Attempt, ExchangeRecord, Judgement
 from pointsman.core.routing import Decision, Prediction
 from pointsman.store.interfaces import GROUPINGS, CourseSpend, Filter, Grouping, Spend, Store
 
@@ -40,7 +40,7 @@ records = st.builds(
     outcome=st.sampled_from(["ok", "error", "client_gone", "cut"]), status=st.integers(0, 599),
     decision=st.none() | decisions, attempts=st.lists(attempts, max_size=3).map(tuple), route=texts, streamed=st.booleans(),
     conversation=texts, client_key=texts, latency_ms=times, first_content_ms=st.none() | times,
-    vector=st.binary(max_size=480), prompt=texts, source=texts,
+    vector=st.binary(max_size=480), prompt=texts, source=texts, client_id=texts,
 )  # fmt: skip
 
 
@@ -296,6 +296,40 @@ def test_judgements_come_back_as_they_went_in_and_only_once(store: Store) -> Non
     store.journal.judge([bare, full])
     store.journal.judge([judgement(1, score=1.0), judgement(1, arm="reference", deployment="openai/big-1")])
     assert list(store.journal.judgements(ALL)) == [full, judgement(1, arm="reference", deployment="openai/big-1"), bare]
+
+
+def test_a_grader_may_judge_again_and_the_latest_stands_whatever_the_order(store: Store) -> None:
+    def said(after_ms: int, score: float, **fields: object) -> Judgement:
+        return judgement(1, at_ms=START_MS + after_ms, score=score, grader="person:ann", **fields)
+
+    other = judgement(1, grader="person:bob", weight=0.25)
+    store.journal.judge([said(10, 0.0), other])
+    store.journal.judge([said(30, 1.0, note="changed my mind"), said(20, 0.5)])
+    store.journal.judge([said(30, 0.0)])
+    assert list(store.journal.judgements(ALL)) == [other, said(30, 1.0, note="changed my mind")]
+
+
+@pytest.mark.parametrize("count", [1, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE + 3])
+def test_judgements_of_one_exchange_come_together_whatever_the_number(store: Store, count: int) -> None:
+    made = [
+        judgement(place // 3, at_ms=START_MS + (7919 * place) % 1009, grader=f"person:{place % 3}") for place in range(count)
+    ]
+    store.journal.judge(made[::-1])
+    found = list(store.journal.by_exchange(ALL))
+    assert [group[0].exchange for group in found] == sorted({one.exchange for one in made})
+    assert all(len({one.exchange for one in group}) == 1 for group in found)
+    assert sorted((one.exchange, one.grader) for group in found for one in group) == [(m.exchange, m.grader) for m in made]
+    assert [one for group in store.journal.by_exchange(Filter(exchange=made[0].exchange)) for one in group] == [
+        one for group in found[:1] for one in group
+    ]
+
+
+@pytest.mark.parametrize("count", [0, 1, PAGE + 1])
+def test_exchanges_are_found_by_name(store: Store, count: int) -> None:
+    made = [record(number, vector=b"v") for number in range(count)]
+    store.journal.append(made)
+    wanted = {one.id for one in made}
+    assert store.journal.named(wanted | {"nobody's"}) == {one.id: one for one in made}
 
 
 @pytest.mark.parametrize(

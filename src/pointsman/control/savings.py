@@ -116,7 +116,7 @@ def _judged(journal: Journal, wanted: Filter, grader: str | None) -> list[Judgem
     first = next(iter(journal.exchanges(wanted, limit=1)), None)
     made = journal.judgements(Filter(feature=wanted.feature, since_ms=wanted.since_ms))
     served = [judged for judged in made if judged.arm in ("policy", "control")]
-    named = grader or (served[-1].grader if served else "")
+    named = grader or next((judged.grader for judged in reversed(served) if judged.by_check), "")
     return [judged for judged in served if judged.grader == named and (first is None or judged.exchange >= first.id)]
 
 

@@ -106,7 +106,7 @@ class Tailor:
         for judged in judgements:
             if (judged.trial, judged.feature) != (self.trial, self.feature):  # a trial of ``*`` covers several features
                 continue
-            if judged.deployment not in wanted or judged.arm not in ("reference", "candidate"):
+            if judged.deployment not in wanted or judged.arm not in ("reference", "candidate") or not judged.by_check:
                 continue
             rows = unfinished.setdefault(judged.exchange, {})
             rows[judged.deployment] = judged

@@ -201,11 +201,13 @@ def difference(reference: Judgement, candidate: Judgement) -> float | None:
 
 
 def gather(judgements: Iterable[Judgement]) -> dict[tuple[str, str, str], Evidence]:
-    """Pair the judgements of trials, in the order given; return the evidence by (feature, candidate, trial)."""
+    """Pair what checks and judges said in trials, in the order given; return the evidence by (feature, candidate, trial)."""
     evidence: defaultdict[tuple[str, str, str], Evidence] = defaultdict(Evidence)
     references: dict[tuple[str, str], Judgement] = {}
     waiting: dict[tuple[str, str], list[Judgement]] = {}
     for judged in judgements:
+        if not judged.trial or not judged.by_check:
+            continue
         pair = (judged.trial, judged.exchange)
         if judged.arm == "reference":
             references[pair] = judged

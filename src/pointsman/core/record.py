@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from pointsman.core.chat import Usage
-from pointsman.core.routing import Decision
+from pointsman.core.routing import Arm, Decision
 
 Cause = Literal["first", "retry", "fallback", "asked"]
 """``asked``: further, because the answers so far were not believed enough (``policy/cascade``)."""
@@ -44,7 +44,8 @@ class ExchangeRecord(Struct, frozen=True):
     ``asked`` is the model name that the client sent; ``route`` is empty when the client chose for itself. ``outcome`` is
     ``ok``, ``error`` (a provider's or our own), ``client_gone`` or ``cut`` (the stream broke after content). ``vector``
     is the plain feature vector: stores seal it with the installation's key. ``prompt`` is empty unless the owner asked for
-    prompts to be stored. ``source`` is ``gateway`` or ``import:<file name>``.
+    prompts to be stored. ``source`` is ``gateway`` or ``import:<file name>``. ``client_id`` is the client's own name for its
+    request (empty: it gave none).
     """
 
     id: str
@@ -64,6 +65,7 @@ class ExchangeRecord(Struct, frozen=True):
     vector: bytes = b""
     prompt: str = ""
     source: str = "gateway"
+    client_id: str = ""
 
     @property
     def served_by(self) -> Attempt | None:
@@ -86,15 +88,18 @@ class Judgement(Struct, frozen=True):
 
     ``score`` in [0, 1], None where the grader could not tell (a judge that answered nonsense). Rows of one exchange and one
     trial are paired: the reference's and each candidate's. For a pairwise judge the reference's score is .5 and the
-    candidate's is its share of wins. ``arm`` says how the answer came about: ``reference`` or ``candidate`` (a trial), or
-    ``policy`` / ``control`` (graded as served). ``cost_nano`` is what the answer itself cost, ``grading_nano`` the judge.
+    candidate's is its share of wins. ``arm`` says how the answer came about: ``reference`` or ``candidate`` (a trial), or,
+    graded as served (no ``trial``), the decision's. ``cost_nano`` is what the answer cost, ``grading_nano`` the judge.
+    ``grader`` is a check's kind, ``judge:DEPLOYMENT``, ``person:NAME`` or ``feedback:SOURCE:KIND``; a later judgement of the
+    same exchange, trial, deployment, arm and grader takes the place of the one before. ``weight`` in (0, 1] is the share of
+    one grade that it stands for: 1/n where one outcome of a conversation speaks for its n answers.
     """
 
     exchange: str
     at_ms: int
     feature: str
     deployment: str
-    arm: Literal["reference", "candidate", "policy", "control"]
+    arm: Arm | Literal["candidate"]
     score: float | None
     grader: str
     trial: str = ""
@@ -103,6 +108,12 @@ class Judgement(Struct, frozen=True):
     grading_nano: int = 0
     vector: bytes = b""
     note: str = ""
+    weight: float = 1.0
+
+    @property
+    def by_check(self) -> bool:
+        """Whether the feature's check or judge made it, and neither a person nor whoever uses the answers."""
+        return not self.grader.startswith(("person:", "feedback:"))
 
 
 class Sample(Struct, frozen=True):

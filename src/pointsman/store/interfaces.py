@@ -10,6 +10,7 @@ from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
+from pointsman.core.feedback import Feedback, FeedbackKind, Taken
 from pointsman.core.record import ExchangeRecord, Judgement
 
 Grouping = Literal["feature", "deployment", "mode", "arm"]
@@ -88,8 +89,44 @@ class Published(Struct, frozen=True):
     data: bytes
 
 
+class Joined(Struct, frozen=True):
+    """Feedback with the judgements that it becomes, and of how many exchanges it spoke (some may have had no answer)."""
+
+    feedback: Feedback
+    judgements: tuple[Judgement, ...]
+    exchanges: int
+
+
+class KeptFeedback(Struct, frozen=True):
+    """Feedback as it is kept: where it stands, and how many exchanges it was joined to."""
+
+    feedback: Feedback
+    state: Literal["waiting", "joined", "replaced"]
+    exchanges: int
+
+
+class Signal(Struct, frozen=True):
+    """Sums over what one source said in one kind (and event). ``unknown`` are those of the waiting that waited too long.
+
+    ``mean`` is the mean score of what is in force, None where nothing is; ``value_nano`` the sum of its values.
+    """
+
+    source: str
+    kind: FeedbackKind
+    event: str
+    count: int
+    joined: int
+    waiting: int
+    unknown: int
+    replaced: int
+    mean: float | None
+    value_nano: int
+    first_ms: int
+    last_ms: int
+
+
 class Journal(Protocol):
-    """Exchanges and judgements: appended, never changed."""
+    """Exchanges are appended, never changed. Judgements too, but that a grader may judge again: the latest stands."""
 
     def append(self, records: Sequence[ExchangeRecord]) -> None:
         """Write a batch in one transaction. A record whose id is already there is left as it is (imports repeat)."""
@@ -100,6 +137,9 @@ class Journal(Protocol):
         An exchange that is appended meanwhile may be among them or not; no other is missed or comes twice.
         """
 
+    def named(self, ids: Collection[str]) -> dict[str, ExchangeRecord]:
+        """Return those exchanges of some ids that there are, by id."""
+
     def spend(self, wanted: Filter, by: Collection[Grouping] = GROUPINGS) -> list[Spend]:
         """Sums by what ``by`` names, in the order of those names, computed by the database."""
 
@@ -107,10 +147,54 @@ class Journal(Protocol):
         """Sums over courses by arm, in the order of its name, computed by the database. A course has one arm."""
 
     def judge(self, judgements: Sequence[Judgement]) -> None:
-        """Write graded answers in one transaction; (exchange, trial, deployment, arm) already there is left as it is."""
+        """Write graded answers in one transaction.
+
+        One with the exchange, trial, deployment, arm and grader of another takes its place where its ``at_ms`` is later, and
+        is left out otherwise.
+        """
 
     def judgements(self, wanted: Filter) -> Iterator[Judgement]:
-        """Stream matching judgements in order of time."""
+        """Stream matching judgements in order of time. One that is superseded meanwhile may come in both versions."""
+
+    def by_exchange(self, wanted: Filter) -> Iterator[list[Judgement]]:
+        """Stream matching judgements, all of one exchange together, in the order of the exchanges' ids (of their times)."""
+
+
+class FeedbackInbox(Protocol):
+    """What was said of exchanges from outside: taken once, joined once."""
+
+    def take(self, said: Sequence[Feedback]) -> list[Taken]:
+        """Keep what is new, in one transaction, and say how each was taken, in their order."""
+
+    def due(self, now_ms: int, limit: int) -> list[Feedback]:
+        """Return what waits and should be looked for now, the longest overdue first."""
+
+    def about(self, said: Feedback) -> list[ExchangeRecord]:
+        """Return the exchanges that feedback is about, in order of time.
+
+        By our id: that exchange, whatever came of it. By the client's own: the newest that was answered, up to a few minutes
+        after it was said. A conversation: all that were answered until it was said. The last two only of its own client key,
+        where it has one.
+        """
+
+    def join(self, made: Sequence[Joined]) -> int:
+        """Write the judgements of what still waits and mark it as joined, in one transaction; return how many did."""
+
+    def postpone(self, said: Sequence[Feedback], look_ms: Sequence[int]) -> None:
+        """Look for the exchanges of what waits again at these times."""
+
+    def kept(
+        self,
+        *,
+        source: str | None = None,
+        waiting_since_ms: int | None = None,
+        since_ms: int | None = None,
+        limit: int = 100,
+    ) -> Iterator[KeptFeedback]:
+        """Return what was taken, newest first; ``waiting_since_ms``: only what waits and came before that moment."""
+
+    def signals(self, *, unknown_before_ms: int) -> list[Signal]:
+        """Return sums by signal, in the order of their names; what came before and still waits counts as unknown."""
 
 
 class Snapshots(Protocol):
@@ -144,11 +228,15 @@ class Counters(Protocol):
 
 
 class Store(Protocol):
-    """One opened store with its three parts."""
+    """One opened store with its parts."""
 
     @property
     def journal(self) -> Journal:
         """Exchanges and judgements."""
+
+    @property
+    def feedback(self) -> FeedbackInbox:
+        """What was said of exchanges from outside."""
 
     @property
     def snapshots(self) -> Snapshots:

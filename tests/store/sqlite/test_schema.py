@@ -7,6 +7,7 @@ import pytest
 from tests.store.records import record
 
 from pointsman.core.errors import StoreError
+from pointsman.core.record import Judgement
 from pointsman.store.interfaces import Filter
 from pointsman.store.sqlite import FILE, open_store, schema
 
@@ -50,6 +51,30 @@ def test_a_later_migration_keeps_what_is_there(tmp_path: Path, monkeypatch: pyte
     assert list(later.journal.exchanges(Filter())) == [record(1)]
     later.close()
     assert versions(tmp_path)[0] == len(scripts) + 1
+
+
+def test_judgements_from_before_they_were_keyed_by_grader_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripts = schema._scripts()
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "_scripts", lambda: scripts[:2])
+        store = open_store(tmp_path, vector_key=None)
+        with store._connections.write() as connection:
+            connection.execute(
+                "INSERT INTO judgements VALUES"
+                " (7, 'x', 1, 'support', 'z/small', 'candidate', .5, 'exact', 't', NULL, 3, 0, NULL, '')"
+            )
+            connection.execute(
+                "INSERT INTO exchanges VALUES (1, 'x', 1, 'auto', 'support', 'ok', 200, '', 0, '', '', 1.0, NULL,"
+                " 'gateway', '', '', '', 'z/small', 0, 0, 0, 0, 0, NULL, '')"
+            )
+            connection.execute("INSERT INTO bodies VALUES (1, x'9290c0', NULL, NULL)")
+        store.close()
+    later = open_store(tmp_path, vector_key=None)
+    assert list(later.journal.judgements(Filter())) == [
+        Judgement("x", 1, "support", "z/small", "candidate", 0.5, "exact", "t", cost_nano=3)
+    ]
+    assert [(one.id, one.client_id) for one in later.journal.exchanges(Filter())] == [("x", "")]
+    later.close()
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

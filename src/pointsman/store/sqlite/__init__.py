@@ -5,7 +5,8 @@ schema       numbered migrations, and which files are refused
 faults       SQLite's errors in words that say what to do
 exchanges    exchange records as rows
 judgements   graded answers as rows
-journal      the interface over both
+feedback     what was said of answers, until it is joined to them
+journal      the interface over exchanges and judgements
 snapshots    published snapshots
 counters     shared integers
 
@@ -27,6 +28,7 @@ from typing import Final
 from pointsman.store.seal import KEY_FILE, VectorSeal
 from pointsman.store.sqlite.connections import Connections
 from pointsman.store.sqlite.counters import SqliteCounters
+from pointsman.store.sqlite.feedback import SqliteFeedback
 from pointsman.store.sqlite.journal import SqliteJournal
 from pointsman.store.sqlite.snapshots import SqliteSnapshots
 
@@ -39,6 +41,7 @@ class SqliteStore:
     def __init__(self, connections: Connections, seal: VectorSeal | None) -> None:
         self._connections = connections
         self.journal = SqliteJournal(connections, seal)
+        self.feedback = SqliteFeedback(connections, seal)
         self.snapshots = SqliteSnapshots(connections)
         self.counters = SqliteCounters(connections)
 

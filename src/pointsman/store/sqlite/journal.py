@@ -1,6 +1,7 @@
 """The journal over both tables: appends in one transaction, reads page by page, sums made by the database."""
 
 from collections.abc import Collection, Iterator, Sequence
+from itertools import groupby
 from typing import Any, Final
 
 from pointsman.core.record import ExchangeRecord, Judgement
@@ -82,6 +83,18 @@ class SqliteJournal:
         pages = self._pages(table, exchanges.SELECTED, _where(wanted, _OF_EXCHANGES), newest_first=newest_first, limit=limit)
         return (exchanges.record(row, self._seal) for row in pages)
 
+    def named(self, ids: Collection[str]) -> dict[str, ExchangeRecord]:
+        """Return those exchanges of some ids that there are, by id."""
+        wanted, found = tuple(ids), dict[str, ExchangeRecord]()
+        for start in range(0, len(wanted), PAGE):
+            some = wanted[start : start + PAGE]
+            marks = ", ".join("?" * len(some))
+            query = f"SELECT {exchanges.SELECTED} FROM exchanges JOIN bodies USING (n) WHERE id IN ({marks})"  # noqa: S608
+            for row in self._connections.read(query, some):
+                record = exchanges.record(row, self._seal)
+                found[record.id] = record
+        return found
+
     def spend(self, wanted: Filter, by: Collection[Grouping] = GROUPINGS) -> list[Spend]:
         """Return sums by what ``by`` names."""
         where, values = _where(wanted, _OF_EXCHANGES)
@@ -94,7 +107,7 @@ class SqliteJournal:
         return [CourseSpend(*row) for row in self._connections.read(_COURSES.format(where=where), values)]
 
     def judge(self, judgements_: Sequence[Judgement]) -> None:
-        """Write graded answers in one transaction; those that are there are left as they are."""
+        """Write graded answers in one transaction; what the same grader said earlier gives way."""
         with self._connections.write() as connection:
             judgements.insert(connection, judgements_, self._seal)
 
@@ -103,19 +116,32 @@ class SqliteJournal:
         pages = self._pages("judgements", judgements.SELECTED, _where(wanted, _OF_JUDGEMENTS))
         return (judgements.judgement(row, self._seal) for row in pages)
 
+    def by_exchange(self, wanted: Filter) -> Iterator[list[Judgement]]:
+        """Stream matching judgements, all of one exchange together."""
+        pages = self._pages("judgements", judgements.SELECTED, _where(wanted, _OF_JUDGEMENTS), by="exchange")
+        found = (judgements.judgement(row, self._seal) for row in pages)
+        return (list(judged) for _, judged in groupby(found, lambda one: one.exchange))
+
     def _pages(
-        self, table: str, columns: str, where: tuple[str, list[Any]], *, newest_first: bool = False, limit: int | None = None
+        self,
+        table: str,
+        columns: str,
+        where: tuple[str, list[Any]],
+        *,
+        by: str = "at_ms",
+        newest_first: bool = False,
+        limit: int | None = None,
     ) -> Iterator[Sequence[Any]]:
-        """Yield rows in order of time and arrival, ``PAGE`` at a time; each page starts after the last row before it."""
+        """Yield rows in order of a column and of arrival, ``PAGE`` at a time, each page after the last row before it."""
         conditions, values = where
         order, beyond = ("DESC", "<") if newest_first else ("ASC", ">")
-        first = f"SELECT {columns}, at_ms, n FROM {table} WHERE {conditions}"  # noqa: S608 - our own names, values are bound
-        last = f" ORDER BY at_ms {order}, n {order} LIMIT ?"
-        after: tuple[int, ...] = ()
+        first = f"SELECT {columns}, {by}, n FROM {table} WHERE {conditions}"  # noqa: S608 - our own names, values are bound
+        last = f" ORDER BY {by} {order}, n {order} LIMIT ?"
+        after: tuple[Any, ...] = ()
         left = limit
         while left is None or left > 0:
             size = PAGE if left is None else min(PAGE, left)
-            further = f" AND (at_ms, n) {beyond} (?, ?)" if after else ""
+            further = f" AND ({by}, n) {beyond} (?, ?)" if after else ""
             rows = self._connections.read(first + further + last, (*values, *after, size))
             for row in rows:
                 yield row[:-2]

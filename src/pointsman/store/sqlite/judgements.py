@@ -12,25 +12,29 @@ from pointsman.store.seal import VectorSeal
 
 _COLUMNS: Final = (
     "exchange", "at_ms", "feature", "deployment", "arm", "score", "grader", "trial", "usage", "cost_nano", "grading_nano",
-    "vector", "note",
+    "vector", "note", "weight",
 )  # fmt: skip
 SELECTED: Final = ", ".join(_COLUMNS)
+_KEY: Final = ("exchange", "trial", "deployment", "arm", "grader")
 _INSERT: Final = (
     f"INSERT INTO judgements ({SELECTED}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - our own names
-    " ON CONFLICT (exchange, trial, deployment, arm) DO NOTHING"
+    f" ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET"
+    f" {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS if name not in _KEY)}"
+    " WHERE excluded.at_ms > judgements.at_ms"
 )
 _encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(Usage)
 
 
 def insert(connection: sqlite3.Connection, judgements: Iterable[Judgement], seal: VectorSeal | None) -> None:
-    """Write the judgements that are not there yet, inside the caller's transaction."""
+    """Write judgements that are new, or later than what the same grader said, inside the caller's transaction."""
     connection.executemany(_INSERT, [_row(judgement, seal) for judgement in judgements])
 
 
 def judgement(row: Sequence[Any], seal: VectorSeal | None) -> Judgement:
     """Return the judgement in a row of ``SELECTED``. Raises StoreError when the vector was sealed with another key."""
-    (exchange, at_ms, feature, deployment, arm, score, grader, trial, usage, cost_nano, grading_nano, vector, note) = row
+    (exchange, at_ms, feature, deployment, arm, score, grader, trial, usage, cost_nano, grading_nano, vector, note,
+     weight) = row  # fmt: skip
     return Judgement(
         exchange=exchange,
         at_ms=at_ms,
@@ -45,6 +49,7 @@ def judgement(row: Sequence[Any], seal: VectorSeal | None) -> Judgement:
         grading_nano=grading_nano,
         vector=seal.open(exchange, vector) if seal and vector else b"",
         note=note,
+        weight=weight,
     )
 
 
@@ -52,5 +57,5 @@ def _row(judged: Judgement, seal: VectorSeal | None) -> tuple[object, ...]:
     return (
         judged.exchange, judged.at_ms, judged.feature, judged.deployment, judged.arm, judged.score, judged.grader,
         judged.trial, _encode(judged.usage) if judged.usage else None, judged.cost_nano, judged.grading_nano,
-        seal.seal(judged.exchange, judged.vector) if seal and judged.vector else None, judged.note,
+        seal.seal(judged.exchange, judged.vector) if seal and judged.vector else None, judged.note, judged.weight,
     )  # fmt: skip

@@ -1,0 +1,150 @@
+"""Feedback as rows, from its arrival until it is joined to its exchanges.
+
+Strategy: a row is ``waiting`` until the control plane has found its exchanges; then it is ``joined``, in one transaction
+with the judgements that it becomes. Of what one signal says of one subject the latest is in force, which an index upholds;
+what it took the place of is ``replaced``, and its judgements are superseded by those of its successor.
+
+Laws: what ``take`` returned from is on disk; a sender's id counts once; a row is joined once, whoever tries.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from pointsman.core.feedback import Feedback, Taken
+from pointsman.core.record import ExchangeRecord
+from pointsman.store.interfaces import Joined, KeptFeedback, Signal
+from pointsman.store.seal import VectorSeal
+from pointsman.store.sqlite import exchanges, judgements
+from pointsman.store.sqlite.connections import Connections
+
+SETTLE_MS: Final = 5_000
+"""How long feedback on a conversation waits: the journal is written behind the reply, and its last exchange counts too."""
+
+SKEW_MS: Final = 300_000
+"""How far a client's clock may be behind ours: a request by its own name may seem to follow what is said of it."""
+
+_COLUMNS: Final = (
+    "id", "source", "kind", "about", "subject", "score", "at_ms", "taken_ms", "event", "value_nano", "client_key",
+)  # fmt: skip
+_SELECTED: Final = ", ".join(_COLUMNS)
+_ANSWERED: Final = "outcome IN ('ok', 'cut') AND (client_key = :client_key OR :client_key = '')"
+_ABOUT: Final = {
+    "exchange": "id = :subject",
+    "client_id": (
+        "n = (SELECT n FROM exchanges WHERE client_id = :subject AND client_id <> ''"  # noqa: S608 - our own conditions
+        f" AND {_ANSWERED} AND at_ms <= :at_ms + {SKEW_MS} ORDER BY at_ms DESC, n DESC LIMIT 1)"
+    ),
+    "conversation": f"conversation = :subject AND conversation <> '' AND {_ANSWERED} AND at_ms <= :at_ms",
+}
+_IN_FORCE: Final = (
+    "SELECT n, at_ms FROM feedback WHERE source = :source AND about = :about AND subject = :subject AND kind = :kind"
+    " AND event = :event AND client_key = :client_key AND state <> 'replaced'"
+)
+_INSERT: Final = (
+    f"INSERT INTO feedback ({_SELECTED}, state, look_ms)"  # noqa: S608 - our own names, values are bound
+    f" VALUES ({', '.join(f':{name}' for name in _COLUMNS)}, :state, :look_ms)"
+)
+_SIGNALS: Final = """
+SELECT source, kind, event, count(*), sum(state = 'joined'), sum(state = 'waiting'),
+    sum(state = 'waiting' AND taken_ms < ?), sum(state = 'replaced'), avg(score) FILTER (WHERE state <> 'replaced'),
+    coalesce(sum(value_nano) FILTER (WHERE state <> 'replaced'), 0), min(at_ms), max(at_ms)
+FROM feedback GROUP BY source, kind, event ORDER BY source, kind, event
+"""
+
+
+class SqliteFeedback:
+    """Implements ``interfaces.FeedbackInbox``."""
+
+    def __init__(self, connections: Connections, seal: VectorSeal | None) -> None:
+        self._connections = connections
+        self._seal = seal
+
+    def take(self, said: Sequence[Feedback]) -> list[Taken]:
+        """Keep what is new, in one transaction, and say how each was taken."""
+        with self._connections.write() as connection:
+            return [_take(connection, one) for one in said]
+
+    def due(self, now_ms: int, limit: int) -> list[Feedback]:
+        """Return what waits and should be looked for now, the longest overdue first."""
+        query = f"SELECT {_SELECTED} FROM feedback WHERE state = 'waiting' AND look_ms <= ? ORDER BY look_ms, n LIMIT ?"  # noqa: S608
+        return [Feedback(*row) for row in self._connections.read(query, (now_ms, limit))]
+
+    def about(self, said: Feedback) -> list[ExchangeRecord]:
+        """Return the exchanges that feedback is about, in order of time."""
+        query = (
+            f"SELECT {exchanges.SELECTED} FROM exchanges JOIN bodies USING (n)"  # noqa: S608 - our own names
+            f" WHERE {_ABOUT[said.about]} ORDER BY at_ms, n"
+        )
+        return [exchanges.record(row, self._seal) for row in self._connections.read(query, _named(said))]
+
+    def join(self, made: Sequence[Joined]) -> int:
+        """Write the judgements of what still waits, and mark it as joined, in one transaction; return how many did."""
+        count = 0
+        with self._connections.write() as connection:
+            for one in made:
+                joined = connection.execute(
+                    "UPDATE feedback SET state = 'joined', exchanges = ? WHERE source = ? AND id = ? AND state = 'waiting'",
+                    (one.exchanges, one.feedback.source, one.feedback.id),
+                )
+                if joined.rowcount:
+                    judgements.insert(connection, one.judgements, self._seal)
+                    count += 1
+        return count
+
+    def postpone(self, said: Sequence[Feedback], look_ms: Sequence[int]) -> None:
+        """Look for the exchanges of what waits again at these times."""
+        with self._connections.write() as connection:
+            connection.executemany(
+                "UPDATE feedback SET look_ms = ? WHERE source = ? AND id = ? AND state = 'waiting'",
+                [(at, one.source, one.id) for one, at in zip(said, look_ms, strict=True)],
+            )
+
+    def kept(
+        self,
+        *,
+        source: str | None = None,
+        waiting_since_ms: int | None = None,
+        since_ms: int | None = None,
+        limit: int = 100,
+    ) -> Iterator[KeptFeedback]:
+        """Return what was taken, newest first."""
+        conditions = {
+            "source = ?": source,
+            "state = 'waiting' AND taken_ms < ?": waiting_since_ms,
+            "at_ms >= ?": since_ms,
+        }
+        named = {text: value for text, value in conditions.items() if value is not None}
+        query = (
+            f"SELECT {_SELECTED}, state, exchanges FROM feedback WHERE {' AND '.join(['TRUE', *named])}"  # noqa: S608
+            " ORDER BY at_ms DESC, n DESC LIMIT ?"
+        )
+        rows = self._connections.read(query, (*named.values(), limit))
+        return (KeptFeedback(Feedback(*row[:-2]), *row[-2:]) for row in rows)
+
+    def signals(self, *, unknown_before_ms: int) -> list[Signal]:
+        """Return sums by signal, in the order of their names."""
+        return [Signal(*row) for row in self._connections.read(_SIGNALS, (unknown_before_ms,))]
+
+
+def _named(said: Feedback) -> dict[str, Any]:
+    return {name: getattr(said, name) for name in _COLUMNS}
+
+
+def _take(connection: sqlite3.Connection, said: Feedback) -> Taken:
+    """Keep one where it is new, inside the caller's transaction."""
+    row = _named(said)
+    query = f"SELECT count(*) FROM exchanges WHERE {_ABOUT[said.about]}"  # noqa: S608 - our own conditions
+    known = int(connection.execute(query, row).fetchone()[0])
+    if connection.execute("SELECT 1 FROM feedback WHERE source = :source AND id = :id", row).fetchone():
+        return Taken("repeated", known)
+    before = connection.execute(_IN_FORCE, row).fetchone()
+    late = before is not None and before[1] > said.at_ms
+    if before is not None and not late:
+        connection.execute("UPDATE feedback SET state = 'replaced' WHERE n = ?", (before[0],))
+        row["at_ms"] = max(said.at_ms, before[1] + 1)  # of two within a millisecond the second one is the later one
+    settle = SETTLE_MS if said.about == "conversation" else 0
+    connection.execute(_INSERT, {**row, "state": "replaced" if late else "waiting", "look_ms": said.taken_ms + settle})
+    if before is not None:
+        return Taken("outdated" if late else "corrected", known)
+    return Taken("joined" if known else "waiting", known)
