@@ -11,6 +11,7 @@ kind                    spec                                                  ri
 ``numeric``             tolerance, ``0.01`` or ``1%`` (``""``: equal)          the last number in the answer is near enough
 ``regex``               a regular expression                                  it is found in the answer
 ``json_schema``         a JSON Schema                                         the JSON in the answer is valid under it
+``json``                nothing                                               the JSON in the answer equals the expected one
 ``json_fields``         names of fields, by comma (``""``: all expected)      share of fields equal to the expected ones
 ``python``              ``module:function``                                   ``function(request, answer, expected)`` says so
 ======================= ===================================================== ===========================================
@@ -41,7 +42,7 @@ from pointsman.control.bounded import TooLongError, at_most
 from pointsman.core.errors import ConfigError
 from pointsman.core.routing import Grader
 
-EXPECTING: Final = ("exact", "numeric", "json_fields")
+EXPECTING: Final = ("exact", "numeric", "json", "json_fields")
 """The kinds that compare with a right answer."""
 
 LONGEST_S: Final = 1.0
@@ -101,6 +102,8 @@ def _graded(grader: Grader, request: Mapping[str, Any], answer: str, expected: s
             return Grade(float(_pattern(grader.spec).search(answer) is not None))
         case "json_schema":
             return _schema(grader.spec, answer)
+        case "json":
+            return _equal(answer, expected or "")
         case "json_fields":
             return _fields(grader.spec, answer, expected or "")
         case "python":
@@ -126,6 +129,9 @@ def check(grader: Grader) -> None:
         case "judge":
             if not grader.spec:
                 raise ConfigError('check "judge": spec names the judging deployment, as "provider/model"')
+        case "json":
+            if grader.spec:
+                raise ConfigError('check "json": there is no spec; for some of the fields alone use "json_fields"')
         case "json_fields":
             pass
 
@@ -237,6 +243,17 @@ def _schema(spec: str, answer: str) -> Grade:
     except Exception as error:  # noqa: BLE001 - an unresolvable $ref and the like: the check broke, not the answer
         return Grade(None, f"the schema could not be applied: {type(error).__name__}")
     return Grade(float(valid))
+
+
+def _equal(answer: str, expected: str) -> Grade:
+    try:
+        wanted = find_json(expected)
+    except ValueError:
+        return Grade(None, "the expected answer is not JSON")
+    try:
+        return Grade(float(_same(find_json(answer), wanted)))
+    except ValueError:
+        return Grade(0.0, "no JSON in the answer")
 
 
 def _fields(spec: str, answer: str, expected: str) -> Grade:

@@ -24,7 +24,7 @@ _PORTIONS: Final = 100
 
 
 class CapReachedError(PointsmanError):
-    """The next call might pass the trial's cap: nothing more is called."""
+    """The next call might pass the cap: nothing more is called."""
 
 
 class Account(Struct, frozen=True):
@@ -69,7 +69,7 @@ class Purse:
                 break
             self._returned.clear()
             await self._returned.wait()
-        raise CapReachedError(f"the trial's cap of ${self._trial.cap_nano / 1e9:.2f} is reached")
+        raise CapReachedError(f"the cap of ${self._trial.cap_nano / 1e9:.2f} is reached")
 
     def settle(self, reserved_nano: int, cost_nano: int) -> None:
         """Put back what a call did not cost. Never blocks, so that a cancelled call can settle as well."""

@@ -18,7 +18,7 @@ CACHE_S = 300.0
 Compared = Literal["exact", "numeric", "choice", "json"]
 """What of several answers is compared (``policy/answers``)."""
 
-GraderKind = Literal["exact", "numeric", "regex", "json_schema", "json_fields", "python", "judge"]
+GraderKind = Literal["exact", "numeric", "regex", "json_schema", "json", "json_fields", "python", "judge"]
 
 
 class Provider(Struct, frozen=True):
@@ -109,7 +109,7 @@ class Objective(Struct, frozen=True):
 class Grader(Struct, frozen=True):
     """How an answer of a feature is graded, in [0, 1]. ``spec`` depends on the kind (see ``control/grade``).
 
-    ``against`` says where the right answer comes from for exact, numeric and json_fields: ``expected`` (the request's
+    ``against`` says where the right answer comes from for exact, numeric, json and json_fields: ``expected`` (the request's
     ``x-pointsman-expected`` header) or ``reference`` (the reference's answer counts as right: agreement is measured).
     """
 

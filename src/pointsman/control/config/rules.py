@@ -22,10 +22,12 @@ from pointsman.core.price import NANO_PER_USD
 from pointsman.core.routing import Compared, Grader, GraderKind, Objective, ObjectiveKind, Plan
 
 OBJECTIVES: Final[tuple[ObjectiveKind, ...]] = ("match", "best", "budget", "worth")
-CHECKS: Final[tuple[GraderKind, ...]] = ("exact", "numeric", "regex", "json_schema", "json_fields", "python", "judge")
+CHECKS: Final[tuple[GraderKind, ...]] = (
+    "exact", "numeric", "regex", "json_schema", "json", "json_fields", "python", "judge",
+)  # fmt: skip
 COMPARED: Final[tuple[Compared, ...]] = ("exact", "numeric", "choice", "json")
 _AGAINST: Final[tuple[Literal["expected", "reference"], ...]] = ("expected", "reference")
-_COMPARING: Final = ("exact", "numeric", "json_fields")
+_COMPARING: Final = ("exact", "numeric", "json", "json_fields")
 _FUNCTION: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _MOST_USD: Final = "1000000000"
 _POINT: Final = Decimal(100)
