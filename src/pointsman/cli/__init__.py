@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "learn": Entry("pointsman.cli.learn", "Learn from outcome tables which model to choose."),
     "onboard": Entry("pointsman.cli.onboard", "Choose the prompts that tell most of a new model."),
     "evaluate": Entry("pointsman.cli.evaluate", "Say what choosing by outcome tables is worth."),
+    "eval": Entry("pointsman.cli.eval_", "Run cases against models, graded, as an outcome table."),
     "predict": Entry("pointsman.cli.predict", "Predict quality and cost, prompt by prompt."),
     "route": Entry("pointsman.cli.route", "Explain one decision, without calling anyone."),
     "journal": Entry("pointsman.cli.journal", "List exchanges: what was chosen, why, for how much."),

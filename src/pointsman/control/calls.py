@@ -208,10 +208,15 @@ def _outbound(provider: Provider, copied: Copied, deployment: Deployment) -> Req
         return addresses.post(provider, path, model, _HEADERS + version, spoken.encode(asked).body, stream=False)
     fields = {"model": model, **copied.fields}
     if copied.limited_here:
-        # OpenAI's reasoning models refuse max_tokens, and many other servers know nothing else.
-        own = any(host in provider.base_url for host in ("//api.openai.com", ".openai.azure.com"))
-        fields["max_completion_tokens" if own else "max_tokens"] = copied.output_tokens
+        fields[limit_field(provider)] = copied.output_tokens
     return addresses.post(provider, path, model, _HEADERS, msgspec.json.encode(fields), stream=False)
+
+
+def limit_field(provider: Provider) -> str:
+    """Return what a provider calls the limit of output tokens in Chat Completions."""
+    # OpenAI's reasoning models refuse max_tokens, and many other servers know nothing else.
+    own = any(host in provider.base_url for host in ("//api.openai.com", ".openai.azure.com"))
+    return "max_completion_tokens" if own else "max_tokens"
 
 
 async def _read(received: Reply, copied: Copied, price: Price, dialect: str) -> Answer:

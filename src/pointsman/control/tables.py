@@ -230,10 +230,11 @@ def _groups(path: Path, table: Any, places: Sequence[int]) -> list[str]:
         return _texts(path, table, "dup_group", places)
     column, asked = _asked(path, table)
     wanted = [_request(path, place, column, value) for place, value in zip(places, asked, strict=True)]
-    return [_group(one) for one in wanted]
+    return [group_of(one) for one in wanted]
 
 
-def _group(request: ChatRequest) -> str:
+def group_of(request: ChatRequest) -> str:
+    """Return the group of requests whose texts differ only in case and blanks."""
     return features.text_group(f"{request.system_text}\n{request.user_text}")
 
 
@@ -250,7 +251,7 @@ def _prompts(path: Path, table: Any, advance: Callable[[int], None], places: Seq
         tokens[row] = features.input_tokens(request)
         advance(1)
     columns = set(table.column_names)
-    groups = _texts(path, table, "dup_group", places) if "dup_group" in columns else [_group(one) for one in wanted]
+    groups = _texts(path, table, "dup_group", places) if "dup_group" in columns else [group_of(one) for one in wanted]
     label = next((name for name in ("task", "dataset") if name in columns), None)
     stated = _numbers(path, table, "prompt_tokens")
     return Prompts(

@@ -27,7 +27,7 @@ _KEPT: Final = ((2, 2), (4, 4), (8, 8), (1024, 1024), (2048, 2048), (4096, 1 << 
 _DETACH: Final = 2
 _PDEATHSIG, _NO_NEW_PRIVS = 1, 38
 _PIVOT_ROOT: Final = {"x86_64": 155, "aarch64": 41, "armv7l": 218, "riscv64": 41, "ppc64le": 203, "s390x": 217}
-_ROOT: Final = "/mnt"  # stands on every Linux (FHS); what is in it is covered only for us
+_ROOT: Final = "/mnt"  # on every Linux (FHS); what is in it is covered for us alone
 _LIBRARIES: Final = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/etc/ld.so.cache", "/nix/store")
 _DEVICES: Final = ("/dev/null", "/dev/urandom")
 _FILE: Final = "answer.py"
@@ -37,7 +37,7 @@ _python = str(Path(sys.executable).resolve())
 def main(ready: int) -> None:
     """Shut in, then run; never returns."""
     asked = json.loads(sys.stdin.buffer.read())
-    os.set_inheritable(ready, False)  # noqa: FBT003 - its signature
+    os.set_inheritable(ready, False)
     _prctl(_PDEATHSIG, signal.SIGKILL)
     work = asked["work"]
     if asked["isolated"]:
@@ -77,21 +77,23 @@ def _furnish(files_bytes: int) -> None:
     """Make a root directory in memory, with Python in it, and leave every other file behind."""
     _call("mount", None, b"/", None, _REC | _PRIVATE, None)
     _call("mount", b"tmpfs", _ROOT.encode(), b"tmpfs", _NOSUID | _NODEV, f"size={files_bytes},mode=755".encode())
-    for place in (*_LIBRARIES, *_homes()):
-        if os.path.islink(place):
-            os.symlink(os.readlink(place), _ROOT + place)
-        elif os.path.exists(place) and not os.path.exists(_ROOT + place):
-            _show(place)
-    for place in _DEVICES:
-        _show(place, _NOSUID)
-    os.mkdir(f"{_ROOT}/tmp")
-    os.chmod(f"{_ROOT}/tmp", 0o1777)  # noqa: S103 - nobody else is in there
-    os.mkdir(f"{_ROOT}/old")
+    for place in map(Path, (*_LIBRARIES, *_homes())):
+        target = Path(f"{_ROOT}{place}")
+        if place.is_symlink():
+            target.symlink_to(place.readlink())
+        elif place.exists() and not target.exists():
+            _show(place, target, _NOSUID | _NODEV)
+    for place in map(Path, _DEVICES):
+        _show(place, Path(f"{_ROOT}{place}"), _NOSUID)
+    files, old = Path(_ROOT, "tmp"), Path(_ROOT, "old")
+    files.mkdir()
+    files.chmod(0o1777)
+    old.mkdir()
     os.chdir(_ROOT)
-    _call("syscall", _PIVOT_ROOT[os.uname().machine], _ROOT.encode(), f"{_ROOT}/old".encode())
+    _call("syscall", _PIVOT_ROOT[os.uname().machine], _ROOT.encode(), str(old).encode())
     os.chdir("/")
     _call("umount2", b"/old", _DETACH)
-    os.rmdir("/old")
+    Path("/old").rmdir()
 
 
 def _homes() -> list[str]:
@@ -100,24 +102,23 @@ def _homes() -> list[str]:
     return sorted({place for place in found if not place.startswith(("/usr/", "/bin", "/nix/store/"))}, key=len)
 
 
-def _show(place: str, flags: int = _NOSUID | _NODEV) -> None:
-    """Mount a file or directory of the host's, read only, where it was."""
-    target = _ROOT + place
-    if os.path.isdir(place):
-        os.makedirs(target, exist_ok=True)
+def _show(place: Path, target: Path, flags: int) -> None:
+    """Mount a file or directory of the host's, read only."""
+    if place.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
     else:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        Path(target).touch()
-    _call("mount", place.encode(), target.encode(), None, _BIND | _REC, None)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch()
+    _call("mount", bytes(place), bytes(target), None, _BIND | _REC, None)
     shown = os.statvfs(target).f_flag
     kept = sum(mounted for seen, mounted in _KEPT if shown & seen)
-    _call("mount", None, target.encode(), None, _REMOUNT | _BIND | _RDONLY | flags | kept, None)
+    _call("mount", None, bytes(target), None, _REMOUNT | _BIND | _RDONLY | flags | kept, None)
 
 
 def _give_up_rights(uid: int, work: str) -> None:
     """Become a user who owns nothing but the working directory, where we are root; gain no right ever after."""
     if os.geteuid() == 0:
-        for place in (work, os.path.join(work, _FILE)):
+        for place in (work, f"{work}/{_FILE}"):
             os.chown(place, uid, uid)
         os.setgroups([])
         os.setresgid(uid, uid, uid)

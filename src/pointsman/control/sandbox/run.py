@@ -1,6 +1,7 @@
 """One run of a program in a cell: started, listened to within bounds, killed in time."""
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -15,6 +16,7 @@ from msgspec import Struct
 
 from pointsman.core.errors import ConfigError
 
+_PYTHON: Final = str(Path(sys.executable).resolve())  # the one that a virtual environment stands on
 _CELL: Final = Path(__file__).with_name("cell.py")
 _USERS: Final = (1_900_000_000, 2_000_000_000)  # users that nobody is: where we are root, a run gets one for itself
 _START_S: Final = 10.0  # beside the program's own time, for a busy machine to start it
@@ -74,7 +76,7 @@ async def _ran(source: str, bounds: Bounds, work: str | None) -> Ended:
     hears, ready = os.pipe()
     try:
         process = await asyncio.create_subprocess_exec(
-            str(Path(sys.executable).resolve()), "-I", "-S", "-X", "utf8", str(_CELL), str(ready),
+            _PYTHON, "-I", "-S", "-X", "utf8", str(_CELL), str(ready),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             env={}, cwd="/", pass_fds=(ready,), start_new_session=True,
         )  # fmt: skip
@@ -124,7 +126,12 @@ async def _until_ready(process: asyncio.subprocess.Process, hears: int) -> None:
     """Wait until the program itself is about to run. Raises ConfigError where it never will be."""
     loop = asyncio.get_running_loop()
     told: asyncio.Future[bytes] = loop.create_future()
-    loop.add_reader(hears, lambda: told.done() or told.set_result(os.read(hears, 1)))
+
+    def hear() -> None:
+        if not told.done():
+            told.set_result(os.read(hears, 1))
+
+    loop.add_reader(hears, hear)
     try:
         began = await told
     finally:
@@ -135,7 +142,5 @@ async def _until_ready(process: asyncio.subprocess.Process, hears: int) -> None:
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
