@@ -2,7 +2,8 @@
 
 It reads one JSON object from standard input (``source``, ``isolated``, ``uid``, ``work``, and the limits), then, in this
 order: new namespaces; a root directory in memory in which Python and its libraries are mounted read only; a process that is
-the first of its namespace, so that the kernel kills whatever is left when it ends; limits; another user than root; at last
+the first of its namespace, so that the kernel kills whatever is left when it ends (SIGTERM to the outermost process ends
+it); limits; another user than root; at last
 the interpreter. A byte on the descriptor ``ready`` says that all of it worked; without that byte what stands on standard
 error is the reason, and nothing was run.
 
@@ -46,6 +47,7 @@ def main(ready: int) -> None:
         work = "/tmp"  # noqa: S108 - the cell's own, in memory
         first = os.fork()
         if first:
+            signal.signal(signal.SIGTERM, lambda *_: os.kill(first, signal.SIGKILL))
             os._exit(_waited(first))
         _prctl(_PDEATHSIG, signal.SIGKILL)
         second = os.fork()

@@ -20,6 +20,7 @@ _PYTHON: Final = str(Path(sys.executable).resolve())  # the one that a virtual e
 _CELL: Final = Path(__file__).with_name("cell.py")
 _USERS: Final = (1_900_000_000, 2_000_000_000)  # users that nobody is: where we are root, a run gets one for itself
 _START_S: Final = 10.0  # beside the program's own time, for a busy machine to start it
+_END_S: Final = 5.0
 _PIECE: Final = 8192
 
 
@@ -93,9 +94,8 @@ async def _ran(source: str, bounds: Bounds, work: str | None) -> Ended:
         }  # fmt: skip
         return await _heard(process, json.dumps(order).encode(), hears, bounds)
     finally:
-        _kill(process)
-        await process.wait()
         os.close(hears)
+        await _end(process, at_once=work is not None)
 
 
 async def _heard(process: asyncio.subprocess.Process, order: bytes, hears: int, bounds: Bounds) -> Ended:
@@ -141,6 +141,12 @@ async def _until_ready(process: asyncio.subprocess.Process, hears: int) -> None:
         raise ConfigError(reason.splitlines()[-1] if reason else "the cell ended before it began")
 
 
-def _kill(process: asyncio.subprocess.Process) -> None:
+async def _end(process: asyncio.subprocess.Process, *, at_once: bool) -> None:
+    """Kill what still runs. A cell that is asked to ends when all that was in it has ended."""
+    with contextlib.suppress(ProcessLookupError, TimeoutError):
+        if not at_once:
+            process.terminate()
+            await asyncio.wait_for(process.wait(), _END_S)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
