@@ -23,6 +23,7 @@ from pointsman.wire.openai_chat import request as requests
 LABELS: Final = ("task", "dataset", "feature", "customer")
 _MOST_SHOWN: Final = 20
 _OURS: Final = ("model", "messages", "stream", "stream_options", "n")
+_ROLES: Final = ("system", "developer", "user", "assistant", "tool")
 _LARGEST: Final = 1 << 30
 
 
@@ -143,6 +144,9 @@ def _messages(row: Mapping[str, Any]) -> list[Any]:
             raise _Mistake(f"messages is not JSON ({error}); write a list, or its JSON text") from error
     if not isinstance(messages, list) or not messages:
         raise _Mistake('messages is no list of messages; write [{"role": "user", "content": "..."}]')
+    for message in messages:
+        if not isinstance(message, dict) or message.get("role") not in _ROLES:
+            raise _Mistake(f"a message has no role, or none of {', '.join(_ROLES)}; correct it")
     system = _text(row, "system")
     return [{"role": "system", "content": system}, *messages] if system else messages
 
