@@ -27,7 +27,7 @@ def test_what_is_kept_is_found_again(tmp_path: Path) -> None:
 def test_half_a_file_is_none(tmp_path: Path) -> None:
     kept = Kept(tmp_path)
     kept.keep("cd" * 32, SAID)
-    (place,) = [path for path in tmp_path.rglob("*.json")]
+    (place,) = tmp_path.rglob("*.json")
     whole = place.read_bytes()
     for cut in range(len(whole)):
         place.write_bytes(whole[:cut])

@@ -77,11 +77,15 @@ def test_a_default_grades_those_that_say_nothing(tmp_path: Path) -> None:
         ({**GOOD, "prompt": None}, "write either prompt", "and not both"),
         ({"id": "a", "grader": "exact", "messages": "no json"}, "messages is not JSON", "write a list"),
         ({"id": "a", "grader": "exact", "messages": []}, "no list of messages", '[{"role": "user"'),
-        ({"id": "a", "grader": "exact", "messages": [{"role": "nobody"}]}, "role", "correct it or delete the line"),
+        (
+            {"id": "a", "grader": "exact", "messages": [{"role": "nobody"}]},
+            "a message has no role, or none of",
+            "correct it",
+        ),
         ({**GOOD, "request": [1]}, "request is no object", "temperature"),
         ({**GOOD, "request": "{"}, "request is not JSON", "write an object"),
         ({**GOOD, "request": {"model": "x"}}, "request holds model", "remove it"),
-        ({**GOOD, "request": {"temperature": "hot"}}, "temperature", "correct it or delete the line"),
+        ({"id": "a", "grader": "exact", "messages": [{"role": "user", "content": 1}]}, "content", "correct it or delete"),
         ({**GOOD, "request": {"web_search_options": {}}}, "asks the provider itself to act", "correct it or delete"),
         ({**GOOD, "grader": None}, "there is no grader", "add the column grader, or --grader"),
         ({**GOOD, "grader": "exakt"}, "there is no grader 'exakt'", "write one of exact"),
@@ -134,8 +138,8 @@ def test_a_file_that_is_none(tmp_path: Path, name: str, data: bytes, reason: str
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="there is no such file"):
         read_cases(tmp_path / "none.jsonl")
+    (tmp_path / "dir.jsonl").mkdir()
     with pytest.raises(TableError, match="cannot be read"):
-        (tmp_path / "dir.jsonl").mkdir()
         read_cases(tmp_path / "dir.jsonl")
 
 

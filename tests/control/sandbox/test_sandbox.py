@@ -263,7 +263,7 @@ def test_who_is_not_root_can_isolate_too() -> None:
     hears, ready = os.pipe()
     command = [SYSTEM_PYTHON, "-I", "-S", str(outside._CELL), str(ready)]
     done = subprocess.run(
-        command, input=json.dumps(order).encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={}, cwd="/",
+        command, input=json.dumps(order).encode(), capture_output=True, env={}, cwd="/",
         pass_fds=(ready,), user=65534, group=65534, extra_groups=[], timeout=60, check=False,
     )  # fmt: skip
     os.close(ready)
