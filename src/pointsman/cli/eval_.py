@@ -180,7 +180,11 @@ def _tell_after(console: Console, ready: Prepared, report: Report, spent: int) -
     if report.unanswered:
         console.print("the same command asks those again")
     if report.capped:
-        console.print("the cap is reached: the same command goes on, with --cap-usd for what it may spend from then on")
+        most = max(one.asked.most_nano for one in ready.todo)
+        console.print(
+            "the cap is reached: the same command goes on, with --cap-usd for what it may spend from then on "
+            f"(one call is reserved up to {money(most)}; --max-output lowers that)"
+        )
 
 
 def show(console: Console, found: list[Summary]) -> None:
