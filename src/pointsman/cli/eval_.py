@@ -6,20 +6,25 @@ from pathlib import Path
 from typing import cast
 
 import click
+import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pointsman.cli.figures import duration, money, paper, table
+from pointsman.cli import files
+from pointsman.cli.figures import duration, money, paper, read_moment, table
 from pointsman.control.cases.case import KINDS, Check, CheckKind
 from pointsman.control.cases.estimate import GUESSED_TOKENS, Line
+from pointsman.control.cases.growing import Looked, propose, row_of
 from pointsman.control.cases.reading import read_cases
 from pointsman.control.cases.running import CONCURRENCY, Report
 from pointsman.control.cases.summary import Interval, Summary, summaries
 from pointsman.control.plans import plan_of
+from pointsman.core.errors import TableError
 from pointsman.core.price import NANO_PER_USD
 from pointsman.serve import evaluations
 from pointsman.serve.evaluations import Prepared, Wanted
 from pointsman.serve.workspace import Workspace, workspace_option
+from pointsman.store.interfaces import Filter
 
 _INTERRUPTED = 130  # what shells call a program that Ctrl-C ended
 
@@ -214,3 +219,55 @@ def _percent(one: Interval) -> str:
 
 def _points(one: Interval) -> str:
     return f"{100 * one.mean:+.1f} ±{100 * (one.high - one.mean):.1f}"
+
+
+@command.command("grow")
+@workspace_option
+@click.argument("feature")
+@click.option("--count", type=click.IntRange(min=1), default=50, show_default=True, help="How many cases at most.")
+@click.option("--since", callback=read_moment, help="From traffic of this moment on: 24h, 7d, 2026-11-01.")
+@click.option("--route", default="auto", show_default=True, help="The route that the feature belongs to.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The file [default: FEATURE.cases.jsonl].")
+def grow(workspace: Workspace, feature: str, *, count: int, since: int | None, route: str, out: Path | None) -> None:
+    """Propose cases from FEATURE's traffic where models disagree, for a person to complete.
+
+    The most telling come first, each with the reason why it was picked; the right answers are left blank.
+
+    \b
+    pointsman eval grow support --count 50
+    pointsman eval run support.cases.jsonl --models openai/big,openai/small
+    """
+    place = out or Path(f"{feature}.cases.jsonl")
+    if place.suffix not in (".jsonl", ".ndjson"):
+        raise TableError(f"{place}: what is written is JSON Lines; name a file that ends in .jsonl")
+    if place.exists():
+        raise TableError(f"{place} is there already, and may hold answers that somebody filled in; name another with --out")
+    journal = workspace.existing.journal
+    wanted = Filter(feature=feature, since_ms=since)
+    proposals, looked = propose(journal.exchanges(wanted, newest_first=True), journal.judgements(wanted), count)
+    if not proposals:
+        raise TableError(_nothing_to_propose(feature, looked))
+    grader = plan_of(workspace.snapshot(), route, feature).grader
+    files.write(place, b"".join(msgspec.json.encode(row_of(one, feature, grader)) + b"\n" for one in proposals))
+    console = paper()
+    console.print(
+        f"wrote {place}: {len(proposals):,} cases, of {looked.telling:,} requests that tell models apart "
+        f"({looked.exchanges:,} in the journal, {looked.prompts:,} with a prompt)"
+    )
+    what = "expected" if grader is not None else "expected and grader"
+    console.print(f"fill in {what} in each line, or delete it; why says why it was picked")
+    console.print(f"Next: pointsman eval run {place} --models MODELS", soft_wrap=True)
+
+
+def _nothing_to_propose(feature: str, looked: Looked) -> str:
+    if not looked.exchanges:
+        return f"the journal has no request of {feature} in that time: name another feature, or another --since"
+    if not looked.prompts:
+        return (
+            f"no prompt of {feature}'s {looked.exchanges:,} requests is stored, so no case can be made of them: "
+            "set prompts = true under [journal] in pointsman.toml, and come back when traffic has passed"
+        )
+    return (
+        f"{looked.prompts:,} prompts of {feature} are stored, and of none it is known that models disagree on it: "
+        f"run `pointsman trial {feature}`, or `pointsman learn` a table, and come back"
+    )

@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from pointsman.control.cases import asking as module
 from pointsman.control.cases.asking import Asking, Gateway, UnansweredError, prepared
 from pointsman.control.cases.kept import Kept, Said
 from pointsman.control.purse import CapReachedError, Purse, account
@@ -97,7 +96,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time passes at once."""
     plain = asyncio.sleep
-    monkeypatch.setattr(module.asyncio, "sleep", lambda _: plain(0))
+    monkeypatch.setattr(asyncio, "sleep", lambda _: plain(0))
 
 
 def way(

@@ -196,7 +196,7 @@ except OSError as error:
 def test_programs_do_not_see_one_another() -> None:
     async def two() -> list[Ended]:
         writes = "import os, time\nopen('/tmp/left', 'w').close()\ntime.sleep(1)\nprint(sorted(os.listdir('/tmp')))"
-        return await asyncio.gather(sandbox.run(writes), sandbox.run("import os\nprint(os.listdir('/tmp'))"))
+        return list(await asyncio.gather(sandbox.run(writes), sandbox.run("import os\nprint(os.listdir('/tmp'))")))
 
     first, second = asyncio.run(two())
     assert first.output == "['answer.py', 'left']\n"

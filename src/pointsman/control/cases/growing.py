@@ -1,0 +1,165 @@
+"""Cases proposed from traffic: requests on which models were seen, or are expected, to disagree.
+
+Strategy: of each exchange whose prompt the owner stores it is asked how far models differ: by the grades that a trial gave
+several of them for this very request, else by the predictions that were made when it was decided. Two models with the
+chances p and q of a good answer differ with p (1 - q) + q (1 - p), as if they erred apart. The most telling come first;
+what resembles one that was taken is left out.
+
+Laws: the right answer is left blank, for a person to fill in: nobody's answer is taken for it; each proposal says why it was
+picked; only what stands in the journal is read, and nobody is called.
+"""
+
+import heapq
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from statistics import fmean
+from typing import Any, Final, cast
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from pointsman.control.tables import group_of
+from pointsman.core.errors import WireError
+from pointsman.core.record import ExchangeRecord, Judgement
+from pointsman.core.routing import Grader, Prediction
+from pointsman.policy import features
+from pointsman.wire.openai_chat import request as requests
+
+LEAST: Final = 0.2
+"""The least chance of different grades at which a prediction proposes a case."""
+
+_ALIKE: Final = 0.95  # cosine of the sketches of two users' texts
+_MORE: Final = 20  # times as many are kept as are wanted, because many may resemble one another
+_TURN: Final = re.compile(r"(?:\A|\n\n)(system|developer|user|assistant): ")
+
+
+class Proposal(Struct, frozen=True):
+    """A case to complete. ``telling`` orders proposals: those that were seen to differ before those expected to."""
+
+    exchange: str
+    messages: list[dict[str, str]]
+    why: str
+    telling: float
+
+
+class Looked(Struct, frozen=True):
+    """How many exchanges were looked at, had a stored prompt that can be asked again, and told of a disagreement."""
+
+    exchanges: int
+    prompts: int
+    telling: int
+
+
+def propose(
+    exchanges: Iterable[ExchangeRecord], judgements: Iterable[Judgement], count: int
+) -> tuple[list[Proposal], Looked]:
+    """Return at most ``count`` proposals, the most telling first, and what was looked at."""
+    tally: Counter[str] = Counter()
+    telling = _telling(exchanges, _grades(judgements), tally)
+    best = heapq.nlargest(_MORE * count, telling, key=lambda one: one.telling)
+    return _apart(best, count), Looked(tally["exchanges"], tally["prompts"], tally["telling"])
+
+
+def row_of(proposal: Proposal, feature: str, grader: Grader | None) -> dict[str, Any]:
+    """Return a proposal as a line of a file of cases, its right answer still to be filled in."""
+    checked = {} if grader is None else {"grader": grader.kind, "spec": grader.spec}
+    return {
+        "id": proposal.exchange, "messages": proposal.messages, "expected": None, **checked, "feature": feature,
+        "why": proposal.why,
+    }  # fmt: skip
+
+
+def messages_of(transcript: str) -> list[dict[str, str]]:
+    """Return a stored prompt as messages; none where it is empty, holds tools, or does not end with its user."""
+    parts = _TURN.split(transcript)
+    if len(parts) < 3 or parts[0] or "\n\ntool: " in transcript:
+        return []
+    turns = [{"role": role, "content": text} for role, text in zip(parts[1::2], parts[2::2], strict=True)]
+    return turns if turns[-1]["role"] == "user" and turns[-1]["content"].strip() else []
+
+
+def chance(first: float, second: float) -> float:
+    """Return the chance that two models, right with these chances and apart, do not both succeed or both fail."""
+    return first * (1 - second) + second * (1 - first)
+
+
+def _telling(
+    exchanges: Iterable[ExchangeRecord], grades: Mapping[str, Mapping[str, float]], tally: Counter[str]
+) -> Iterator[Proposal]:
+    """Yield every exchange that tells models apart, and count what was looked at."""
+    for record in exchanges:
+        tally["exchanges"] += 1
+        messages = messages_of(record.prompt)
+        if not messages:
+            continue
+        tally["prompts"] += 1
+        proposal = _proposal(record, messages, grades.get(record.id, {}))
+        if proposal is not None:
+            tally["telling"] += 1
+            yield proposal
+
+
+def _grades(judgements: Iterable[Judgement]) -> dict[str, dict[str, float]]:
+    """Return the mean grade of each deployment that was graded for an exchange."""
+    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for one in judgements:
+        if one.score is not None:
+            found[one.exchange][one.deployment].append(one.score)
+    return {exchange: {name: fmean(scores) for name, scores in each.items()} for exchange, each in found.items()}
+
+
+def _proposal(record: ExchangeRecord, messages: list[dict[str, str]], grades: Mapping[str, float]) -> Proposal | None:
+    if len(grades) > 1:
+        best, worst = max(grades, key=grades.__getitem__), min(grades, key=grades.__getitem__)
+        gap = grades[best] - grades[worst]
+        if gap > 0:
+            why = f"graded in a trial: {best} {grades[best]:.2f}, {worst} {grades[worst]:.2f}"
+            return Proposal(record.id, messages, why, 1 + gap)
+        return None  # seen to agree
+    known = [] if record.decision is None else [one for one in record.decision.predictions if one.quality is not None]
+    if len(known) < 2:
+        return None
+    first, second, differ = _widest(known)
+    if differ < LEAST:
+        return None
+    why = (
+        f"predicted: {first.deployment} {first.quality:.2f}, {second.deployment} {second.quality:.2f}, "
+        f"so that they differ with a chance of {100 * differ:.0f} %"
+    )
+    return Proposal(record.id, messages, why, differ)
+
+
+def _widest(known: Sequence[Prediction]) -> tuple[Prediction, Prediction, float]:
+    """Return the two models that most likely differ. The chance is linear in either, so the ends of the range suffice."""
+    order = sorted(known, key=lambda one: cast("float", one.quality))
+    pairs = ((order[0], order[-1]), (order[0], order[1]), (order[-1], order[-2]))
+    return max(
+        ((high, low, chance(cast("float", low.quality), cast("float", high.quality))) for low, high in pairs),
+        key=lambda one: one[2],
+    )
+
+
+def _apart(found: Sequence[Proposal], count: int) -> list[Proposal]:
+    """Return the first of them that do not resemble one another."""
+    taken: list[Proposal] = []
+    groups: set[str] = set()
+    sketches: list[NDArray[np.float32]] = []
+    for one in found:
+        if len(taken) == count:
+            break
+        try:
+            request = requests.decode(msgspec.json.encode({"model": "", "messages": one.messages}))
+        except WireError:
+            continue
+        group = group_of(request)
+        vector = np.frombuffer(features.vector(request), dtype=np.uint8)[None, :]
+        sketch = features.dense(vector)[0, features.FLAGS : features.FLAGS + features.USER_DIMS]
+        if group in groups or (sketches and float(np.max(np.stack(sketches) @ sketch)) >= _ALIKE):
+            continue
+        taken.append(one)
+        groups.add(group)
+        sketches.append(sketch)
+    return taken
