@@ -1,4 +1,4 @@
-"""Cases proposed from traffic: who was seen to disagree comes first, nobody's answer is taken for right, none comes twice."""
+"""Cases proposed from traffic: who was seen to disagree comes first, nobody's answer is right, none comes twice."""
 
 import random
 
@@ -11,26 +11,10 @@ from pointsman.core.chat import ChatRequest, Message, Text
 from pointsman.core.record import ExchangeRecord, Judgement
 from pointsman.core.routing import Decision, Grader, Prediction
 
-WORDS = [
-    "alpha",
-    "brook",
-    "cedar",
-    "delta",
-    "ember",
-    "frost",
-    "grove",
-    "heath",
-    "inlet",
-    "jolly",
-    "knoll",
-    "lemon",
-    "maple",
-    "noble",
-    "ocean",
-    "pearl",
-    "quill",
-    "river",
-]
+WORDS = (
+    "alpha", "brook", "cedar", "delta", "ember", "frost", "grove", "heath", "inlet", "jolly", "knoll", "lemon", "maple",
+    "noble", "ocean", "pearl", "quill", "river",
+)  # fmt: skip
 
 
 def text(seed: int) -> str:
