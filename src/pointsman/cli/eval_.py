@@ -14,7 +14,7 @@ from pointsman.cli import files
 from pointsman.cli.figures import duration, money, paper, read_moment, table
 from pointsman.control.cases.case import KINDS, Check, CheckKind
 from pointsman.control.cases.estimate import GUESSED_TOKENS, Line
-from pointsman.control.cases.growing import Looked, propose, row_of
+from pointsman.control.cases.growing import Looked, expectations, propose, row_of
 from pointsman.control.cases.reading import read_cases
 from pointsman.control.cases.running import CONCURRENCY, Report
 from pointsman.control.cases.summary import Interval, Summary, summaries
@@ -244,10 +244,13 @@ def grow(workspace: Workspace, feature: str, *, count: int, since: int | None, r
         raise TableError(f"{place} is there already, and may hold answers that somebody filled in; name another with --out")
     journal = workspace.existing.journal
     wanted = Filter(feature=feature, since_ms=since)
-    proposals, looked = propose(journal.exchanges(wanted, newest_first=True), journal.judgements(wanted), count)
+    snapshot = workspace.snapshot()
+    grader, expect = plan_of(snapshot, route, feature).grader, expectations(snapshot, route, feature)
+    with Console(stderr=True).status("reading the journal"):
+        exchanges, judgements = journal.exchanges(wanted, newest_first=True), journal.judgements(wanted)
+        proposals, looked = propose(exchanges, judgements, count, expect)
     if not proposals:
         raise TableError(_nothing_to_propose(feature, looked))
-    grader = plan_of(workspace.snapshot(), route, feature).grader
     files.write(place, b"".join(msgspec.json.encode(row_of(one, feature, grader)) + b"\n" for one in proposals))
     console = paper()
     console.print(

@@ -1,9 +1,9 @@
 """Cases proposed from traffic: requests on which models were seen, or are expected, to disagree.
 
 Strategy: of each exchange whose prompt the owner stores it is asked how far models differ: by the grades that a trial gave
-several of them for this very request, else by the predictions that were made when it was decided. Two models with the
-chances p and q of a good answer differ with p (1 - q) + q (1 - p), as if they erred apart. The most telling come first;
-what resembles one that was taken is left out.
+several of them for this very request, else by what the policy in force predicts of every model that it has learned (without
+one, by the predictions that were made when it was decided). Two models with the chances p and q of a good answer differ with
+p (1 - q) + q (1 - p), as if they erred apart. The most telling come first; what resembles one that was taken is left out.
 
 Laws: the right answer is left blank, for a person to fill in: nobody's answer is taken for it; each proposal says why it was
 picked; only what stands in the journal is read, and nobody is called.
@@ -12,21 +12,21 @@ picked; only what stands in the journal is read, and nobody is called.
 import heapq
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any, Final, cast
 
-import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from pointsman.control.tables import group_of
-from pointsman.core.errors import WireError
+from pointsman.core.chat import ChatRequest, Message, Text
 from pointsman.core.record import ExchangeRecord, Judgement
-from pointsman.core.routing import Grader, Prediction
-from pointsman.policy import features
-from pointsman.wire.openai_chat import request as requests
+from pointsman.core.routing import Context, Grader, Needs, Prediction
+from pointsman.core.snapshot import Snapshot
+from pointsman.policy import features, model
+from pointsman.policy.decide import plan_for
 
 LEAST: Final = 0.2
 """The least chance of different grades at which a prediction proposes a case."""
@@ -41,6 +41,7 @@ class Proposal(Struct, frozen=True):
 
     exchange: str
     messages: list[dict[str, str]]
+    request: ChatRequest
     why: str
     telling: float
 
@@ -53,12 +54,36 @@ class Looked(Struct, frozen=True):
     telling: int
 
 
+Expect = Callable[[ExchangeRecord, ChatRequest], Sequence[Prediction]]
+"""What is expected of models for an exchange, whose stored prompt is this request."""
+
+
+def expectations(snapshot: Snapshot, route: str, feature: str) -> Expect:
+    """Return what predicts: the policy that is in force for a feature, else what was predicted at the time.
+
+    Raises SnapshotError where the policy cannot be read.
+    """
+    found = snapshot.routes.get(route)
+    data = None if found is None else snapshot.policies.get(plan_for(found, feature).policy or route)
+    if data is None:
+        return lambda record, _: () if record.decision is None else record.decision.predictions
+    policy = model.decode(data)
+    known = [snapshot.deployments[name] for name in policy.deployments if name in snapshot.deployments]
+
+    def expect(record: ExchangeRecord, request: ChatRequest) -> Sequence[Prediction]:
+        vector = record.vector if features.readable(record.vector) else features.vector(request)
+        tags = () if record.decision is None else record.decision.tags
+        return model.predict(policy, Context(feature, Needs(), vector, tags=tags), known)
+
+    return expect
+
+
 def propose(
-    exchanges: Iterable[ExchangeRecord], judgements: Iterable[Judgement], count: int
+    exchanges: Iterable[ExchangeRecord], judgements: Iterable[Judgement], count: int, expect: Expect
 ) -> tuple[list[Proposal], Looked]:
     """Return at most ``count`` proposals, the most telling first, and what was looked at."""
     tally: Counter[str] = Counter()
-    telling = _telling(exchanges, _grades(judgements), tally)
+    telling = _telling(exchanges, _grades(judgements), expect, tally)
     best = heapq.nlargest(_MORE * count, telling, key=lambda one: one.telling)
     return _apart(best, count), Looked(tally["exchanges"], tally["prompts"], tally["telling"])
 
@@ -87,7 +112,7 @@ def chance(first: float, second: float) -> float:
 
 
 def _telling(
-    exchanges: Iterable[ExchangeRecord], grades: Mapping[str, Mapping[str, float]], tally: Counter[str]
+    exchanges: Iterable[ExchangeRecord], grades: Mapping[str, Mapping[str, float]], expect: Expect, tally: Counter[str]
 ) -> Iterator[Proposal]:
     """Yield every exchange that tells models apart, and count what was looked at."""
     for record in exchanges:
@@ -96,10 +121,11 @@ def _telling(
         if not messages:
             continue
         tally["prompts"] += 1
-        proposal = _proposal(record, messages, grades.get(record.id, {}))
-        if proposal is not None:
+        request = ChatRequest("", tuple([Message(each["role"], (Text(each["content"]),)) for each in messages]))
+        found = _seen(grades.get(record.id, {})) or _expected(expect(record, request))
+        if found is not None and found[1] > 0:
             tally["telling"] += 1
-            yield proposal
+            yield Proposal(record.id, messages, request, *found)
 
 
 def _grades(judgements: Iterable[Judgement]) -> dict[str, dict[str, float]]:
@@ -111,15 +137,18 @@ def _grades(judgements: Iterable[Judgement]) -> dict[str, dict[str, float]]:
     return {exchange: {name: fmean(scores) for name, scores in each.items()} for exchange, each in found.items()}
 
 
-def _proposal(record: ExchangeRecord, messages: list[dict[str, str]], grades: Mapping[str, float]) -> Proposal | None:
-    if len(grades) > 1:
-        best, worst = max(grades, key=grades.__getitem__), min(grades, key=grades.__getitem__)
-        gap = grades[best] - grades[worst]
-        if gap > 0:
-            why = f"graded in a trial: {best} {grades[best]:.2f}, {worst} {grades[worst]:.2f}"
-            return Proposal(record.id, messages, why, 1 + gap)
-        return None  # seen to agree
-    known = [] if record.decision is None else [one for one in record.decision.predictions if one.quality is not None]
+def _seen(grades: Mapping[str, float]) -> tuple[str, float] | None:
+    """Return how far grades differ, in words and as a number above 1, or 0 where they agree; None: there are not two."""
+    if len(grades) < 2:
+        return None
+    best, worst = max(grades, key=grades.__getitem__), min(grades, key=grades.__getitem__)
+    gap = grades[best] - grades[worst]
+    return f"graded in a trial: {best} {grades[best]:.2f}, {worst} {grades[worst]:.2f}", 1 + gap if gap > 0 else 0.0
+
+
+def _expected(predictions: Sequence[Prediction]) -> tuple[str, float] | None:
+    """Return the chance that grades differ, in words and as a number; None where little is known or expected."""
+    known = [one for one in predictions if one.quality is not None]
     if len(known) < 2:
         return None
     first, second, differ = _widest(known)
@@ -129,7 +158,7 @@ def _proposal(record: ExchangeRecord, messages: list[dict[str, str]], grades: Ma
         f"predicted: {first.deployment} {first.quality:.2f}, {second.deployment} {second.quality:.2f}, "
         f"so that they differ with a chance of {100 * differ:.0f} %"
     )
-    return Proposal(record.id, messages, why, differ)
+    return why, differ
 
 
 def _widest(known: Sequence[Prediction]) -> tuple[Prediction, Prediction, float]:
@@ -150,12 +179,8 @@ def _apart(found: Sequence[Proposal], count: int) -> list[Proposal]:
     for one in found:
         if len(taken) == count:
             break
-        try:
-            request = requests.decode(msgspec.json.encode({"model": "", "messages": one.messages}))
-        except WireError:
-            continue
-        group = group_of(request)
-        vector = np.frombuffer(features.vector(request), dtype=np.uint8)[None, :]
+        group = group_of(one.request)
+        vector = np.frombuffer(features.vector(one.request), dtype=np.uint8)[None, :]
         sketch = features.dense(vector)[0, features.FLAGS : features.FLAGS + features.USER_DIMS]
         if group in groups or (sketches and float(np.max(np.stack(sketches) @ sketch)) >= _ALIKE):
             continue

@@ -40,6 +40,7 @@ def main(ready: int) -> None:
     asked = json.loads(sys.stdin.buffer.read())
     os.set_inheritable(ready, False)
     _prctl(_PDEATHSIG, signal.SIGKILL)
+    _step_back()
     work = asked["work"]
     if asked["isolated"]:
         _unshare()
@@ -62,6 +63,13 @@ def main(ready: int) -> None:
     os.dup2(1, 2)
     os.write(ready, b"1")
     os.execve(_python, [_python, "-I", "-S", "-X", "utf8", "-B", _FILE], {})  # noqa: S606 - that is what this is for
+
+
+def _step_back() -> None:
+    """Let everybody else go first: for the processor, and, where memory runs out, for staying alive."""
+    os.nice(10)
+    with contextlib.suppress(OSError):  # no /proc where there is no Linux
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _unshare() -> None:
