@@ -218,7 +218,7 @@ def _percent(one: Interval) -> str:
 
 
 def _points(one: Interval) -> str:
-    return f"{100 * one.mean:+.1f} ±{100 * (one.high - one.mean):.1f}"
+    return f"{100 * one.mean:+.1f} [{100 * one.low:+.0f},{100 * one.high:+.0f}]"
 
 
 @command.command("grow")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.control.cases.summary import summaries, wilson
+from pointsman.control.cases.summary import paired, summaries, wilson
 
 
 def row(model: str, group: str, score: float | None, cost: float | None = 0.001, ms: float = 100.0) -> dict[str, object]:
@@ -54,8 +54,35 @@ def test_differences_are_of_the_same_prompts() -> None:
     assert second.change is not None
     assert second.change.mean == pytest.approx(-0.5)
     assert second.change.low < -0.5 < second.change.high
-    few = summaries(rows[:20] + rows[40:], ["a", "b"])[1]
-    assert few.change is None  # of twenty pairs no normal interval is told
+    assert summaries(rows[:9] + rows[40:], ["a", "b"])[1].change is None  # nine pairs are too few
+
+
+def test_two_that_never_differed_are_not_taken_for_equal() -> None:
+    found = paired([0.0] * 20)
+    assert found is not None
+    assert found.mean == 0
+    assert found.high == -found.low > 0.05
+
+
+@given(st.lists(st.floats(-1, 1), min_size=10, max_size=100))
+def test_bounds_of_a_difference_stay_within_one_and_around_the_mean(differences: list[float]) -> None:
+    found = paired(differences)
+    assert found is not None
+    assert -1 <= found.low <= found.mean <= found.high <= 1
+
+
+@pytest.mark.parametrize(
+    ("n", "up", "down"), [(20, 0.0, 0.02), (20, 0.05, 0.1), (30, 0.0, 0.5), (100, 0.01, 0.03), (100, 0.1, 0.4)]
+)
+def test_the_interval_of_a_difference_covers_the_truth(n: int, up: float, down: float) -> None:
+    """Of 2,000 runs; the plain normal interval covers in 33, 86, 96, 93 and 95 % of them."""
+    rng = random.Random(5)
+    held = 0
+    for _ in range(2000):
+        found = paired(rng.choices([1.0, -1.0, 0.0], [up, down, 1 - up - down], k=n))
+        assert found is not None
+        held += found.low <= up - down <= found.high
+    assert held >= 1860
 
 
 def test_what_was_not_graded_is_counted_apart() -> None:

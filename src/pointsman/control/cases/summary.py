@@ -3,13 +3,14 @@
 The interval is Wilson's score interval for a mean (Wilson 1927, J. Am. Stat. Assoc. 22:209; Brown, Cai and DasGupta 2001,
 Stat. Sci. 16:101), with prompts of the same text counted once: their grades are averaged first. For grades between 0 and 1
 it is wide rather than narrow, because no such mean varies more than one of right and wrong. The difference to the first
-deployment is that of the same prompts, with a normal interval of the mean of paired differences (from 30 groups on).
+deployment is that of the same prompts, with the interval of Agresti and Min (2005, Stat. Med. 24:729): half a win, half a
+loss and a tie are added to what was seen. So two models that never differed on 20 prompts are not taken for equal.
 """
 
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import fmean, median, stdev
+from statistics import fmean, median
 from typing import Final
 
 from msgspec import Struct
@@ -17,7 +18,8 @@ from msgspec import Struct
 from pointsman.control.cases.rows import Row
 
 _Z95: Final = 1.959963984540054
-_FEWEST: Final = 30
+_FEWEST: Final = 10
+_ADDED: Final = 2  # half a win, half a loss, a tie
 
 
 class Interval(Struct, frozen=True):
@@ -59,7 +61,7 @@ def _summary(name: str, rows: Sequence[Row], first: Mapping[str, float]) -> Summ
         graded=graded,
         ungraded=len(rows) - graded,
         score=wilson(list(scores.values())) if scores else None,
-        change=_paired([scores[group] - first[group] for group in scores.keys() & first.keys()]),
+        change=paired([scores[group] - first[group] for group in scores.keys() & first.keys()]),
         usd_per_1000=1000 * fmean(costs) if costs else None,
         latency_ms=median(times) if times else None,
     )
@@ -74,12 +76,14 @@ def wilson(grades: Sequence[float]) -> Interval:
     return Interval(mean, min(mean, max(0.0, centre - half)), max(mean, min(1.0, centre + half)))
 
 
-def _paired(differences: Sequence[float]) -> Interval | None:
+def paired(differences: Sequence[float]) -> Interval | None:
+    """Return the mean of paired differences in [-1, 1] and its 95 % bounds, None where there are fewer than ten."""
     if len(differences) < _FEWEST:
         return None
-    mean = fmean(differences)
-    half = _Z95 * stdev(differences) / math.sqrt(len(differences))
-    return Interval(mean, mean - half, mean + half)
+    n, mean = len(differences) + _ADDED, fmean(differences)
+    centre = sum(differences) / n
+    half = _Z95 * math.sqrt(((sum(each * each for each in differences) + 1) / n - centre**2) / n)
+    return Interval(mean, max(-1.0, min(mean, centre - half)), min(1.0, max(mean, centre + half)))
 
 
 def _by_group(rows: Iterable[Row]) -> dict[str, float]:
