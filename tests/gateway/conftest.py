@@ -26,6 +26,7 @@ from pointsman.core.snapshot import Snapshot
 from pointsman.gateway.app import Gateway
 from pointsman.gateway.conversations import Conversations
 from pointsman.gateway.equipment import Equipment
+from pointsman.gateway.feedback import Intake
 from pointsman.gateway.health import Breakers
 from pointsman.gateway.ids import Ids
 from pointsman.gateway.journal import JournalWriter
@@ -306,7 +307,10 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
 
     journal = JournalWriter(store.journal, flush_s=0.01)
     world = World()
-    equipment = Equipment(transport, journal, offer, Breakers(), Ids(), Conversations(), clock=world.clock, draw=world.draw)
+    feedback = Intake(store.feedback)
+    equipment = Equipment(
+        transport, journal, offer, Breakers(), Ids(), Conversations(), feedback, clock=world.clock, draw=world.draw
+    )
     gateway = Gateway(live, equipment)
     listener = socket.create_server(("127.0.0.1", 0))
     server = Server(gateway, gateway.limits)
@@ -317,5 +321,6 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
         await client.close()
     await server.stop(PATIENCE_S)
     await transport.close()
+    feedback.close()
     assert journal.close() == 0
     store.close()

@@ -1,6 +1,7 @@
 """The gateway as an application of ``server``: paths, methods, and the floor under every error.
 
     POST                         one exchange (see ``exchange``) or a count, in the dialect of the path (see ``entries``)
+    POST /v1/feedback            what is said of answers later (see ``feedback``)
     GET  /v1/models              routes and deployments, as OpenAI lists models; /v1/models/NAME shows one
     GET  /healthz                200 while the process lives
     GET  /readyz                 200 with the snapshot's hash and the journal's counters; 503 without a snapshot
@@ -12,7 +13,7 @@ import msgspec
 
 from pointsman.core.errors import GatewayError, WireError
 from pointsman.core.snapshot import Limits
-from pointsman.gateway import entries
+from pointsman.gateway import entries, feedback
 from pointsman.gateway.admission import admit
 from pointsman.gateway.answer import errors_at, refuse
 from pointsman.gateway.caller import Caller
@@ -47,6 +48,9 @@ class Gateway:
         head = incoming.head
         try:
             entry = head.known.entry if isinstance(head.known, Caller) else entries.entry(head.path, head.query)
+            if entry is None and head.path == feedback.PATH and head.method == "POST":
+                await self._hear(incoming, client)
+                return
             if entry is None or head.method != "POST":
                 self._look(head, entry, client)
                 return
@@ -65,6 +69,15 @@ class Gateway:
         except WireError as error:
             refuse(client, _unreadable(error, head), errors_at(head.path, head.headers))
 
+    async def _hear(self, incoming: Incoming, client: Client) -> None:
+        """Take feedback in."""
+        key = admit(self._admitting().keys, incoming.head)
+        self.under_way += 1
+        try:
+            await self._equipment.feedback.answer(incoming.body, key, self._equipment.now_ms(), client)
+        finally:
+            self.under_way -= 1
+
     def _admitting(self) -> Current:
         """Return the snapshot in use where one more exchange may begin. Raises GatewayError 503."""
         current = self._current()
@@ -78,10 +91,13 @@ class Gateway:
         """Answer everything that is not posted to a dialect."""
         path, method = head.path, head.method
         listing = path.startswith((_MODELS + "/", "/v1beta/models/")) or path == "/v1beta/models"
-        known = "POST" if entry is not None else "GET" if listing or path in _LOOKED_AT else None
+        posted = entry is not None or path == feedback.PATH
+        known = "POST" if posted else "GET" if listing or path in _LOOKED_AT else None
         bodiless = method == "HEAD" and known == "GET"  # the server leaves the body out
         if known is None:
-            answered = ", ".join((*(f"POST {name}" for name in entries.paths()), *(f"GET {name}" for name in _LOOKED_AT)))
+            answered = ", ".join(
+                (*(f"POST {name}" for name in (*entries.paths(), feedback.PATH)), *(f"GET {name}" for name in _LOOKED_AT))
+            )
             raise GatewayError(404, "not_found", f"there is nothing at {path!r}: this gateway answers {answered}")
         if method != known and not bodiless:
             refuse(

@@ -18,14 +18,19 @@ from pointsman.wire.dialects import DIALECTS
 
 TAGS: Final = ("task", "customer")
 _NAME_LENGTH = 128
+_OWN_IDS: Final = (b"x-pointsman-id", b"x-client-request-id", b"x-request-id")
+"""Where clients name their requests: for us, by OpenAI's custom, and by that of proxies."""
 
 
 class Caller:
-    """Who sends requests with one head, admitted with ``key`` (None where none is asked for) by snapshot ``admitted_by``."""
+    """Who sends requests with one head, admitted with ``key`` (None where none is asked for) by snapshot ``admitted_by``.
+
+    ``client_id`` is its own name for them, empty where it gives none.
+    """
 
     __slots__ = (
         "_conversation", "_feature", "_harness", "_passed", "_tags", "_usual",
-        "admitted_by", "dialect", "entry", "headers", "key",
+        "admitted_by", "client_id", "dialect", "entry", "headers", "key",
     )  # fmt: skip
 
     def __init__(self, admitted_by: int, entry: Entry, key: ClientKey | None, headers: dict[bytes, bytes]) -> None:
@@ -39,6 +44,8 @@ class Caller:
         self._tags = {kind: _named(headers, b"x-pointsman-" + kind.encode()) for kind in TAGS}
         self._conversation = _named(headers, b"x-pointsman-conversation")
         self._harness = harness_of(headers)
+        own = next((headers[name] for name in _OWN_IDS if name in headers), b"")
+        self.client_id = _text(own).strip()[:_NAME_LENGTH] if own else ""
         self._passed: dict[str, tuple[tuple[bytes, bytes], ...]] = {}
 
     def feature_of(self, request: ChatRequest) -> str:

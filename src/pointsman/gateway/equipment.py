@@ -8,6 +8,7 @@ from time import monotonic, time_ns
 from pointsman.core.record import Sample
 from pointsman.gateway.conversations import Conversations
 from pointsman.gateway.courses import Courses
+from pointsman.gateway.feedback import Intake
 from pointsman.gateway.health import Breakers
 from pointsman.gateway.ids import Ids
 from pointsman.gateway.journal import JournalWriter
@@ -36,6 +37,7 @@ class Equipment:
     breakers: Breakers
     ids: Ids
     conversations: Conversations
+    feedback: Intake
     loads: Loads = field(default_factory=Loads)
     paces: Paces = field(default_factory=Paces)
     speeds: Speeds = field(default_factory=Speeds)

@@ -375,6 +375,7 @@ class Exchange:
             first_content_ms=None if self._first_content is None else (self._first_content - self._started) * 1e3,
             vector=self._vector if snapshot.store_vectors else b"",
             prompt=self._request.transcript if snapshot.store_prompts else "",
+            client_id=self._caller.client_id,
         )
         self._with.journal.put(record, self._request if later else None, len(self._body))
         if self._route:

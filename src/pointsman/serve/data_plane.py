@@ -18,6 +18,7 @@ from pointsman.core.record import Sample
 from pointsman.gateway.app import Gateway
 from pointsman.gateway.conversations import Conversations
 from pointsman.gateway.equipment import Equipment
+from pointsman.gateway.feedback import Intake
 from pointsman.gateway.health import Breakers
 from pointsman.gateway.ids import Ids
 from pointsman.gateway.journal import JournalWriter
@@ -83,7 +84,8 @@ async def _gateway(store: Store, offer: Callable[[Sample], bool]) -> AsyncIterat
     journal = JournalWriter(store.journal)
     live = Live(store.snapshots, credentials(fetching(transport)))
     live.refresh()
-    equipment = Equipment(transport, journal, offer, Breakers(), Ids(), Conversations())
+    feedback = Intake(store.feedback)
+    equipment = Equipment(transport, journal, offer, Breakers(), Ids(), Conversations(), feedback)
     following = asyncio.create_task(live.follow())
     try:
         yield Gateway(live, equipment)
@@ -91,4 +93,5 @@ async def _gateway(store: Store, offer: Callable[[Sample], bool]) -> AsyncIterat
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
         await transport.close()
+        await asyncio.to_thread(feedback.close)
         await asyncio.to_thread(journal.close)

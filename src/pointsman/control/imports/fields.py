@@ -4,9 +4,7 @@ Strategy: a log says the same thing under several names and in several types (a 
 JSON text); each function takes every form that a documented log uses, and nothing else.
 """
 
-import math
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -15,12 +13,10 @@ import msgspec
 from pointsman.control.imports.call import LineError
 from pointsman.core.chat import ChatRequest, Usage
 from pointsman.core.errors import WireError
+from pointsman.wire.moment import milliseconds
 from pointsman.wire.openai_chat import request as openai_request
 
 _LARGEST: Final = 2**53
-_YEAR_2000: Final = 946_684_800
-# A number of this size or more counts milli-, micro- or nanoseconds: as seconds it would lie after the year 5000.
-_SECONDS_BELOW: Final = 100_000_000_000
 _NOTHING: Final[Mapping[str, Any]] = {}
 
 
@@ -69,28 +65,10 @@ def count(value: Any, name: str) -> int:
 
 def moment(value: Any, name: str) -> int:
     """Return Unix milliseconds from ISO 8601 text (no zone: UTC) or a Unix time in s, ms, µs or ns. Raises LineError."""
-    if isinstance(value, str):
-        value = _seconds(value, name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise LineError(f"{name} is missing" if value is None else f"{name} is no time")
-    seconds = Decimal(value)
-    while seconds >= _SECONDS_BELOW:
-        seconds /= 1000
-    if seconds < _YEAR_2000:
-        raise LineError(f"{name} is no time after the year 2000: {value}")
-    return round(seconds * 1000)
-
-
-def _seconds(written: str, name: str) -> float:
     try:
-        return float(written)
-    except ValueError:
-        pass
-    try:
-        when = datetime.fromisoformat(written.strip())
-    except ValueError:
-        raise LineError(f"{name} is no time: {written[:40]!r}") from None
-    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+        return milliseconds(value)
+    except ValueError as error:
+        raise LineError(f"{name} {error}") from error
 
 
 def number(value: Any, name: str) -> float | None:

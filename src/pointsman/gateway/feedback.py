@@ -1,0 +1,86 @@
+"""What is said of answers later, taken in over HTTP: on disk before the reply.
+
+Strategy: a body is read and written by one thread, away from the event loop, because this is the one path that waits for the
+disk and an edit takes time to compare. What is written, the control plane joins to its exchanges.
+
+Laws: no exchange waits for feedback, and none is decided with it; a reply of 200 means that every item is on disk, an error
+that none is (so that sending the whole body again is always right: an item's id counts once); overload is said at once.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Protocol
+
+import msgspec
+
+from pointsman.core.errors import GatewayError, StoreError, WireError
+from pointsman.core.feedback import Feedback, Taken
+from pointsman.core.snapshot import ClientKey
+from pointsman.gateway.heads import JSON
+from pointsman.gateway.server.message import Client
+from pointsman.wire.feedback import Sender, decode
+
+PATH: Final = "/v1/feedback"
+BODY_BYTES: Final = 1024 * 1024
+WAITING: Final = 64
+UNNAMED: Final = "client"
+"""The source of what says none, where no key is asked for."""
+
+_RETRY_S: Final = 2.0
+_encode = msgspec.json.Encoder().encode
+
+logger = logging.getLogger("pointsman.feedback")
+
+
+class Takes(Protocol):
+    """The part of ``store.interfaces.FeedbackInbox`` that is written to."""
+
+    def take(self, said: Sequence[Feedback]) -> list[Taken]:
+        """Keep what is new, in one transaction, and say how each was taken. Raises StoreError."""
+
+
+class Intake:
+    """The way of feedback from one worker to the store. At most ``waiting`` bodies wait for their turn."""
+
+    def __init__(self, inbox: Takes, *, waiting: int = WAITING) -> None:
+        self._inbox = inbox
+        self._most = waiting
+        self._under_way = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="pointsman-feedback")
+
+    async def answer(self, body: bytes, key: ClientKey | None, now_ms: int, client: Client) -> None:
+        """Take a body and answer its sender. Raises WireError: not readable; GatewayError: too much, or no store."""
+        if len(body) > BODY_BYTES:
+            words = f"feedback of more than {BODY_BYTES:,} bytes: send it in parts, or use `pointsman feedback import`"
+            raise GatewayError(413, "body_too_large", words)
+        if self._under_way >= self._most:
+            raise GatewayError(503, "overloaded", "too much feedback waits to be written", retry_after=_RETRY_S)
+        sender = Sender(UNNAMED if key is None else key.name, now_ms, "" if key is None else key.name)
+        self._under_way += 1
+        try:
+            taken = await asyncio.get_running_loop().run_in_executor(self._thread, self._take, body, sender)
+        except StoreError as error:
+            logger.warning("feedback cannot be written: %s", error)
+            words = "this feedback cannot be kept now, nothing of it was taken: send it again"
+            raise GatewayError(503, "store_unavailable", words, retry_after=_RETRY_S) from error
+        finally:
+            self._under_way -= 1
+        client.answer(200, [JSON], taken)
+
+    def close(self) -> None:
+        """Wait for what is being written."""
+        self._thread.shutdown()
+
+    def _take(self, body: bytes, sender: Sender) -> bytes:
+        said = decode(body, sender)
+        try:
+            taken = self._inbox.take(said)
+        except ValueError as error:
+            raise WireError(str(error)) from error
+        lines = [
+            {"id": one.id, "source": one.source, "taken": how.how, "exchanges": how.exchanges}
+            for one, how in zip(said, taken, strict=True)
+        ]
+        return _encode({"feedback": lines})
