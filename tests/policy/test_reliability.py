@@ -105,6 +105,7 @@ def test_an_outcome_of_a_conversation_is_one_observation_however_many_answers_it
     shared = reliability("thumb", np.repeat(said, 5), np.repeat(true, 5), np.full(300, 0.2))
     assert (shared.offset, shared.slope, shared.counts) == pytest.approx((once.offset, once.slope, once.counts))
     assert shared.covariance == pytest.approx(once.covariance)
+    assert shared.quality(np.repeat(said, 5), np.full(300, 0.2)) == pytest.approx(once.quality(said))
 
 
 @given(found=pairs, kind=st.sampled_from(sorted(BELIEVED)), count=st.floats(0, 1e9))

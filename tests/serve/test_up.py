@@ -19,6 +19,7 @@ import pytest
 from msgspec.structs import replace
 
 from pointsman.core.errors import StoreError
+from pointsman.core.record import Judgement
 from pointsman.core.snapshot import Snapshot
 from pointsman.serve.up import claim
 from pointsman.store.interfaces import Filter
@@ -53,6 +54,27 @@ def test_without_evidence_auto_is_the_reference_and_the_journal_says_so(start: S
     assert record.decision.probabilities == (1.0,)
     assert record.prompt == ""
     assert len(record.vector) > 100
+
+
+def test_feedback_of_a_client_becomes_a_judgement_of_who_answered(start: Start) -> None:
+    up = start()
+    sent = up.client().chat.completions.with_raw_response.create(
+        model="auto", messages=[{"role": "user", "content": "What is 2 + 3?"}], extra_headers={"x-pointsman-id": "order-7"}
+    )
+    assert sent.headers["x-pointsman-exchange"]
+    said = up.client().post("/feedback", body={"client_id": "order-7", "thumb": "up"}, cast_to=object)
+    assert isinstance(said, dict)
+    assert said["feedback"][0]["taken"] in ("joined", "waiting")
+    workspace = up.workspace
+    until = time.monotonic() + 20
+    found: list[Judgement] = []
+    while not found and time.monotonic() < until:
+        time.sleep(0.05)
+        found = list(workspace.store.journal.judgements(Filter()))
+    assert [(one.exchange, one.deployment, one.grader, one.score) for one in found] == [
+        (sent.headers["x-pointsman-exchange"], sent.headers["x-pointsman-deployment"], "feedback:client:thumb", 1.0)
+    ]
+    workspace.close()
 
 
 def test_a_published_snapshot_is_taken_up_within_a_second_and_no_request_is_lost(start: Start) -> None:

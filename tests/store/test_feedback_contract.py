@@ -130,6 +130,10 @@ def test_a_conversation_is_all_that_was_answered_in_it_until_then_and_settles_fi
     assert store.feedback.due(NOW + 4_999, 10) == []
     assert store.feedback.due(NOW + 5_000, 10) == [one]
     assert store.feedback.about(said(about="conversation", subject="")) == []
+    store.feedback.take([said("late", about="conversation", subject="c", at_ms=NOW - MINUTE)])
+    old = said("old", about="conversation", subject="d", at_ms=NOW - MINUTE)
+    store.feedback.take([old])
+    assert store.feedback.due(NOW, 10) == [old]
 
 
 def test_what_is_not_found_is_looked_for_later_and_listed(store: Store) -> None:

@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "predict": Entry("pointsman.cli.predict", "Predict quality and cost, prompt by prompt."),
     "route": Entry("pointsman.cli.route", "Explain one decision, without calling anyone."),
     "journal": Entry("pointsman.cli.journal", "List exchanges: what was chosen, why, for how much."),
+    "feedback": Entry("pointsman.cli.feedback", "Read what was said of answers, and see what it is worth."),
     "zoo": Entry("pointsman.cli.zoo", "Serve simulated models, to try things out."),
     "play": Entry("pointsman.cli.play", "Send requests of simulated users to them."),
 }

@@ -52,7 +52,7 @@ def command(workspace: Workspace, files: tuple[Path, ...], format_: str, feature
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         for path in files:
             task = progress.add_task(path.name, total=path.stat().st_size)
-            complaints = _Complaints(progress.console, path)
+            complaints = Complaints(progress.console, path)
             tallies.append(
                 import_file(
                     path, workspace.store.journal, snapshot, reading,
@@ -66,7 +66,7 @@ def command(workspace: Workspace, files: tuple[Path, ...], format_: str, feature
     console.print("See them with `pointsman report`.")
 
 
-class _Complaints:
+class Complaints:
     """Prints the first few values of a file that could not be read, and how many more there were."""
 
     def __init__(self, console: Console, path: Path) -> None:
@@ -75,11 +75,13 @@ class _Complaints:
         self._count = 0
 
     def add(self, line: int, reason: str) -> None:
+        """Take one in, and print it where it is among the first."""
         self._count += 1
         if self._count <= SHOWN:
             self._console.print(f"{self._path}, line {line}: {reason}", soft_wrap=True)
 
     def close(self) -> None:
+        """Say how many more there were."""
         if self._count > SHOWN:
             self._console.print(f"{self._path}: {self._count - SHOWN:,} more could not be read")
 

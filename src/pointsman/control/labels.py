@@ -16,6 +16,7 @@ quality of its own: it may be compared with others of its exchange only.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from statistics import fmean
 from typing import Final, Literal
@@ -23,11 +24,11 @@ from typing import Final, Literal
 import numpy as np
 from msgspec import Struct
 
-from pointsman.core.feedback import GRADER
+from pointsman.core.feedback import GRADER, FeedbackKind
 from pointsman.core.record import ExchangeRecord, Judgement
 from pointsman.core.routing import Arm
 from pointsman.policy.reliability import Reliability, combined, reliability
-from pointsman.store.interfaces import Filter, Signal, Store
+from pointsman.store.interfaces import Filter, Store
 
 PAGE: Final = 200
 JUDGE: Final = "judge"
@@ -86,24 +87,47 @@ def labelled(store: Store, wanted: Filter, trust: Trust | None = None) -> Iterat
 
 def learned_trust(store: Store) -> Trust:
     """Return the reliability of every signal, from all answers that have its word and a person's or a check's."""
-    signals = {_grader(signal): signal for signal in store.feedback.signals(unknown_before_ms=0)}
-    said: defaultdict[str, list[tuple[float, float, float]]] = defaultdict(list)
-    labels: defaultdict[str, float] = defaultdict(float)
-    if signals:
-        for judged in store.journal.by_exchange(Filter()):
-            for rows in _answers(judged):
-                spoken = [row for row in rows if row.grader in signals and row.score is not None]
-                true = [row.score for row in rows if is_truth(row, judged) and row.score is not None] if spoken else []
-                for row in spoken:
-                    if true and row.score is not None:
-                        said[row.grader].append((row.score, fmean(true), row.weight))
-                    else:
-                        labels[row.grader] += row.weight
-    found = {}
-    for grader, signal in signals.items():
-        pairs = np.array(said[grader], dtype=np.float64).reshape(-1, 3)
-        found[grader] = reliability(signal.kind, pairs[:, 0], pairs[:, 1], pairs[:, 2])
-    return Trust(found, labels)
+    signals = store.feedback.signals(unknown_before_ms=0)
+    said = heard(store) if signals else {}
+    found = {signal.grader: said.get(signal.grader, Heard()) for signal in signals}
+    return Trust(
+        {signal.grader: found[signal.grader].reliability(signal.kind) for signal in signals},
+        {grader: sum(weight for _, weight in one.alone) for grader, one in found.items()},
+    )
+
+
+@dataclass
+class Heard:
+    """What one signal said of answers: each score with its weight; where the truth is known, that too."""
+
+    compared: list[tuple[float, float, float]] = field(default_factory=list)
+    alone: list[tuple[float, float]] = field(default_factory=list)
+
+    def reliability(self, kind: FeedbackKind) -> Reliability:
+        """Return its line."""
+        pairs = np.array(self.compared, dtype=np.float64).reshape(-1, 3)
+        return reliability(kind, pairs[:, 0], pairs[:, 1], pairs[:, 2])
+
+    def quality(self, kind: FeedbackKind) -> tuple[float, float, float] | None:
+        """Return the mean quality of all answers that it spoke of, with 95 % bounds; None where that cannot be told."""
+        said = np.array([*((score, weight) for score, _, weight in self.compared), *self.alone], dtype=np.float64)
+        return self.reliability(kind).quality(said[:, 0], said[:, 1]) if len(said) else None
+
+
+def heard(store: Store) -> dict[str, Heard]:
+    """Return what every signal said of the answers in the journal, by its grader's name."""
+    found: defaultdict[str, Heard] = defaultdict(Heard)
+    for judged in store.journal.by_exchange(Filter()):
+        for rows in _answers(judged):
+            graded = [(score, row) for row in rows if (score := row.score) is not None]
+            spoken = [(score, row) for score, row in graded if row.grader.startswith(GRADER)]
+            true = [score for score, row in graded if is_truth(row, judged)] if spoken else []
+            for score, row in spoken:
+                if true:
+                    found[row.grader].compared.append((score, fmean(true), row.weight))
+                else:
+                    found[row.grader].alone.append((score, row.weight))
+    return found
 
 
 def is_truth(row: Judgement, others: Iterable[Judgement]) -> bool:
@@ -119,10 +143,6 @@ def _compared(row: Judgement, others: Iterable[Judgement]) -> bool:
         return False
     mates = [one for one in others if (one.grader, one.trial) == (row.grader, row.trial)]
     return len(mates) > 1 and any(one.arm == "reference" and one.score == 0.5 for one in mates)
-
-
-def _grader(signal: Signal) -> str:
-    return f"{GRADER}{signal.source}:{signal.kind}" + (f":{signal.event}" if signal.event else "")
 
 
 def _answers(judged: Sequence[Judgement]) -> Iterator[list[Judgement]]:

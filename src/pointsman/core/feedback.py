@@ -40,7 +40,12 @@ class Feedback(Struct, frozen=True):
     @property
     def grader(self) -> str:
         """What the judgements that it becomes say of their grader: the signal, ``feedback:SOURCE:KIND[:EVENT]``."""
-        return f"{GRADER}{self.source}:{self.kind}" + (f":{self.event}" if self.event else "")
+        return grader_of(self.source, self.kind, self.event)
+
+
+def grader_of(source: str, kind: FeedbackKind, event: str) -> str:
+    """Return the name of a signal as a grader."""
+    return f"{GRADER}{source}:{kind}" + (f":{event}" if event else "")
 
 
 class Taken(Struct, frozen=True):

@@ -60,22 +60,28 @@ class Reliability(Struct, frozen=True):
         """Return what each of so many labels counts for: all together approach ``most``, and never pass it."""
         return self.counts / (1.0 + labels * self.counts / self.most) if self.counts else 0.0
 
-    def quality(self, said: Floats) -> tuple[float, float, float] | None:
+    def quality(self, said: Floats, counts: Floats | None = None) -> tuple[float, float, float] | None:
         """Return the mean quality of answers of which this was said, with 95 % bounds; None where nothing can be told.
+
+        ``counts`` says how much of an answer each stands for, as in ``reliability``.
 
         The bounds hold for the error of the mean and that of the line (Fieller 1954, Journal of the Royal Statistical
         Society B 16:175): what lies in [0, 1] and the line leaves possible, all of it where the slope may be 0.
         """
-        if not self.counts or len(said) < 2:
+        w = np.ones(len(said)) if counts is None else counts
+        answers = float(w.sum())
+        if not self.counts or answers < 2:
             return None
-        mean = min(max(self.corrected(float(said.mean())), 0.0), 1.0)
+        average = float(w @ said) / answers
+        spread = float(w @ (said - average) ** 2) / (answers - 1)
+        mean = min(max(self.corrected(average), 0.0), 1.0)
         of_offset, of_both, of_slope = (_Z95 * _Z95 * each for each in self.covariance)
-        beyond = float(said.mean()) - self.offset
+        beyond = average - self.offset
         square = self.slope * self.slope - of_slope
         if square <= 0:
             return mean, 0.0, 1.0
         middle = self.slope * beyond + of_both
-        rest = beyond * beyond - of_offset - _Z95 * _Z95 * float(said.var(ddof=1)) / len(said)
+        rest = beyond * beyond - of_offset - _Z95 * _Z95 * spread / answers
         half = math.sqrt(max(middle * middle - square * rest, 0.0))
         return mean, min(max((middle - half) / square, 0.0), mean), max(min((middle + half) / square, 1.0), mean)
 

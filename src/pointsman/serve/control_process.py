@@ -24,6 +24,7 @@ from pointsman.control import config as configuration
 from pointsman.control import plans
 from pointsman.control.calls import Calls
 from pointsman.control.compile import compile_snapshot
+from pointsman.control.joining import join_due
 from pointsman.control.publish import publish
 from pointsman.control.savings import quality_at_most
 from pointsman.control.trial import Trials
@@ -40,6 +41,7 @@ from pointsman.upstream.transport import HttpTransport
 NICENESS = 10
 LOOK_EVERY_S = 1.0
 WATCH_EVERY_S = 60.0
+_JOINED_AT_ONCE = 5  # pages of feedback: trials wait meanwhile
 
 
 class Current:
@@ -221,7 +223,7 @@ async def run(workspace: Workspace) -> None:
 
 
 async def _tend(workspace: Workspace, current: Current) -> None:
-    """Look at the file and at the canaries, again and again. What stays wrong is said once."""
+    """Look at the file, at new feedback and at the canaries, again and again. What stays wrong is said once."""
     file = ConfigFile(workspace.config_path, workspace.store)
     canaries, watch = Canaries(workspace.store), Watch(workspace.store)
     said, watched = "", 0.0
@@ -230,6 +232,7 @@ async def _tend(workspace: Workspace, current: Current) -> None:
         problem = ""
         try:
             file.look()
+            join_due(workspace.store, _now_ms(), pages=_JOINED_AT_ONCE)
             canaries.look(current())
             if time.monotonic() - watched > WATCH_EVERY_S:
                 watch.look(current())

@@ -10,7 +10,7 @@ from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
-from pointsman.core.feedback import Feedback, FeedbackKind, Taken
+from pointsman.core.feedback import Feedback, FeedbackKind, Taken, grader_of
 from pointsman.core.record import ExchangeRecord, Judgement
 
 Grouping = Literal["feature", "deployment", "mode", "arm"]
@@ -123,6 +123,11 @@ class Signal(Struct, frozen=True):
     value_nano: int
     first_ms: int
     last_ms: int
+
+    @property
+    def grader(self) -> str:
+        """What the judgements that it became say of their grader."""
+        return grader_of(self.source, self.kind, self.event)
 
 
 class Journal(Protocol):

@@ -113,8 +113,8 @@ def read(value: Any, sender: Sender, *, strict: bool = True) -> Feedback:
     value_nano = _value(said, kind)
     score = _score(said, kind, value_nano)
     at_ms = _at(said, sender.now_ms)
-    source = sender.source_of(_name(said.source, "source") if said.source else "")
-    event = _name(said.event, "event") if kind == "event" and isinstance(said.event, str) else ""
+    source = sender.source_of(named(said.source, "source") if said.source else "")
+    event = named(said.event, "event") if kind == "event" and isinstance(said.event, str) else ""
     content = [source, about, subject, kind, event, score, value_nano, at_ms]
     return Feedback(
         id=_short(said.id, "id") or hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:24],
@@ -155,7 +155,8 @@ def _short(text: str, field: str) -> str:
     return text.strip()
 
 
-def _name(text: str, field: str) -> str:
+def named(text: str, field: str) -> str:
+    """Return the name of a source or an event as it is. Raises WireError where it is none."""
     if not text or len(text) > _SOURCE_LENGTH or not _NAMED.issuperset(text):
         raise WireError(
             f"{field} is no name: use up to {_SOURCE_LENGTH} letters, digits, dots, hyphens, underscores", param=field

@@ -143,8 +143,9 @@ def _take(connection: sqlite3.Connection, said: Feedback) -> Taken:
     if before is not None and not late:
         connection.execute("UPDATE feedback SET state = 'replaced' WHERE n = ?", (before[0],))
         row["at_ms"] = max(said.at_ms, before[1] + 1)  # of two within a millisecond the second one is the later one
-    settle = SETTLE_MS if said.about == "conversation" else 0
-    connection.execute(_INSERT, {**row, "state": "replaced" if late else "waiting", "look_ms": said.taken_ms + settle})
+    settled_ms = said.at_ms + SETTLE_MS if said.about == "conversation" else 0
+    look_ms = max(said.taken_ms, settled_ms)
+    connection.execute(_INSERT, {**row, "state": "replaced" if late else "waiting", "look_ms": look_ms})
     if before is not None:
         return Taken("outdated" if late else "corrected", known)
     return Taken("joined" if known else "waiting", known)

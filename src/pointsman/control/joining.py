@@ -1,0 +1,67 @@
+"""Feedback becomes judgements: each thing said is joined once to the answers that it is about.
+
+Strategy: what waits is looked at when it is due. Where its exchanges are in the journal, a judgement is written for each
+that was answered: of the deployment that served, under the arm of the decision, by the grader ``feedback:SOURCE:KIND``.
+One outcome of a conversation speaks for all of its answers until then, and counts once: a judgement has the weight 1/n.
+What finds no exchange is looked for again, each time after as long as it has waited already, and never given up: the
+journal is written behind the reply, and past calls may be imported later.
+
+Laws: a judgement and the mark that its feedback is joined are one transaction; a correction takes the place of the
+judgements that it corrects; feedback on a request that got no answer is joined and judges nobody.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from pointsman.core.feedback import Feedback
+from pointsman.core.record import ExchangeRecord, Judgement
+from pointsman.store.interfaces import Joined, Store
+
+PAGE: Final = 200
+UNKNOWN_MS: Final = 3_600_000
+"""After so long without an exchange feedback is listed as about one that is unknown."""
+
+_AGAIN_MS: Final = 1_000
+
+
+def join_due(store: Store, now_ms: int, *, pages: int | None = None, advance: Callable[[int], None] = lambda _: None) -> int:
+    """Join what is due, at most so many pages of it, and return how many were joined. Raises StoreError.
+
+    ``advance`` is told how many more were looked at.
+    """
+    joined, left = 0, -1 if pages is None else pages
+    while left:
+        due = store.feedback.due(now_ms, PAGE)
+        found = [(one, store.feedback.about(one)) for one in due]
+        later = [one for one, records in found if not records]
+        if later:
+            store.feedback.postpone(later, [now_ms + max(_AGAIN_MS, now_ms - one.taken_ms) for one in later])
+        joined += store.feedback.join([Joined(one, judgements(one, to), len(to)) for one, to in found if to])
+        advance(len(due))
+        left = left - 1 if len(due) == PAGE else 0
+    return joined
+
+
+def judgements(said: Feedback, records: Sequence[ExchangeRecord]) -> tuple[Judgement, ...]:
+    """Return what feedback says of the exchanges that it is about: one judgement for each that was answered."""
+    answered = [(record, record.served_by) for record in records]
+    served = [(record, attempt) for record, attempt in answered if attempt is not None]
+    return tuple(
+        [
+            Judgement(
+                exchange=record.id,
+                at_ms=said.at_ms,
+                feature=record.feature,
+                deployment=attempt.deployment,
+                arm=record.decision.arm if record.decision is not None else "observed",
+                score=said.score,
+                grader=said.grader,
+                usage=attempt.usage,
+                cost_nano=attempt.cost_nano,
+                vector=record.vector,
+                note="" if said.about != "conversation" else f"of a conversation of {len(served):,} answers",
+                weight=1 / len(served),
+            )
+            for record, attempt in served
+        ]
+    )

@@ -1,0 +1,119 @@
+"""Feedback becomes judgements, each once, whoever looks and whenever its exchange comes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from pointsman.control.joining import PAGE, join_due
+from pointsman.core.chat import Usage
+from pointsman.core.feedback import Feedback
+from pointsman.core.record import Attempt, ExchangeRecord, Judgement
+from pointsman.core.routing import Decision
+from pointsman.store.interfaces import Filter
+from pointsman.store.sqlite import SqliteStore, open_store
+
+NOW = 1_790_000_000_000
+USED = Usage(100, 10)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    store = open_store(tmp_path, vector_key=bytes(32))
+    yield store
+    store.close()
+
+
+def name(number: int) -> str:
+    return f"{number:024x}"
+
+
+def exchange(number: int, served: str = "z/small", **fields: Any) -> ExchangeRecord:
+    decision = Decision("z/small", (), ("z/big", "z/small"), (0.75, 0.25), "auto", "policy", "why")
+    attempts = (Attempt(served, "first", 1, usage=USED, cost_nano=7),)
+    base = ExchangeRecord(
+        name(number), NOW - 10_000 + number, "auto", "support", "ok", 200, decision, attempts, vector=b"v", conversation="c"
+    )
+    return replace(base, **fields)
+
+
+def said(id_: str = "f", number: int = 1, **fields: Any) -> Feedback:
+    return replace(Feedback(id_, "users", "thumb", "exchange", name(number), 1.0, NOW, NOW), **fields)
+
+
+def judged(store: SqliteStore) -> list[Judgement]:
+    return list(store.journal.judgements(Filter()))
+
+
+def test_it_judges_who_served_under_the_arm_of_the_decision(store: SqliteStore) -> None:
+    fallback = (Attempt("z/small", "first", 1, status=503), Attempt("z/big", "fallback", 2, usage=USED, cost_nano=90))
+    store.journal.append([exchange(1), exchange(2, attempts=fallback), exchange(3, decision=None)])
+    store.feedback.take([said("a", 1), said("b", 2, at_ms=NOW + 1), said("c", 3, at_ms=NOW + 2, score=0.0)])
+    assert join_due(store, NOW) == 3
+    assert judged(store) == [
+        Judgement(name(1), NOW, "support", "z/small", "policy", 1.0, "feedback:users:thumb", "", USED, 7, vector=b"v"),
+        Judgement(name(2), NOW + 1, "support", "z/big", "policy", 1.0, "feedback:users:thumb", "", USED, 90, vector=b"v"),
+        Judgement(name(3), NOW + 2, "support", "z/small", "observed", 0.0, "feedback:users:thumb", "", USED, 7, vector=b"v"),
+    ]
+    assert join_due(store, NOW + 10**9) == 0
+
+
+def test_a_conversations_outcome_is_shared_by_its_answers(store: SqliteStore) -> None:
+    store.journal.append([exchange(1), exchange(2, "z/big"), exchange(3, conversation="d"), exchange(4, outcome="error")])
+    store.feedback.take([said(about="conversation", subject="c", kind="event", event="purchase", value_nano=5)])
+    assert join_due(store, NOW) == 0  # its last exchange may still be on the way
+    store.journal.append([exchange(5)])
+    assert join_due(store, NOW + 5_000) == 1
+    assert [(one.exchange, one.deployment, one.weight, one.grader) for one in judged(store)] == [
+        (name(1), "z/small", 1 / 3, "feedback:users:event:purchase"),
+        (name(2), "z/big", 1 / 3, "feedback:users:event:purchase"),
+        (name(5), "z/small", 1 / 3, "feedback:users:event:purchase"),
+    ]
+    assert {one.note for one in judged(store)} == {"of a conversation of 3 answers"}
+
+
+def test_a_request_without_an_answer_judges_nobody_and_is_not_looked_for_again(store: SqliteStore) -> None:
+    store.journal.append([exchange(1, outcome="error", attempts=())])
+    store.feedback.take([said()])
+    assert join_due(store, NOW) == 1
+    assert judged(store) == []
+    assert [one.state for one in store.feedback.kept()] == ["joined"]
+
+
+def test_an_exchange_that_comes_late_is_found_after_at_most_twice_the_time(store: SqliteStore) -> None:
+    store.feedback.take([said()])
+    looks = 0
+    for second in range(7200):
+        if store.feedback.due(NOW + 1000 * second, 1):
+            looks += 1
+        if second == 3600:
+            store.journal.append([exchange(1)])
+        if join_due(store, NOW + 1000 * second):
+            break
+    assert second <= 7200
+    assert looks < 16
+    assert len(judged(store)) == 1
+
+
+@pytest.mark.parametrize("join_between", [False, True])
+def test_a_correction_leaves_one_judgement(store: SqliteStore, *, join_between: bool) -> None:
+    store.journal.append([exchange(1)])
+    store.feedback.take([said("a")])
+    if join_between:
+        join_due(store, NOW)
+    store.feedback.take([said("b", score=0.0)])
+    join_due(store, NOW)
+    assert [one.score for one in judged(store)] == [0.0]
+
+
+@pytest.mark.parametrize("count", [PAGE - 1, PAGE, PAGE + 1, 2 * PAGE])
+def test_any_number_is_joined_and_no_more_at_once_than_allowed(store: SqliteStore, count: int) -> None:
+    store.journal.append([exchange(number) for number in range(count)])
+    store.feedback.take([said(f"{number}", number) for number in range(count)])
+    seen: list[int] = []
+    assert join_due(store, NOW, pages=1, advance=seen.append) == min(count, PAGE)
+    assert seen == [min(count, PAGE)]
+    assert join_due(store, NOW) == count - min(count, PAGE)
+    assert len(judged(store)) == count
