@@ -30,6 +30,8 @@ COMMANDS: Final = {
     "import": Entry("pointsman.cli.import_", "Read past calls from other programs' logs."),
     "trial": Entry("pointsman.cli.trial", "Try cheaper models on a share of live requests."),
     "accept": Entry("pointsman.cli.accept", "Let what passed its trial serve a feature."),
+    "replay": Entry("pointsman.cli.replay", "Ask what would have happened if: prices, vendors, goals."),
+    "drill": Entry("pointsman.cli.drill", "See what the loss of a vendor would mean."),
     "rollback": Entry("pointsman.cli.rollback", "Send a feature back to its reference, at once."),
     "learn": Entry("pointsman.cli.learn", "Learn from outcome tables which model to choose."),
     "onboard": Entry("pointsman.cli.onboard", "Choose the prompts that tell most of a new model."),

@@ -198,7 +198,7 @@ class Route(Struct, frozen=True):
     ask_twice: Compared | None = None
 
 
-class Needs(Struct, frozen=True):
+class Needs(Struct, frozen=True, omit_defaults=True):
     """What a deployment must be able to do to serve a request at all.
 
     ``unspeakable`` maps a dialect to the reason why the request would be answered wrongly in it; ``held_by`` names the one
@@ -269,7 +269,8 @@ class Decision(Struct, frozen=True):
     ``pinned`` or ``observed`` (the client chose); all through a conversation it is what was drawn at its start.
     ``excluded`` maps a deployment that could not serve the request to the reason. ``why`` is one short sentence for people.
     ``pace`` is what the worth of a right answer was multiplied by to keep a budget; ``tags`` are the context's. ``course``
-    is the id of the exchange that began the conversation for which chance has spoken (empty: it speaks here).
+    is the id of the exchange that began the conversation for which chance has spoken (empty: it speaks here). ``needs`` are
+    those of the request, so that it can be decided again (None: there was nothing to decide).
     """
 
     chosen: str
@@ -285,6 +286,7 @@ class Decision(Struct, frozen=True):
     pace: float = 1.0
     tags: tuple[str, ...] = ()
     course: str = ""
+    needs: Needs | None = None
 
     def predicted(self, deployment: str) -> Prediction | None:
         """Return the prediction for a deployment, None where there is none."""

@@ -163,6 +163,28 @@ def decide(snapshot: Snapshot, target: Target, policy: Policy | None, context: C
     return _drawn(snapshot, plan, quick, predictions, context, state, u)
 
 
+class Standing(Struct, frozen=True):
+    """Who may be chosen for requests with certain needs, whatever is predicted of them.
+
+    ``home`` is who stands for the reference (None: nobody can), ``acting`` the models that may be chosen, ``places`` where
+    the requests for each of these go, ``excluded`` who cannot serve, and why.
+    """
+
+    reference: str
+    home: str | None
+    acting: tuple[str, ...]
+    eligible: tuple[str, ...]
+    excluded: dict[str, str]
+    places: dict[str, dict[str, float]]
+
+
+def standing(snapshot: Snapshot, plan: Plan, reference: str, needs: Needs, state: State) -> Standing:
+    """Return who may be chosen: the part of ``decide`` that depends on a request's needs alone, and not on the request."""
+    field = _Field.of(snapshot, plan, reference, needs, state)
+    able = tuple([one.name for one in field.eligible])
+    return Standing(reference, field.home, field.acting, able, field.excluded, field.places)
+
+
 @dataclass(frozen=True)
 class _Field:
     """Who runs: the reference, deployments of the same model, those accepted, and who shares their requests.
@@ -275,6 +297,7 @@ def _drawn(
         pace=state.pace,
         tags=context.tags,
         course=course.began if course and step else "",
+        needs=context.needs,
     )
 
 

@@ -221,6 +221,12 @@ class Snapshots(Protocol):
     def history(self, limit: int = 50) -> list[Published]:
         """Newest first."""
 
+    def numbered(self, number: int) -> Published | None:
+        """The snapshot with a number, None where there is none."""
+
+    def in_force(self, at_ms: int) -> Published | None:
+        """The snapshot that was current at a time, None before the first."""
+
 
 class Counters(Protocol):
     """Named integer counters, shared between processes (money in nano-dollars, counts)."""

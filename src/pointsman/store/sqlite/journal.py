@@ -157,3 +157,8 @@ def _where(wanted: Filter, conditions: dict[str, str]) -> tuple[str, list[Any]]:
     if not named.keys() <= conditions.keys():
         raise ValueError(f"a filter by {', '.join(sorted(named.keys() - conditions.keys()))} does not apply here")
     return " AND ".join(["TRUE", *(conditions[name] for name in named)]), list(named.values())
+
+
+def of_exchanges(wanted: Filter) -> tuple[str, list[Any]]:
+    """Return the SQL condition for wanted exchanges and its values. Raises ValueError for a field that does not apply."""
+    return _where(wanted, _OF_EXCHANGES)

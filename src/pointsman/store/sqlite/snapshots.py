@@ -41,7 +41,17 @@ class SqliteSnapshots:
 
     def history(self, limit: int = 50) -> list[Published]:
         """Return the newest snapshots first."""
-        rows = self._connections.read(
-            "SELECT number, hash, at_ms, made_by, data FROM snapshots ORDER BY number DESC LIMIT ?", (limit,)
-        )
+        return self._newest("TRUE", limit=limit)
+
+    def numbered(self, number: int) -> Published | None:
+        """Return the snapshot with a number, None where there is none."""
+        return next(iter(self._newest("number = ?", number, limit=1)), None)
+
+    def in_force(self, at_ms: int) -> Published | None:
+        """Return the snapshot that was current at a time, None before the first."""
+        return next(iter(self._newest("at_ms <= ?", at_ms, limit=1)), None)
+
+    def _newest(self, condition: str, *values: int, limit: int) -> list[Published]:
+        named = "SELECT number, hash, at_ms, made_by, data FROM snapshots"
+        rows = self._connections.read(f"{named} WHERE {condition} ORDER BY number DESC LIMIT ?", (*values, limit))
         return [Published(*row) for row in rows]
