@@ -30,8 +30,8 @@ from pointsman.policy import model
 from pointsman.policy.estimate import largest
 from pointsman.policy.model import Policy
 from pointsman.serve.workspace import Workspace
-from pointsman.store.interfaces import Filter, Published
-from pointsman.store.past import Past, Pasts, Span
+from pointsman.store.interfaces import Filter, Pasts, Published
+from pointsman.store.past import GradeCount, Past, Span
 from pointsman.store.seal import installation_key
 from pointsman.store.sqlite import open_store
 
@@ -113,14 +113,19 @@ def _sample(pasts: Pasts, wanted: Filter) -> list[Past]:
 
 
 def _whose(pasts: Pasts, question: Question) -> Whose:
-    """Return whose grades count: of each feature, the grader named, or who graded most, and latest among those."""
+    """Return whose grades count: of each feature, the grader named, or the check or judge that graded most."""
     counts = [count for count in pasts.grade_counts(question.wanted) if question.grader in ("", count.grader)]
-    most = {count.feature: count for count in sorted(counts, key=lambda count: (count.exchanges, count.last_ms))}
+    most = {count.feature: count for count in sorted(counts, key=_standing)}
     return Whose(
         {feature: count.grader for feature, count in most.items()},
         {feature: largest(count.exchanges) for feature, count in most.items()},
         {feature: largest(count) for feature, count in pasts.requests(question.wanted).items()},
     )
+
+
+def _standing(count: GradeCount) -> tuple[bool, int, int]:
+    """Return what graders are compared by: checks and judges look at what chance drew, people and users at what they like."""
+    return not count.grader.startswith(("person:", "feedback:")), count.exchanges, count.last_ms
 
 
 def _policies(snapshot: Snapshot) -> Callable[[str], Policy | None]:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from pointsman.core.feedback import Feedback, FeedbackKind, Taken, grader_of
 from pointsman.core.record import ExchangeRecord, Judgement
+from pointsman.store.past import Grade, GradeCount, Past, Span
 
 Grouping = Literal["feature", "deployment", "mode", "arm"]
 GROUPINGS: Final[tuple[Grouping, ...]] = ("feature", "deployment", "mode", "arm")
@@ -202,6 +203,25 @@ class FeedbackInbox(Protocol):
         """Return sums by signal, in the order of their names; what came before and still waits counts as unknown."""
 
 
+class Pasts(Protocol):
+    """Exchanges and their grades, a stretch at a time."""
+
+    def spans(self, wanted: Filter, size: int) -> list[Span]:
+        """Return stretches of at most ``size`` arrivals that hold all exchanges wanted of those there now, each once."""
+
+    def exchanges(self, wanted: Filter, span: Span) -> list[Past]:
+        """Return the wanted exchanges of a stretch, in order of arrival."""
+
+    def grades(self, wanted: Filter, span: Span) -> list[Grade]:
+        """Return all grades with a score of the wanted exchanges of a stretch."""
+
+    def grade_counts(self, wanted: Filter) -> list[GradeCount]:
+        """Return who graded how many of the wanted exchanges, in the order of features and graders."""
+
+    def requests(self, wanted: Filter) -> dict[str, int]:
+        """Return the number of wanted exchanges of each feature."""
+
+
 class Snapshots(Protocol):
     """Published snapshots and which of them is current."""
 
@@ -248,6 +268,10 @@ class Store(Protocol):
     @property
     def feedback(self) -> FeedbackInbox:
         """What was said of exchanges from outside."""
+
+    @property
+    def past(self) -> Pasts:
+        """Exchanges in bulk, to be decided again."""
 
     @property
     def snapshots(self) -> Snapshots:

@@ -3,13 +3,10 @@
 Laws: those of ``interfaces``; a stretch holds what was there when it was cut, and reading one holds nothing of another.
 """
 
-from typing import Protocol
-
 from msgspec import Struct
 
 from pointsman.core.chat import Usage
 from pointsman.core.routing import Needs
-from pointsman.store.interfaces import Filter
 
 
 class Span(Struct, frozen=True):
@@ -77,22 +74,3 @@ class GradeCount(Struct, frozen=True):
     grader: str
     exchanges: int
     last_ms: int
-
-
-class Pasts(Protocol):
-    """Exchanges and their grades, a stretch at a time."""
-
-    def spans(self, wanted: Filter, size: int) -> list[Span]:
-        """Return stretches of at most ``size`` arrivals that hold all exchanges wanted of those there now, each once."""
-
-    def exchanges(self, wanted: Filter, span: Span) -> list[Past]:
-        """Return the wanted exchanges of a stretch, in order of arrival."""
-
-    def grades(self, wanted: Filter, span: Span) -> list[Grade]:
-        """Return all grades with a score of the wanted exchanges of a stretch."""
-
-    def grade_counts(self, wanted: Filter) -> list[GradeCount]:
-        """Return who graded how many of the wanted exchanges, in the order of features and graders."""
-
-    def requests(self, wanted: Filter) -> dict[str, int]:
-        """Return the number of wanted exchanges of each feature."""

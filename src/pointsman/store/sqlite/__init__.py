@@ -7,6 +7,7 @@ exchanges    exchange records as rows
 judgements   graded answers as rows
 feedback     what was said of answers, until it is joined to them
 journal      the interface over exchanges and judgements
+past         exchanges in bulk, to be decided again
 snapshots    published snapshots
 counters     shared integers
 
@@ -30,6 +31,7 @@ from pointsman.store.sqlite.connections import Connections
 from pointsman.store.sqlite.counters import SqliteCounters
 from pointsman.store.sqlite.feedback import SqliteFeedback
 from pointsman.store.sqlite.journal import SqliteJournal
+from pointsman.store.sqlite.past import SqlitePasts
 from pointsman.store.sqlite.snapshots import SqliteSnapshots
 
 FILE: Final = "pointsman.sqlite3"
@@ -42,6 +44,7 @@ class SqliteStore:
         self._connections = connections
         self.journal = SqliteJournal(connections, seal)
         self.feedback = SqliteFeedback(connections, seal)
+        self.past = SqlitePasts(connections, seal)
         self.snapshots = SqliteSnapshots(connections)
         self.counters = SqliteCounters(connections)
 
