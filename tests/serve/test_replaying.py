@@ -18,7 +18,8 @@ from pointsman.policy.estimate import CannotTell, Estimate
 from pointsman.serve import replaying
 from pointsman.serve.replaying import replay, replay_table
 from pointsman.serve.workspace import Workspace
-from pointsman.store.sqlite import FILE
+from pointsman.store.seal import KEY_FILE
+from pointsman.store.sqlite import FILE, schema
 
 REFERENCE = "zoo/sim-eagle-xl"
 
@@ -160,16 +161,26 @@ def test_a_period_is_a_period(served: Workspace) -> None:
     assert replay(served, Question(feature="none")).total.requests == 0
 
 
-def test_a_journal_of_an_older_version_is_read(tmp_path: Path) -> None:
-    workspace = recorded(tmp_path, a_small_world(), 60)
-    workspace.close()
-    with sqlite3.connect(tmp_path / FILE) as connection:  # as before conversations had courses
-        connection.execute("ALTER TABLE exchanges DROP COLUMN course")
-        connection.execute("PRAGMA user_version = 1")
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_journal_of_an_older_version_is_read(tmp_path: Path, version: int) -> None:
+    recorded(tmp_path / "new", a_small_world(), 60).close()
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / KEY_FILE).write_bytes((tmp_path / "new" / KEY_FILE).read_bytes())
+    connection = sqlite3.connect(tmp_path / "old" / FILE)
+    for script in schema._scripts()[:version]:
+        connection.executescript(script)
+    connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {version}")
+    connection.execute("ATTACH ? AS new", (str(tmp_path / "new" / FILE),))
+    for name in ("exchanges", "bodies", "judgements", "snapshots"):
+        columns = ", ".join(row[1] for row in connection.execute(f"PRAGMA main.table_info({name})"))
+        connection.execute(f"INSERT INTO main.{name} ({columns}) SELECT {columns} FROM new.{name}")  # noqa: S608
+    connection.commit()
     connection.close()
-    workspace = Workspace(None, tmp_path)
-    assert replay(workspace, Question()).total.requests == 60
-    workspace.close()
+    old, new = Workspace(None, tmp_path / "old"), Workspace(None, tmp_path / "new")
+    assert replay(old, Question()) == replay(new, Question())
+    old.close()
+    new.close()
 
 
 def test_a_journal_of_a_newer_version_is_refused(tmp_path: Path) -> None:

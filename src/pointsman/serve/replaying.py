@@ -124,7 +124,7 @@ def _whose(pasts: Pasts, question: Question) -> Whose:
 
 
 def _standing(count: GradeCount) -> tuple[bool, int, int]:
-    """Return what graders are compared by: checks and judges look at what chance drew, people and users at what they like."""
+    """Return what graders are compared by: checks and judges see what chance drew, people and users what they like."""
     return not count.grader.startswith(("person:", "feedback:")), count.exchanges, count.last_ms
 
 
