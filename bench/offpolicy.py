@@ -113,7 +113,7 @@ def _softmax(logs: Floats) -> Floats:
 
 
 def _best(liking: Floats) -> Floats:
-    return np.eye(liking.shape[1])[liking.argmax(axis=1)]
+    return np.asarray(np.eye(liking.shape[1])[liking.argmax(axis=1)])
 
 
 def rows(log: Log) -> Graded:
@@ -201,7 +201,8 @@ def measured(logs: int, way: Way) -> dict[str, Seen]:
 def document(logs: int) -> str:
     """Return the tables, in Markdown."""
     lines = [
-        f"{logs:,} logs, seeds 0 to {(logs - 1) // len(KINDS)} of each kind; 95 % intervals, their median width against an ideal one:",
+        f"{logs:,} logs, seeds 0 to {(logs - 1) // len(KINDS)} of each kind; intervals at 95 %, their median width",
+        "against an ideal one:",
         "",
         "| logs | supported, answered | not supported, refused | coverage | width |",
         "|---|---|---|---|---|",

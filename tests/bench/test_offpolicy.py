@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import offpolicy
-from pointsman.policy.estimate import Estimate, estimate, sums
+from pointsman.policy.estimate import Estimate, Way, estimate, sums
 
 
 @pytest.mark.parametrize("kind", offpolicy.KINDS)
@@ -17,7 +17,7 @@ def test_a_log_is_a_log(kind: str) -> None:
 
 
 @pytest.mark.parametrize("way", offpolicy.WAYS)
-def test_the_true_error_is_the_spread_of_estimates(way: offpolicy.Way) -> None:
+def test_the_true_error_is_the_spread_of_estimates(way: Way) -> None:
     log = offpolicy.a_log("near", 4)
     known, rng, found = offpolicy.truth(log, way), np.random.default_rng(0), []
     for _ in range(300):

@@ -34,7 +34,15 @@ def test_an_exchange_comes_back_as_far_as_it_takes_to_decide_it_again(store: Sto
             cost_nano=1_250_001,
             calls=(Paid("a/b"), Paid("openai/big-1", USAGE, 1_250_001)),
             decision=Drawn(
-                decided.chosen, decided.eligible, decided.probabilities, "auto", "policy", ("task:x",), "c0", NEEDS
+                decided.chosen,
+                decided.eligible,
+                decided.probabilities,
+                "auto",
+                "policy",
+                ("task:x",),
+                decided.snapshot,
+                "c0",
+                NEEDS,
             ),
             vector=b"\x02abc",
         )

@@ -182,7 +182,7 @@ def _parts(job: _Job, pasts: Pasts, spans: list[Span], processes: int) -> Iterat
             for future in as_completed(running):
                 yield running[future], future.result()
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
 
 
 def _apart(job: _Job, span: Span) -> Tally:

@@ -34,6 +34,7 @@ class Drawn(Struct, frozen=True, gc=False):
     mode: str
     arm: str
     tags: tuple[str, ...] = ()
+    snapshot: str = ""
     course: str = ""
     needs: Needs | None = None
 

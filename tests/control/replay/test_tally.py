@@ -140,7 +140,8 @@ def test_calls_from_elsewhere_can_be_decided_as_if_they_had_asked_a_route() -> N
     imported = past(1, "a/big", decision=None, route="")
     assert of(Question(), imported).moved == 0
     found = of(Question(route="auto"), imported)
-    assert (found.moved, found.kinds[ASSUMED]) == (pytest.approx(0.75), 1)
+    assert found.moved == pytest.approx(0.75)
+    assert found.kinds[ASSUMED] == 1
 
 
 def test_what_failed_stays_as_it_was() -> None:
@@ -211,6 +212,25 @@ def test_a_trial_grades_several_answers_to_one_request_and_needs_no_weights() ->
     assert found.now.worth == pytest.approx(400)
     assert isinstance(found.change, Estimate)
     assert found.change.mean == pytest.approx(-0.375)
+
+
+def test_a_trial_tells_what_served_answers_alone_cannot() -> None:
+    then = Drawn("a/big", ("a/big",), (1.0,), "observe", "reference", snapshot="s1", needs=Needs(9))
+    rows = [past(number, "a/big", decision=then) for number in range(1000)]
+    served = tuple(grade(row, 1.0, arm="control") for row in rows[400:])
+    tried = tuple(
+        grade(row, score, name, arm, trial="f-1")
+        for row in rows[:400]
+        for name, arm, score in (("a/big", "reference", 1.0), ("a/small", "candidate", 0.5))
+    )
+    before, after = (of(Question(), *rows, grades=given).quality for given in (served, (*served, *tried)))
+    assert before is not None
+    assert after is not None
+    assert isinstance(before.now, CannotTell)
+    assert isinstance(after.now, Estimate)
+    assert after.now.n == 400
+    assert after.now.mean == pytest.approx(0.25 + 0.75 * 0.5)
+    assert after.remedy == ""
 
 
 def test_grades_by_others_do_not_mix() -> None:

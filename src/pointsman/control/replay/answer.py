@@ -13,12 +13,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pointsman.control.replay.tally import Tally
-from pointsman.policy.estimate import FEWEST, CannotTell, Estimate, Sums, estimate
+from pointsman.policy.estimate import FEWEST, OUTSIDE, CannotTell, Estimate, Sums, estimate
 from pointsman.policy.outcomes import Floats
 
 EXPLORED: Final = 0.05
 """The share of requests by which exploration is spoken of."""
 
+_ENOUGH: Final = 30  # graded exchanges, before how they were drawn is judged by what they leave outside
 _DIFFERENCE: Final = (-1.0, 1.0)
 
 
@@ -169,30 +170,43 @@ def _moves(after: Mapping[tuple[str, ...], Floats]) -> tuple[Move, ...]:
 
 def _with_estimates(answer: Answer, found: Tally, grader: str) -> Answer:
     name, same = answer.feature, not answer.moved and not answer.unserved
-    then = estimate(found.took.get(name, Sums()), span=None, fewest=2)
+    then = estimate(found.took.get((name, ""), Sums()), span=None, fewest=2)
     return replace(
         answer,
         quality=_quality(found, name, grader, same=same),
         seconds_then=then,
-        seconds=then if same else estimate(found.latency.get(name, Sums()), span=None),
+        seconds=then if same else estimate(_told(found.latency, name), span=None),
     )
 
 
 def _quality(found: Tally, feature: str, grader: str, *, same: bool) -> Quality:
     """Return what grades say. Where every request stays where it was (``same``), there is nothing to estimate."""
-    graded, then = found.quality.get(feature, Sums()), estimate(found.today.get(feature, Sums()), fewest=2)
+    graded, then = _told(found.quality, feature), estimate(found.today.get((feature, ""), Sums()), fewest=2)
     if same and isinstance(then, Estimate):
         return Quality(grader, then, then, Estimate(0.0, 0.0, 0.0, then.n, then.worth))
     now = estimate(graded)
-    untried = {name: float(v[0]) / graded.n for (of, name), v in found.untried.items() if of == feature and graded.n}
+    whole = sum((part for (of, _), part in found.quality.items() if of == feature), Sums()).n
+    untried = {name: float(v[0]) / whole for (of, name), v in found.untried.items() if of == feature and whole}
     return Quality(
         grader=grader,
         then=then,
         now=now,
-        change=estimate(found.change.get(feature, Sums()), span=_DIFFERENCE),
+        change=estimate(_told(found.change, feature), span=_DIFFERENCE),
         untried=untried,
         remedy=remedy(feature, now, untried) if isinstance(now, CannotTell) else "",
     )
+
+
+def _told(parts: Mapping[tuple[str, str], Sums], feature: str) -> Sums:
+    """Return the sums that say something of a feature: of all that was graded, or where that leaves too much outside, of
+    what was drawn in ways that leave little.
+
+    What is left out is chosen by how answers were drawn, never by which: so nothing is chosen by what was asked.
+    """
+    mine = [part for (of, _), part in parts.items() if of == feature]
+    whole = sum(mine, Sums())
+    some = sum((part for part in mine if part.n >= _ENOUGH and part.outside <= OUTSIDE * part.n), Sums())
+    return some if whole.outside > OUTSIDE * whole.n and some.worth >= FEWEST else whole
 
 
 def remedy(feature: str, said: CannotTell, untried: Mapping[str, float]) -> str:
@@ -208,11 +222,11 @@ def remedy(feature: str, said: CannotTell, untried: Mapping[str, float]) -> str:
     if said.why == "never tried":
         names = sorted(untried, key=lambda name: -untried[name])
         share = min(sum(untried.values()), 1.0)
-        needed = FEWEST * (share * len(names) / EXPLORED + (1 - share) / (1 - EXPLORED))
+        explored = FEWEST * (share * len(names) / EXPLORED + (1 - share) / (1 - EXPLORED))
         return (
-            f"{', '.join(names)} would take {_percent(share)} of it and was never tried there: "
+            f"{_percent(share)} of it would go to {', '.join(names)}, not tried there: "
             f"`pointsman trial {feature} --candidates {','.join(names)}` needs {fewest} graded requests, exploring at "
-            f"{_percent(EXPLORED)} about {_rounded(needed)}"
+            f"{_percent(EXPLORED)} about {_rounded(explored)}"
         )
     more = FEWEST / said.worth - 1 if said.worth else math.inf
     if not math.isfinite(more):

@@ -24,18 +24,27 @@ _SERVED: Final = ("policy", "control", "explore")
 _MS: Final = 1e-3
 
 
+Parts = dict[str, Sums]
+"""Sums by how answers were drawn: in a ``TRIAL``, or by the snapshot of that time."""
+
+TRIAL: Final = "trial"
+
+
 class Judged(Struct, frozen=True):
     """Sums of grades under other choices, of what they change, and of the grades as they are; ``untried`` by deployment."""
 
-    quality: Sums
-    change: Sums
+    quality: Parts
+    change: Parts
     today: Sums
     untried: dict[str, float]
 
 
 class _Row(Struct, frozen=True):
-    """One graded exchange: the fields of ``Graded``, and the grade of what was answered (None: not graded)."""
+    """One graded exchange: how its answers were ``drawn``, the fields of ``Graded``, and the grade of what was answered
+    (None: not graded).
+    """
 
+    drawn: str
     grade: float
     predicted: float
     weight: float
@@ -112,7 +121,7 @@ def judged(
     less = np.array([row.today for row in compared], dtype=np.float64)
     nothing, ones = np.zeros(len(compared)), np.ones(len(compared))
     as_is = Graded(less, nothing, ones, ones, ones, nothing, nothing)
-    return Judged(sums(_arrays(found)), sums(_arrays(compared), less=less), sums(as_is), untried)
+    return Judged(_parts(found), _parts(compared, change=True), sums(as_is), untried)
 
 
 def _of_trial(
@@ -128,7 +137,7 @@ def _of_trial(
     base = sum(chance * expects[name] for name, chance in known.items())
     grade = sum(chance * score[name] for name, chance in known.items()) / covered if covered else 0.0
     row = _Row(
-        grade, base / covered if covered else 0.0, covered, covered, covered**2, base, max(1.0 - covered, 0.0),
+        TRIAL, grade, base / covered if covered else 0.0, covered, covered, covered**2, base, max(1.0 - covered, 0.0),
         score.get(past.deployment),
     )  # fmt: skip
     return row, {name: chance for name, chance in way.chance.items() if name not in score}
@@ -145,22 +154,37 @@ def _of_served(
         return None, {}
     chosen = past.deployment if past.decision is None else past.decision.chosen
     base = sum(chance * expects[name] for name, chance in draw.able.items())
-    row = _Row(grade, expects.get(chosen, 0.0), draw.weight, draw.expected, draw.square, base, draw.outside, grade)
+    drawn = past.decision.snapshot if past.decision is not None else ""
+    row = _Row(drawn, grade, expects.get(chosen, 0.0), draw.weight, draw.expected, draw.square, base, draw.outside, grade)
     return row, draw.untried
 
 
-def timed(rows: Sequence[Past], again: Redecided, largest: float) -> tuple[Sums, Sums]:
+def _parts(rows: Sequence[_Row], *, change: bool = False) -> Parts:
+    """Return sums of rows by how they were drawn; ``change``: less the grade of what was answered."""
+    parts: dict[str, list[_Row]] = {}
+    for row in rows:
+        parts.setdefault(row.drawn, []).append(row)
+    less = {drawn: np.array([row.today or 0.0 for row in part]) if change else None for drawn, part in parts.items()}
+    return {drawn: sums(_arrays(part), less=less[drawn]) for drawn, part in parts.items()}
+
+
+def timed(rows: Sequence[Past], again: Redecided, largest: float) -> tuple[Parts, Sums]:
     """Return the times of answers say, in seconds: of exchanges decided again, and of them as they are."""
     draws = _Draws(again, largest, {})
-    found = []
+    found: dict[str, list[tuple[float, ...]]] = {}
     for place, past in zip(again.way.tolist(), rows, strict=True):
-        if past.outcome == "ok" and past.latency_ms > 0 and (past.decision is None or not past.decision.course):
-            draw = draws.of(place, past)
-            found.append((past.latency_ms * _MS, draw.weight, draw.expected, draw.square, draw.outside))
-    took, weight, expected, square, outside = np.array(found, dtype=np.float64).reshape(-1, 5).T
-    nothing, ones = np.zeros(len(found)), np.ones(len(found))
-    then = Graded(took, nothing, ones, ones, ones, nothing, nothing)
-    return sums(Graded(took, nothing, weight, expected, square, nothing, outside), "self-normalised"), sums(then)
+        then = past.decision
+        if past.outcome == "ok" and past.latency_ms > 0 and (then is None or not then.course):
+            draw, drawn = draws.of(place, past), "" if then is None else then.snapshot
+            took = past.latency_ms * _MS
+            found.setdefault(drawn, []).append((took, draw.weight, draw.expected, draw.square, draw.outside))
+    parts, whole = {}, Sums()
+    for drawn, values in found.items():
+        took, weight, expected, square, outside = np.array(values, dtype=np.float64).T
+        nothing, ones = np.zeros(len(values)), np.ones(len(values))
+        parts[drawn] = sums(Graded(took, nothing, weight, expected, square, nothing, outside), "self-normalised")
+        whole += sums(Graded(took, nothing, ones, ones, ones, nothing, nothing))
+    return parts, whole
 
 
 def _arrays(rows: Sequence[_Row]) -> Graded:

@@ -42,7 +42,7 @@ def past(snapshot: Snapshot, route: str, outcomes: Outcomes) -> Iterator[tuple[P
         if outcomes.task[row] >= 0:
             told = (*told, f"task:{outcomes.tasks[outcomes.task[row]]}")
         calls = _calls(snapshot, outcomes, row, reference, size)
-        drawn = Drawn(reference, (reference,), (1.0,), "", "reference", told, "", Needs(size))
+        drawn = Drawn(reference, (reference,), (1.0,), "", "reference", told, needs=Needs(size))
         own = next((call.cost_nano for call in calls if call.deployment == reference), None)
         vector = outcomes.vectors[row].tobytes()
         grades = [

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pointsman.control.replay.graded import Judged, judged, timed
+from pointsman.control.replay.graded import Judged, Parts, judged, timed
 from pointsman.control.replay.question import World
 from pointsman.core.chat import Usage
 from pointsman.core.routing import Needs
@@ -38,6 +38,7 @@ BLIND: Final = "without a vector"
 TWICE: Final = "may be asked twice"
 _TOOLS, _SCHEMA, _MEDIA = 6, 7, 8  # of a vector: see policy/features
 _Table = dict[tuple[str, ...], NDArray[np.float64]]
+_Sums = dict[tuple[str, str], Sums]
 
 
 @dataclass
@@ -57,11 +58,11 @@ class Tally:
     unserved: _Table = field(default_factory=dict)
     kinds: _Table = field(default_factory=dict)
     untried: _Table = field(default_factory=dict)
-    quality: dict[str, Sums] = field(default_factory=dict)
-    change: dict[str, Sums] = field(default_factory=dict)
-    today: dict[str, Sums] = field(default_factory=dict)
-    latency: dict[str, Sums] = field(default_factory=dict)
-    took: dict[str, Sums] = field(default_factory=dict)
+    quality: _Sums = field(default_factory=dict)
+    change: _Sums = field(default_factory=dict)
+    today: _Sums = field(default_factory=dict)
+    latency: _Sums = field(default_factory=dict)
+    took: _Sums = field(default_factory=dict)
 
     def merge(self, other: "Tally") -> None:
         """Add another tally's sums."""
@@ -69,8 +70,8 @@ class Tally:
             for key, values in getattr(other, name).items():
                 add(getattr(self, name), key, *values)
         for name in ("quality", "change", "today", "latency", "took"):
-            for feature, more in getattr(other, name).items():
-                _add(getattr(self, name), feature, more)
+            for key, more in getattr(other, name).items():
+                _add(getattr(self, name), key, more)
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,8 @@ def tally(
         grader, most = whose.graders.get(feature, ""), whose.graded.get(feature, 0.0)
         _keep(found, feature, judged(rows, again, by_exchange, grader, most))
         then, now = timed(rows, again, whose.answered.get(feature, 0.0))
-        _add(found.latency, feature, then)
-        _add(found.took, feature, now)
+        _add_parts(found.latency, feature, then)
+        _add(found.took, (feature, ""), now)
     return found
 
 
@@ -279,12 +280,17 @@ def _reason(way: Way, lost: frozenset[str]) -> str:
 
 
 def _keep(found: Tally, feature: str, said: Judged) -> None:
-    _add(found.quality, feature, said.quality)
-    _add(found.change, feature, said.change)
-    _add(found.today, feature, said.today)
+    _add_parts(found.quality, feature, said.quality)
+    _add_parts(found.change, feature, said.change)
+    _add(found.today, (feature, ""), said.today)
     for name, chance in said.untried.items():
         add(found.untried, (feature, name), chance)
 
 
-def _add(table: dict[str, Sums], feature: str, more: Sums) -> None:
-    table[feature] = table.get(feature, Sums()) + more
+def _add_parts(table: _Sums, feature: str, parts: Parts) -> None:
+    for drawn, more in parts.items():
+        _add(table, (feature, drawn), more)
+
+
+def _add(table: _Sums, key: tuple[str, str], more: Sums) -> None:
+    table[key] = table.get(key, Sums()) + more
