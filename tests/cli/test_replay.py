@@ -85,6 +85,7 @@ def test_a_drill_says_who_takes_over_and_for_how_much(served: Path) -> None:
     assert lines[0] == "Without sim-stork-m"
     assert "were answered by" in " ".join(lines)
     assert any("zoo/sim-" in line and "~$" in line for line in lines)
+    assert "At 2 times its prices everything would cost ~$" in " ".join(lines)
 
 
 def test_the_loss_of_everything_is_said_in_full(served: Path) -> None:

@@ -1,6 +1,8 @@
 """A drill reads a replay without the vendor: what depended on it, who takes over, and what nobody serves."""
 
-from pointsman.control.drill import Exposure, Taker, drill, vendors
+from msgspec.structs import replace
+
+from pointsman.control.drill import Dearer, Exposure, Taker, drill, vendors
 from pointsman.control.replay.answer import Answer, Move, Replay, Unserved, Who
 from pointsman.core.routing import Deployment, Provider
 from pointsman.core.snapshot import Snapshot
@@ -34,6 +36,14 @@ def test_only_what_depended_on_the_vendor_is_told() -> None:
 def test_a_vendor_that_answered_nothing_exposes_nothing() -> None:
     found = drill("u", ("u/big",), Replay(1, "x", WHOLE, (CODING, SUPPORT)))
     assert (found.requests, found.exposures, found.lost) == (0, (), 0)
+
+
+def test_what_a_dearer_vendor_costs_is_of_all_exchanges() -> None:
+    dear = an_answer("", (Who("v/big", 10, 100, 9.0, 180, 0), Who("w/big", 12, 130, 13.0, 140, 10)), ())
+    dear = replace(dear, exact_nano=310, expected_nano=10, moved=1.0)
+    found = drill("v", ("v/big",), Replay(1, "x", WHOLE, (SUPPORT,)), Replay(1, "x", dear, ()))
+    assert found.dearer == Dearer(2, 230, 320, 1.0)
+    assert drill("v", ("v/big",), Replay(1, "x", WHOLE, (SUPPORT,))).dearer is None
 
 
 def test_vendors_are_providers_that_have_something_to_lose() -> None:

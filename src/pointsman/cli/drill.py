@@ -2,16 +2,18 @@
 
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 
 import click
 import msgspec
+from msgspec.structs import replace
 from rich.console import Console
 
 from pointsman.cli.answers import cost, interval, refusal
 from pointsman.cli.figures import money, paper, percent, read_moment
 from pointsman.cli.fit import Row, fitted
 from pointsman.cli.replay import answered
-from pointsman.control.drill import Drill, Exposure, drill, vendors
+from pointsman.control.drill import TIMES, Drill, Exposure, drill, vendors
 from pointsman.control.replay.question import Question, named
 from pointsman.serve.workspace import Workspace, workspace_option
 
@@ -41,7 +43,10 @@ def command(
     found = []
     for name in wanted:
         gone = named(snapshot, name)
-        found.append(drill(name, gone, answered(workspace, Question(since_ms=since, until_ms=until, without=(name,)))))
+        asked = Question(since_ms=since, until_ms=until)
+        prices = {one: Decimal(TIMES) for one in gone if snapshot.deployments[one].price is not None}
+        without = answered(workspace, replace(asked, without=(name,)))
+        found.append(drill(name, gone, without, answered(workspace, replace(asked, prices=prices)) if prices else None))
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
         return
@@ -66,6 +71,11 @@ def show(console: Console, found: Drill) -> None:
     for each in found.exposures:
         for line in _remarks(each):
             console.print(line)
+    if found.dearer is not None:
+        console.print(
+            f"At {found.dearer.times} times its prices everything would cost ~{money(found.dearer.nano)} instead of "
+            f"{money(found.dearer.nano_then)}, and {found.dearer.moved:,.0f} requests would go elsewhere."
+        )
     console.print(
         "~ is expected: other models' tokens were never counted on these requests. Try the plan before it is needed: "
         "`pointsman trial FEATURE --candidates NAME`.\n"

@@ -8,11 +8,15 @@ Laws: a fallback that was never graded on a feature's requests is named as such;
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 from msgspec import Struct
 
 from pointsman.control.replay.answer import Answer, Quality, Replay, Unserved
 from pointsman.core.snapshot import Snapshot
+
+TIMES: Final = 2
+"""How many times as dear a vendor is imagined."""
 
 
 class Taker(Struct, frozen=True):
@@ -50,8 +54,21 @@ class Exposure(Struct, frozen=True):
         return sum(taker.nano for taker in self.takers)
 
 
+class Dearer(Struct, frozen=True):
+    """The same period at a multiple of the vendor's prices: money of all exchanges, and requests that go elsewhere."""
+
+    times: int
+    nano_then: int
+    nano: int
+    moved: float
+
+
 class Drill(Struct, frozen=True):
-    """The loss of one ``vendor``: exposures by feature, the most requests first, and the whole period's money."""
+    """The loss of one ``vendor``: exposures by feature, the most requests first.
+
+    ``deployments`` are those of the vendor that answered anything. ``nano_then`` is what their requests cost, ``nano`` what
+    those would that somebody takes; ``lost`` nobody takes. ``dearer`` is None where no price of the vendor's is known.
+    """
 
     vendor: str
     deployments: tuple[str, ...]
@@ -61,10 +78,11 @@ class Drill(Struct, frozen=True):
     nano: int
     lost: int
     exposures: tuple[Exposure, ...]
+    dearer: Dearer | None = None
 
 
-def drill(vendor: str, deployments: Iterable[str], found: Replay) -> Drill:
-    """Return the drill of a vendor, whose ``deployments`` were down in a replay."""
+def drill(vendor: str, deployments: Iterable[str], found: Replay, dear: Replay | None = None) -> Drill:
+    """Return the drill of a vendor, whose ``deployments`` were down in a replay, and ``TIMES`` as dear in another one."""
     gone = frozenset(deployments)
     exposures = [each for each in (_exposure(answer, gone) for answer in found.features) if each.requests]
     return Drill(
@@ -78,6 +96,7 @@ def drill(vendor: str, deployments: Iterable[str], found: Replay) -> Drill:
         nano=sum(each.nano for each in exposures),
         lost=sum(each.requests for each in found.total.unserved if each.deployment in gone),
         exposures=tuple(sorted(exposures, key=lambda each: -each.requests)),
+        dearer=None if dear is None else Dearer(TIMES, dear.total.nano_then, dear.total.nano, dear.total.moved),
     )
 
 
