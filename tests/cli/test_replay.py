@@ -62,6 +62,7 @@ def test_as_it_is_nothing_changes(served: Path) -> None:
     assert "900 exchanges, decided by snapshot 1 (bench)" in text
     assert text.count("+0.0 %") == 5  # four features and all
     assert "~" not in text
+    assert "answers graded by exact, worth" in " ".join(text.split())
 
 
 def test_an_estimate_has_an_interval_or_a_reason_and_a_remedy(served: Path) -> None:

@@ -100,7 +100,7 @@ def _remarks(found: Replay) -> Iterator[str]:
         yield f"{each.requests:,} requests of {each.deployment} could not be served: {each.reason}."
     for answer in found.features:
         if answer.quality is not None:
-            yield from refusal(answer.feature, answer.quality)
+            yield from evidence(answer.feature, answer.quality)
     for kind, count in found.total.kinds.items():
         yield f"{count:,} {_KINDS[kind]}."
     if found.total.expected_nano:
@@ -110,7 +110,12 @@ def _remarks(found: Replay) -> Iterator[str]:
         )
 
 
-def refusal(feature: str, quality: Quality) -> Iterator[str]:
-    """Yield why there is no estimate of quality, and what would bring one."""
+def evidence(feature: str, quality: Quality) -> Iterator[str]:
+    """Yield what an estimate of quality stands on, or why there is none and what would bring one."""
     if isinstance(quality.now, CannotTell):
         yield f"{feature}: quality cannot be told ({REASONS[quality.now.why]}). {quality.remedy}."
+    else:
+        yield (
+            f"{feature}: {quality.now.n:,} answers graded by {quality.grader}, worth {quality.now.worth:,.0f} of those that "
+            "would be given."
+        )

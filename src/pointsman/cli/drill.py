@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 from rich.console import Console
 
-from pointsman.cli.answers import cost, interval, refusal
+from pointsman.cli.answers import cost, evidence, interval
 from pointsman.cli.figures import money, paper, percent, read_moment
 from pointsman.cli.fit import Row, fitted
 from pointsman.cli.replay import answered
@@ -99,6 +99,5 @@ def _remarks(each: Exposure) -> Iterator[str]:
         return
     if not each.quality.remedy:
         then, now = interval(each.quality.then, 100, "%"), interval(each.quality.now, 100, "%")
-        yield f"{each.feature}: quality {now} without it, {then} with it (graded by {each.quality.grader})."
-    else:
-        yield from refusal(each.feature, each.quality)
+        yield f"{each.feature}: quality {now} without it, {then} with it."
+    yield from evidence(each.feature, each.quality)
