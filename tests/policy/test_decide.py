@@ -102,6 +102,12 @@ def plans(draw: st.DrawFn) -> Plan:
     )
 
 
+def test_what_a_request_needs_is_recorded_so_that_it_can_be_decided_again() -> None:
+    asked = Needs(12, 34, tools=True)
+    assert decided(a_snapshot(Plan("*", reference=HOME)), needs=asked).needs == asked
+    assert decided(a_snapshot(Plan("*")), asked="a/big").needs is None  # named by the client: there was nothing to decide
+
+
 @given(plans(), st.frozensets(st.sampled_from(NAMES)), st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=20))
 def test_probabilities_sum_to_one_and_are_those_of_the_draw(plan: Plan, cooling: frozenset[str], us: list[float]) -> None:
     snapshot = a_snapshot(plan)

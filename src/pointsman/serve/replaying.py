@@ -8,6 +8,7 @@ journal's length.
 import gc
 import multiprocessing
 import os
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -176,7 +177,8 @@ def _parts(job: _Job, pasts: Pasts, spans: list[Span], processes: int) -> Iterat
         for span in spans:
             yield span, _part(pasts, job, span)
         return
-    with ProcessPoolExecutor(min(processes, len(spans)), multiprocessing.get_context("spawn")) as pool:
+    context, quiet = multiprocessing.get_context("spawn"), (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends them from here
+    with ProcessPoolExecutor(min(processes, len(spans)), context, signal.signal, quiet) as pool:
         running = {pool.submit(_apart, job, span): span for span in spans}
         try:
             for future in as_completed(running):
