@@ -511,3 +511,62 @@ def test_the_worst_case_covers_cache_writes_choices_and_media() -> None:
     assert twice - plain == amount(Usage(output=100), price)
     picture = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://x/y.png"}}]}
     assert worst_case(copy(msgspec.json.encode({**text, "messages": [picture]})), 100, price) > 50 * plain / 2
+
+
+class TestReview:
+    """What trials put into the queue for people."""
+
+    def keep(self, bench: Bench, days: int) -> None:
+        route = bench.snapshot.routes["auto"]
+        plans = {name: replace(plan, review_days=days) for name, plan in route.plans.items()}
+        bench.snapshot = replace(bench.snapshot, routes={"auto": replace(route, plans=plans)})
+
+    async def test_nothing_is_kept_unless_the_owner_wants_it(self, bench: Bench) -> None:
+        bench.start()
+        await bench.run(bench.samples(5))
+        assert bench.store.reviews.questions() == []
+
+    async def test_every_comparison_becomes_a_question_with_what_people_read(self, bench: Bench) -> None:
+        self.keep(bench, 14)
+        trial = bench.start(SMALL, TINY)
+        await bench.run(bench.samples(20))
+        questions = bench.store.reviews.questions()
+        assert len(questions) == 40
+        tasks = list(FEATURE.tasks(20, seed=1))
+        judged = {(row.exchange, row.deployment): row.score for row in bench.judged("candidate")}
+        right = {row.exchange: row.score for row in bench.judged("reference")}
+        for one in questions:
+            task = tasks[int(one.exchange[1:])]
+            said, other = (bench.zoo.truth(name.removeprefix("zoo/"), task).text for name in (one.deployment, one.reference))
+            score, base = judged[one.exchange, one.deployment], right[one.exchange]
+            assert score is not None
+            assert base is not None
+            assert (one.trial, one.reference, one.arm, one.machine) == (trial.id, BIG, "candidate", score - base)
+            assert (one.worth == 0) == (said.strip() == other.strip())
+            material = bench.store.reviews.material(one)
+            assert (material is None) == (one.worth == 0)
+            if material is not None:
+                assert (material.answer, material.other) == (said, other)
+                assert str(task.body("auto")["messages"][-1]["content"]) in material.request
+        assert any(one.worth for one in questions)
+
+    async def test_what_failed_is_no_question(self, bench: Bench) -> None:
+        self.keep(bench, 14)
+        bench.start()
+        bench.zoo.fail("sim-finch-s", Fault("status", 400))
+        await bench.run(bench.samples(2))
+        assert bench.judged("candidate")
+        assert bench.store.reviews.questions() == []
+
+    async def test_answers_as_served_are_questions_of_their_own(self, bench: Bench) -> None:
+        self.keep(bench, 14)
+        bench.start()
+        await bench.run(bench.samples(30))
+        bench.accept()
+        before = {one.id for one in bench.store.reviews.questions()}
+        await bench.run(
+            [replace(one, exchange=f"y{one.exchange}") for one in bench.samples(4, arm="policy", deployment=SMALL)]
+        )
+        served = [one for one in bench.store.reviews.questions() if one.id not in before]
+        assert {(one.trial, one.reference, one.arm, one.deployment) for one in served} == {("", "", "policy", SMALL)}
+        assert [one.machine for one in served] == [row.score for row in bench.judged("policy")]

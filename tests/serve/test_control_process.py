@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from pointsman.control.config import load
 from pointsman.core.errors import ConfigError
 from pointsman.core.record import Attempt, ExchangeRecord, Judgement
+from pointsman.core.review import Material, Question
 from pointsman.core.routing import BoundTest, Decision, Deployment, Grader, Objective, Plan, Provider, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.serve import control_process
@@ -219,6 +220,26 @@ async def test_what_stays_wrong_is_said_once(
         await control_process._tend(workspace, Current(workspace.store))
     lines = capfd.readouterr().err.splitlines()
     assert lines == ["pointsman control: first", "pointsman control: first", "pointsman control: second"]
+
+
+async def test_what_is_kept_for_review_too_long_is_forgotten_whatever_stands_in_the_file(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Question("x", "t", "support", "z/small", "z/big", "candidate", 1000, 1.0, 0.5)
+    workspace.publish(lambda _: canary(), made_by="a test")
+    workspace.store.reviews.keep([(kept, Material("request", "answer", "other"))], most=10)
+    wrong = iter([ConfigError("a mistake"), asyncio.CancelledError()])
+
+    def look(_: ConfigFile) -> None:
+        raise next(wrong)
+
+    monkeypatch.setattr(control_process, "LOOK_EVERY_S", 0)
+    monkeypatch.setattr(control_process, "WATCH_EVERY_S", -1.0)
+    monkeypatch.setattr(ConfigFile, "look", look)
+    with pytest.raises(asyncio.CancelledError):
+        await control_process._tend(workspace, Current(workspace.store))
+    assert workspace.store.reviews.features() == []
+    assert workspace.store.reviews.material(kept) is None
 
 
 def test_signals_are_left_to_the_gateway_and_it_ends_with_its_standard_input(workspace: Workspace) -> None:

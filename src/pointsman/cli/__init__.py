@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "report": Entry("pointsman.cli.report", "Show spend, errors and latency, and cost elsewhere."),
     "import": Entry("pointsman.cli.import_", "Read past calls from other programs' logs."),
     "trial": Entry("pointsman.cli.trial", "Try cheaper models on a share of live requests."),
+    "review": Entry("pointsman.cli.review", "Judge answers yourself, the most telling first."),
     "accept": Entry("pointsman.cli.accept", "Let what passed its trial serve a feature."),
     "replay": Entry("pointsman.cli.replay", "Ask what would have happened if: prices, vendors, goals."),
     "drill": Entry("pointsman.cli.drill", "See what the loss of a vendor would mean."),

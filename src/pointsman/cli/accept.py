@@ -8,6 +8,7 @@ from rich.console import Console
 from pointsman.cli.verdict_table import savings_table, verdict_table
 from pointsman.control.findings import findings, propose
 from pointsman.control.plans import accept, grader_name, plan_of, promote
+from pointsman.control.review.people import by_people
 from pointsman.control.savings import savings
 from pointsman.control.tailor import PER_REQUEST
 from pointsman.serve.workspace import Workspace, workspace_option
@@ -48,7 +49,8 @@ def command(workspace: Workspace, feature: str, candidate: str | None, despite: 
             f"to measure against. Undo at once with: pointsman rollback {feature}"
         )
         return
-    found = findings(workspace.store.journal, workspace.snapshot(), route, feature)
+    people = by_people(workspace.store, workspace.snapshot(), route, now_ms=now_ms, feature=feature)
+    found = findings(workspace.store.journal, workspace.snapshot(), route, feature, people=people)
     if found.rows:
         console.print(verdict_table(found.rows))
     wanted = PER_REQUEST if candidate in ("per-request", PER_REQUEST) else candidate

@@ -14,6 +14,7 @@ from rich.text import Text
 from pointsman.cli.verdict_table import verdict_table
 from pointsman.control.plans import EVERY, PlanError, is_current, plan_of, start_trial, stop_trial, trial_id
 from pointsman.control.purse import Account, account
+from pointsman.control.review.people import by_people
 from pointsman.control.verdict import Row, dollars, tolerances, verdicts
 from pointsman.core.price import NANO_PER_USD
 from pointsman.core.routing import Plan, Trial
@@ -127,13 +128,24 @@ def command(  # noqa: PLR0913 - one parameter per option
 def show(console: Console, workspace: Workspace, route: str, feature: str | None = None) -> None:
     """Print the verdict table and what to do next."""
     now = workspace.snapshot()
+    people = by_people(workspace.existing, now, route, now_ms=round(time.time() * 1000), feature=feature)
     rows = verdicts(
-        workspace.existing.journal, tolerances(now, route), feature=feature, counts=partial(is_current, now, route)
+        workspace.existing.journal,
+        tolerances(now, route),
+        feature=feature,
+        counts=partial(is_current, now, route),
+        people=people,
     )
     if not rows:
         console.print("Nothing has been tried yet by the checks of today. Start with: pointsman trial FEATURE")
         return
     console.print(verdict_table(rows))
+    for row in rows:
+        if row.people is not None:
+            console.print(
+                f"{row.feature}, {row.candidate}: by {row.people.people:,} judgements of people, and the judge's word on "
+                f"{row.people.judged:,} answers, corrected by them; the judge saved {row.people.saved:,} more."
+            )
     for line in _running(workspace, route):
         console.print(line)
     for name in sorted({row.feature for row in rows if row.kind == "ready"}):
@@ -195,5 +207,7 @@ def _watch(console: Console, workspace: Workspace, route: str, trial: Trial, fea
 
 def _rows(workspace: Workspace, route: str, trial: Trial, feature: str) -> list[Row]:
     one = None if feature == EVERY else feature
-    rows = verdicts(workspace.store.journal, tolerances(workspace.snapshot(), route), feature=one, trial=trial.id)
+    now = workspace.snapshot()
+    people = by_people(workspace.store, now, route, now_ms=round(time.time() * 1000), feature=one)
+    rows = verdicts(workspace.store.journal, tolerances(now, route), feature=one, trial=trial.id, people=people)
     return [row for row in rows if row.candidate in trial.candidates]

@@ -157,6 +157,7 @@ def _fresh(route: str, feature: str, rules: RouteRules) -> Plan:
         tolerance=stated.tolerance,
         allow=filters.allow or (),
         ceiling=filters.ceiling,
+        review_days=rules.review_days if stated.review_days is None else stated.review_days,
     )
     if own is None or own.trial is None or reference is None or own.grader is None:
         return plan

@@ -6,7 +6,7 @@ that is ready, or choosing per request where that is ready and certainly cheaper
 Law: where choosing per request was not shown to beat the best fixed model, one model suffices, and that is said.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,6 +19,7 @@ from pointsman.control.verdict import Row, spell, tolerances, verdicts
 from pointsman.core.routing import Objective
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy import model
+from pointsman.policy.powered import Powered
 from pointsman.store.interfaces import Filter, Journal
 
 
@@ -39,12 +40,21 @@ class Proposal:
     why: str
 
 
-def findings(journal: Journal, snapshot: Snapshot, route: str, feature: str | None = None) -> Findings:
+def findings(
+    journal: Journal,
+    snapshot: Snapshot,
+    route: str,
+    feature: str | None = None,
+    *,
+    people: Mapping[tuple[str, str, str], Powered] | None = None,
+) -> Findings:
     """Return the verdicts on a route's trials, of one feature or of all. Policies are learned on the way, in seconds.
 
-    Only what was judged by a feature's check of today against its reference of today counts.
+    Only what was judged by a feature's check of today against its reference of today counts; ``people`` as in ``verdicts``.
     """
-    rows = verdicts(journal, tolerances(snapshot, route), feature=feature, counts=partial(is_current, snapshot, route))
+    rows = verdicts(
+        journal, tolerances(snapshot, route), feature=feature, counts=partial(is_current, snapshot, route), people=people
+    )
     cut: dict[str, Tailored] = {}
     for name in dict.fromkeys(row.feature for row in rows):
         found = _tailored(journal, snapshot, route, [row for row in rows if row.feature == name])

@@ -11,12 +11,13 @@ not send there (too long, tools), an answer cut by the trial's own limit of outp
 *ungraded*: they say nothing about quality, and are counted and shown.
 
 Laws: nothing is called beyond the cap (``purse``); no tool is executed, for only the model's answer is asked for; no prompt
-is stored; every candidate is asked until the cap, also one that loses on the whole, for it may be the right one for a part
-of the requests; a sample under way when the process ends is lost, and its cost counted at its worst case.
+is stored, unless the owner wants people to review (``review/intake``); every candidate is asked until the cap, also one that
+loses on the whole, for it may be the right one for a part of the requests; a sample under way when the process ends is lost,
+and its cost counted at its worst case.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -28,6 +29,7 @@ from pointsman.control.calls import Answer, Calls, Copied, copy
 from pointsman.control.grade import EXPECTING, Grade, grade
 from pointsman.control.plans import grader_name, plan_of
 from pointsman.control.purse import CapReachedError, Purse
+from pointsman.control.review import intake
 from pointsman.core.errors import ConfigError, PointsmanError
 from pointsman.core.record import Judgement, Sample
 from pointsman.core.routing import Grader, Plan, Trial
@@ -129,6 +131,7 @@ class Trials:
             job, job.reference, "reference", own, Answer(usage=job.sample.usage, cost_nano=job.sample.cost_nano)
         )
         rows: list[Judgement] = []
+        kept: list[intake.Kept | None] = []
         try:
             for candidate in job.trial.candidates:
                 if candidate == job.reference:
@@ -139,13 +142,15 @@ class Trials:
                     answer = await self._calls.ask(job.snapshot, candidate, job.copied, job.purse)
                     graded = await self._grade(job, answer)
                 rows.append(self._judgement(job, candidate, "candidate", graded, answer))
+                kept.append(self._question(job, row, rows[-1], answer.text, job.sample.answer))
         finally:  # what was paid for is kept, also when the cap is reached in between
             if rows:
                 self._store.journal.judge([row, *rows])
+            self._ask_people(kept)
 
     async def _as_served(self, job: _Job) -> None:
         """Grade the answer that the client got, for the arm that it belongs to."""
-        sample = job.sample
+        sample, other = job.sample, None
         served = Answer(text=sample.answer, usage=sample.usage, cost_nano=sample.cost_nano)
         if not job.relative:
             graded = self._absolute(job, sample.answer, sample.expected)
@@ -159,10 +164,31 @@ class Trials:
                 return
             graded = await self._grade(job, served, reference=again.text)
             graded = replace(graded, nano=graded.nano + (again.cost_nano or 0))
+            other = again.text
         if graded.score is None and not graded.nano:
             return  # nothing was expected of this one
-        row = self._judgement(job, sample.deployment, sample.arm, graded, served)
-        self._store.journal.judge([replace(row, trial="")])
+        row = replace(self._judgement(job, sample.deployment, sample.arm, graded, served), trial="")
+        self._store.journal.judge([row])
+        if not job.relative and job.plan.review_days:
+            self._ask_people([intake.alone(row, job.copied.request, sample.answer)])
+        elif other is not None:
+            reference = replace(row, deployment=job.reference, score=self._grade_reference(job).score)
+            self._ask_people([self._question(job, reference, row, sample.answer, other)])
+
+    def _question(
+        self, job: _Job, reference: Judgement, judged: Judgement, answer: str | None, other: str
+    ) -> intake.Kept | None:
+        """Return what people may be asked about an answer beside the reference's, where the owner wants them to be."""
+        if not job.plan.review_days or answer is None:
+            return None
+        expected = intake.expected_share(job.snapshot, job.plan, job.sample, judged.deployment, job.reference)
+        return intake.compared(reference, judged, job.copied.request, answer, other, expected)
+
+    def _ask_people(self, kept: Sequence[intake.Kept | None]) -> None:
+        """Put questions into the queue."""
+        asked = [one for one in kept if one is not None]
+        if asked:
+            self._store.reviews.keep(asked, most=intake.MOST)
 
     def _grade_reference(self, job: _Job) -> Grade:
         """Grade the reference's own answer: one half under a judge, 1 where it is what counts as right."""

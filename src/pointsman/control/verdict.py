@@ -5,8 +5,9 @@ Strategy: rows of one exchange are paired, the candidate's grade minus the refer
 worked out anew from the journal, so that the table can be checked by anybody who can read the journal.
 
 Laws: one row per feature and candidate, from the trial that judged it last; what could not be graded is counted and
-shown, never dropped in silence. The verdict holds however often one looks, on quality and on cost (``is_cheaper``); the
-interval of the cost ratio is for showing, a plain one of 95 % for one look.
+shown, never dropped in silence. Where enough people judged (``policy/powered``), the verdict goes by what they say of all
+answers, the judge's word corrected by theirs. The verdict holds however often one looks, on quality and on cost
+(``is_cheaper``); the interval of the cost ratio is for showing, a plain one of 95 % for one look.
 A grade from a pairwise judge is a share of wins ``s`` in [0, 1]; the difference is ``2 s - 1``, wins minus losses.
 """
 
@@ -21,6 +22,7 @@ from msgspec import Struct
 from pointsman.core.record import Judgement
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy.guarantee import ALPHA, ConfidenceSequence, Interval, VerdictKind, needed, verdict
+from pointsman.policy.powered import Powered
 from pointsman.store.interfaces import Filter, Journal
 
 Z95: Final = 1.959963984540054
@@ -44,7 +46,7 @@ class Row(Struct, frozen=True):
 
     ``more`` is about how many further judgements would settle it (None: more than 20,000, or it is not a matter of
     judgements) and ``more_nano`` what those would cost. ``why`` is empty unless the verdict needs a word of explanation.
-    ``judged_ms`` is when it was judged last.
+    ``judged_ms`` is when it was judged last; ``people`` is what people's judgements say, where enough of them did.
     """
 
     feature: str
@@ -60,6 +62,7 @@ class Row(Struct, frozen=True):
     more_nano: int | None = None
     why: str = ""
     judged_ms: int = 0
+    people: Powered | None = None
 
     @property
     def settled(self) -> bool:
@@ -126,6 +129,7 @@ class Evidence:
     spent_nano: int = 0
     unpriced: int = 0
     judged_ms: int = 0
+    people: Powered | None = None
 
     def add(self, reference: Judgement, candidate: Judgement) -> None:
         """Take one pair into account."""
@@ -153,11 +157,11 @@ class Evidence:
     def row(self, feature: str, candidate: str, trial: str, tolerance: float) -> Row:
         """Return the line of the table for an owner who accepts a loss of ``tolerance``."""
         sequence = self.sequence
-        change, cost = sequence.interval, cost_ratio(self.costs)
+        change, cost = self._change(sequence), cost_ratio(self.costs)
         kind = verdict(change, tolerance, cheaper=is_cheaper(self.costs, self.alpha))
         more: int | None = None
         more_nano: int | None = None
-        if kind == "cannot tell" and change.n and not change.contradicts(tolerance):
+        if kind == "cannot tell" and change.n and not change.contradicts(tolerance) and self.people is None:
             more = needed(sequence.counts, tolerance, self.alpha) or None
             more_nano = round(more * self.spent_nano / change.n) if more is not None else None
         return Row(
@@ -174,7 +178,15 @@ class Evidence:
             more_nano=more_nano,
             why=self._why(kind, change, tolerance, cost),
             judged_ms=self.judged_ms,
+            people=self.people,
         )
+
+    def _change(self, sequence: ConfidenceSequence) -> Interval:
+        """Return the change of quality: what the judge said, corrected by people where enough of them judged."""
+        if self.people is None:
+            return sequence.interval
+        low, high = self.people.ever(self.alpha)
+        return Interval(self.people.value, max(-1.0, low), min(1.0, high), self.people.judged)
 
     def _why(self, kind: VerdictKind, change: Interval, tolerance: float, cost: Ratio | None) -> str:
         if not change.n:
@@ -186,6 +198,9 @@ class Evidence:
             return "later answers contradict earlier ones: start it afresh"
         if kind == "cannot tell" and low > -tolerance:
             return "no price known" if cost is None and self.unpriced else "good enough, but the cost is not settled"
+        if kind == "cannot tell" and self.people is not None:
+            more = self.people.needed(tolerance, self.alpha)
+            return "people's word is too close to call" if more is None else f"about {round_up(more)} more by people"
         return ""
 
 
@@ -231,11 +246,13 @@ def verdicts(
     feature: str | None = None,
     trial: str | None = None,
     counts: Callable[[str, str], bool] | None = None,
+    people: Mapping[tuple[str, str, str], Powered] | None = None,
 ) -> list[Row]:
     """Return the verdict table: one row per feature and candidate, from the trial that judged it last, by feature.
 
     ``tolerances`` maps features to the loss that the owner accepts; the key ``*`` holds for the others. ``counts`` says of
-    a feature and a trial whether that is evidence at all.
+    a feature and a trial whether that is evidence at all. ``people``: what people's judgements say, by feature,
+    candidate and trial.
     """
     newest: dict[tuple[str, str], Row] = {}
     gathered = gather(journal.judgements(Filter(feature=feature, trial=trial)))
@@ -243,6 +260,7 @@ def verdicts(
         if counts is not None and not counts(name, source):
             continue
         tolerance = tolerances.get(name, tolerances.get("*", TOLERANCE))
+        evidence.people = (people or {}).get((name, candidate, source))
         newest[name, candidate] = evidence.row(name, candidate, source, tolerance)
     return [newest[key] for key in sorted(newest)]
 

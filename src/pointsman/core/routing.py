@@ -157,7 +157,8 @@ class Plan(Struct, frozen=True):
     ``tested`` is the bound that what is accepted was tested for (None: it is estimated, or nothing is accepted).
     ``allow`` are the deployments that may answer at all, ``provider/model`` or ``provider/*`` (empty: all);
     ``ceiling`` leaves out who is too slow while somebody else is not. ``asks`` are the deployments that may be asked beside
-    the reference before an answer is given (``Route.ask_twice``).
+    the reference before an answer is given (``Route.ask_twice``). ``review_days`` is for how many days requests and answers
+    of trials are kept for people to review (0: not at all).
     """
 
     feature: str
@@ -177,6 +178,7 @@ class Plan(Struct, frozen=True):
     allow: tuple[str, ...] = ()
     ceiling: Ceiling | None = None
     asks: tuple[str, ...] = ()
+    review_days: int = 0
 
     def allows(self, deployment: str) -> bool:
         """Return whether a deployment may answer here."""

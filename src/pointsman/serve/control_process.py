@@ -26,6 +26,7 @@ from pointsman.control.calls import Calls
 from pointsman.control.compile import compile_snapshot
 from pointsman.control.joining import join_due
 from pointsman.control.publish import publish
+from pointsman.control.review.intake import expire
 from pointsman.control.savings import quality_at_most
 from pointsman.control.trial import Trials
 from pointsman.core import snapshot as snapshots
@@ -231,12 +232,15 @@ async def _tend(workspace: Workspace, current: Current) -> None:
         await asyncio.sleep(LOOK_EVERY_S)
         problem = ""
         try:
+            due = time.monotonic() - watched > WATCH_EVERY_S
+            if due:  # before the file: what was promised to be forgotten is, whatever stands in it today
+                watched = time.monotonic()
+                expire(workspace.store.reviews, current(), _now_ms())
             file.look()
             join_due(workspace.store, _now_ms(), pages=_JOINED_AT_ONCE)
             canaries.look(current())
-            if time.monotonic() - watched > WATCH_EVERY_S:
+            if due:
                 watch.look(current())
-                watched = time.monotonic()
         except PointsmanError as error:
             problem = str(error)
         if problem not in ("", said):

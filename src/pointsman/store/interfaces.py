@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from pointsman.core.feedback import Feedback, FeedbackKind, Taken, grader_of
 from pointsman.core.record import ExchangeRecord, Judgement
+from pointsman.core.review import Material, Opinion, Question
 from pointsman.store.past import Grade, GradeCount, Past, Span
 
 Grouping = Literal["feature", "deployment", "mode", "arm"]
@@ -222,6 +223,44 @@ class Pasts(Protocol):
         """Return the number of wanted exchanges of each feature."""
 
 
+class Reviews(Protocol):
+    """What people are asked about answers, what they read, and what they said."""
+
+    def keep(self, asked: Sequence[tuple[Question, Material | None]], *, most: int) -> None:
+        """Keep questions, in one transaction; one whose id is there stays as it is.
+
+        ``most`` materials are kept in all, the oldest are forgotten. Without a key no material is kept, nor is a question
+        that comes with one.
+        """
+
+    def questions(self, feature: str | None = None) -> list[Question]:
+        """Return the questions in order of arrival. Those with ``gone_ms`` None and a worth can still be read."""
+
+    def question(self, id_: str) -> Question | None:
+        """Return one question, None where there is none of that id."""
+
+    def material(self, question: Question) -> Material | None:
+        """Return what is to be read to a question, None where it was forgotten."""
+
+    def features(self) -> list[str]:
+        """Return the features of which any material is kept."""
+
+    def forget(self, feature: str, before_ms: int, *, now_ms: int) -> int:
+        """Delete the materials of a feature's questions that came before a moment, for good; return how many."""
+
+    def tidy(self) -> bool:
+        """Overwrite what deletions left in the log; return False where a reader is in the way: try again later."""
+
+    def say(self, opinions: Sequence[Opinion]) -> None:
+        """Write opinions, in one transaction; what the same reviewer said to the same question gives way."""
+
+    def take_back(self, question: str, reviewer: str) -> None:
+        """Delete an opinion; nothing happens where there is none."""
+
+    def opinions(self) -> list[Opinion]:
+        """Return all opinions in order of time."""
+
+
 class Snapshots(Protocol):
     """Published snapshots and which of them is current."""
 
@@ -272,6 +311,10 @@ class Store(Protocol):
     @property
     def past(self) -> Pasts:
         """Exchanges in bulk, to be decided again."""
+
+    @property
+    def reviews(self) -> Reviews:
+        """What people are asked and said."""
 
     @property
     def snapshots(self) -> Snapshots:

@@ -1,4 +1,4 @@
-"""Feature vectors at rest: sealed with a key that belongs to one installation.
+"""Feature vectors, and what reviewers read, at rest: sealed with a key that belongs to one installation.
 
 Strategy: AES-256-GCM (NIST SP 800-38D) with a random nonce for each cell; format and record id are associated data, so that
 a cell cannot be moved to another record. A cell is one byte of format (2), nonce (12), ciphertext, tag (16). Format 1, which
@@ -29,6 +29,8 @@ CELL_BYTES: Final = 512
 _FORMAT: Final = b"\x02"
 _FIRST_FORMAT: Final = b"\x01"
 _PURPOSE: Final = b"pointsman feature vectors, format 2"
+_TEXT_FORMAT: Final = b"\x01"
+_TEXT_PURPOSE: Final = b"pointsman review material, format 1"
 _NONCE: Final = 12
 _TAG: Final = 16
 _MOST: Final = CELL_BYTES - len(_FORMAT) - _NONCE - _TAG
@@ -72,6 +74,34 @@ class VectorSeal:
             raise StoreError(
                 f"the feature vector of {record_id} cannot be opened with {self._named}: it was sealed with another key, "
                 "or altered. Put the right key file back; if it is lost, start with a new data directory"
+            ) from error
+
+
+class MaterialSeal:
+    """Seals and opens what reviewers read, of any length, with a key of its own that is derived from the installation's."""
+
+    def __init__(self, key: bytes, named: Path) -> None:
+        self._cipher = AESGCM(HKDFExpand(SHA256(), KEY_BYTES, _TEXT_PURPOSE).derive(key))
+        self._named = named
+
+    def __repr__(self) -> str:
+        return f"MaterialSeal({str(self._named)!r})"
+
+    def seal(self, question: str, text: bytes) -> bytes:
+        """Return the cell for what is read to a question: format, nonce, ciphertext, tag."""
+        nonce = os.urandom(_NONCE)
+        return _TEXT_FORMAT + nonce + self._cipher.encrypt(nonce, text, _TEXT_FORMAT + question.encode())
+
+    def open(self, question: str, cell: bytes) -> bytes:
+        """Return what is in a cell. Raises StoreError: sealed with another key, for another question, or altered."""
+        start = len(_TEXT_FORMAT)
+        form, nonce, sealed = cell[:start], cell[start : start + _NONCE], cell[start + _NONCE :]
+        try:
+            return self._cipher.decrypt(nonce, sealed, form + question.encode())
+        except (InvalidTag, ValueError) as error:
+            raise StoreError(
+                f"what is to be read to question {question} cannot be opened with {self._named}: it was sealed with another "
+                "key, or altered. Put the right key file back; what people said already is not lost"
             ) from error
 
 

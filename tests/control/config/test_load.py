@@ -14,7 +14,7 @@ from pointsman.control.config import Config, PoolRules, discovered, is_loopback,
 from pointsman.control.publish import faults
 from pointsman.core.errors import ConfigError
 from pointsman.core.price import Price, Rates
-from pointsman.core.routing import Deployment, Grader, Objective, Provider
+from pointsman.core.routing import Deployment, Grader, Objective, Plan, Provider
 from pointsman.upstream.discover import Found, FoundProvider, keyed
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "configuration.md"
@@ -282,3 +282,35 @@ def test_a_key_file_in_a_home_that_does_not_exist_is_told(tmp_path: Path) -> Non
     file.write_text('[providers.p]\nbase_url = "http://127.0.0.1:1/v1"\ncredential = "file:~no-such-user/key"\n')
     with pytest.raises(ConfigError, match="home directory that does not exist"):
         load(file)
+
+
+def test_a_features_own_days_of_review_hold_over_those_of_all() -> None:
+    config = parse(
+        b"""
+[review]
+keep_days = 14
+[features.support]
+review_days = 3
+[features.secret]
+review_days = 0
+[features.other]
+tolerance = 1
+[routes.auto]
+[routes.auto.features.other]
+review_days = 5
+[routes.second]
+""",
+        "f",
+    )
+    routes = compile_snapshot(config, None, today=date(2026, 11, 24), made_by="test").snapshot.routes
+    found = {(route, feature): plan.review_days for route in routes for feature, plan in routes[route].plans.items()}
+    assert found == {
+        ("auto", "*"): 14, ("auto", "support"): 3, ("auto", "secret"): 0, ("auto", "other"): 5,
+        ("second", "*"): 14, ("second", "support"): 3, ("second", "secret"): 0, ("second", "other"): 14,
+    }  # fmt: skip
+    assert {plan.review_days for plan in _plans(b"")} == {0}
+
+
+def _plans(text: bytes) -> list[Plan]:
+    snapshot = compile_snapshot(parse(text, "f"), None, today=date(2026, 11, 24), made_by="test").snapshot
+    return [plan for route in snapshot.routes.values() for plan in route.plans.values()]

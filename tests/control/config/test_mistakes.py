@@ -55,6 +55,14 @@ port = 1
 port = 1
 hots = 'x'  #!
 
+== days that are none: review.keep_days is out of range; write a whole number from 0 to 3650
+[review]
+keep_days = -1  #!
+
+== a feature's days that are no number: must be a whole number
+[features.a]
+review_days = "14"  #!
+
 == an unknown key like no other: remove it; [journal] knows prompts, vectors
 [journal]
 qqqq = 1  #!

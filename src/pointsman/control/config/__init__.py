@@ -29,7 +29,7 @@ from pointsman.control.config.lines import key_lines
 from pointsman.control.config.pools import read_pools
 from pointsman.control.config.reading import Mistake, Report, Table
 from pointsman.control.config.releases import read_releases
-from pointsman.control.config.rules import read_routes
+from pointsman.control.config.rules import MOST_DAYS, read_routes
 from pointsman.control.config.values import (
     DEFAULT_ROUTE,
     EVERY_FEATURE,
@@ -131,7 +131,8 @@ def _document(data: bytes, report: Report) -> Config | None:
 
 def _config(document: Table) -> Config:
     callables = read_callables(document)
-    routes = read_routes(document, callables)
+    days = _review(document)
+    routes = {name: replace(rules, review_days=days) for name, rules in read_routes(document, callables).items()}
     pools = read_pools(document, callables)
     models = {
         name: deployment
@@ -207,6 +208,16 @@ def _journal(document: Table) -> tuple[bool, bool]:
     found = table.flag("prompts", Config().store_prompts), table.flag("vectors", Config().store_vectors)
     table.finish()
     return found
+
+
+def _review(document: Table) -> int:
+    """Read for how many days material for reviewers is kept where a feature says nothing of its own; 0: not at all."""
+    table = document.table("review")
+    if table is None:
+        return 0
+    days = table.whole("keep_days", 0, MOST_DAYS)
+    table.finish()
+    return days or 0
 
 
 def _limits(document: Table) -> Limits:

@@ -26,6 +26,7 @@ CHECKS: Final[tuple[GraderKind, ...]] = (
     "exact", "numeric", "regex", "json_schema", "json", "json_fields", "python", "judge",
 )  # fmt: skip
 COMPARED: Final[tuple[Compared, ...]] = ("exact", "numeric", "choice", "json")
+MOST_DAYS: Final = 3650
 _AGAINST: Final[tuple[Literal["expected", "reference"], ...]] = ("expected", "reference")
 _COMPARING: Final = ("exact", "numeric", "json", "json_fields")
 _FUNCTION: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
@@ -122,6 +123,7 @@ def _features(outer: Table, callables: Callables) -> "list[tuple[str, _Feature]]
             "grader": _grader(table, callables),
             "trial": _trial(table),
             "filters": read_filters(table, callables),
+            "review_days": table.whole("review_days", 0, MOST_DAYS),
         }
         table.finish()
         found.append((name, _Feature(table, {key: value for key, value in said.items() if value is not None})))

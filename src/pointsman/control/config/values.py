@@ -52,6 +52,7 @@ class FeatureRules(Struct, frozen=True):
     grader: Grader | None = None
     trial: StandingTrial | None = None
     filters: Filters = Filters()
+    review_days: int | None = None
 
 
 class RouteRules(Struct, frozen=True):
@@ -64,6 +65,7 @@ class RouteRules(Struct, frozen=True):
     features: dict[str, FeatureRules] = {}
     filters: Filters = Filters()
     ask_twice: Compared | None = None
+    review_days: int = 0
 
 
 class ReleaseRules(Struct, frozen=True):

@@ -8,6 +8,7 @@ judgements   graded answers as rows
 feedback     what was said of answers, until it is joined to them
 journal      the interface over exchanges and judgements
 past         exchanges in bulk, to be decided again
+reviews      what people are asked, what they read, what they said
 snapshots    published snapshots
 counters     shared integers
 
@@ -20,18 +21,20 @@ Laws:
 - Long reads go page by page and hold no transaction between pages, so that an idle reader never makes the log grow.
 - The data directory is on a local disk: write-ahead logging needs memory that the processes share, which network file
   systems do not give.
-- Vectors are stored sealed or, without a key, not at all.
+- Vectors and what reviewers read are stored sealed or, without a key, not at all.
+- What is deleted is overwritten in the file (``secure_delete``), and what reviewers read is gone from the log too.
 """
 
 from pathlib import Path
 from typing import Final
 
-from pointsman.store.seal import KEY_FILE, VectorSeal
+from pointsman.store.seal import KEY_FILE, MaterialSeal, VectorSeal
 from pointsman.store.sqlite.connections import Connections
 from pointsman.store.sqlite.counters import SqliteCounters
 from pointsman.store.sqlite.feedback import SqliteFeedback
 from pointsman.store.sqlite.journal import SqliteJournal
 from pointsman.store.sqlite.past import SqlitePasts
+from pointsman.store.sqlite.reviews import SqliteReviews
 from pointsman.store.sqlite.snapshots import SqliteSnapshots
 
 FILE: Final = "pointsman.sqlite3"
@@ -40,11 +43,12 @@ FILE: Final = "pointsman.sqlite3"
 class SqliteStore:
     """One opened store. All its methods may be called from any thread of the process that opened it."""
 
-    def __init__(self, connections: Connections, seal: VectorSeal | None) -> None:
+    def __init__(self, connections: Connections, seal: VectorSeal | None, materials: MaterialSeal | None) -> None:
         self._connections = connections
         self.journal = SqliteJournal(connections, seal)
         self.feedback = SqliteFeedback(connections, seal)
         self.past = SqlitePasts(connections, seal)
+        self.reviews = SqliteReviews(connections, materials)
         self.snapshots = SqliteSnapshots(connections)
         self.counters = SqliteCounters(connections)
 
@@ -56,8 +60,10 @@ class SqliteStore:
 def open_store(path: Path, *, vector_key: bytes | None) -> SqliteStore:
     """Open the store in the data directory ``path``; both are made (mode 0700 and 0600) where they do not exist.
 
-    ``vector_key`` are the 32 bytes of ``seal.installation_key``; with None, vectors are neither written nor read.
+    ``vector_key`` are the 32 bytes of ``seal.installation_key``; with None, neither vectors nor what reviewers
+    read are written or read.
     Raises StoreError: not a store, of a newer version, damaged, not writable.
     """
     seal = VectorSeal(vector_key, path / KEY_FILE) if vector_key is not None else None
-    return SqliteStore(Connections(path / FILE), seal)
+    materials = MaterialSeal(vector_key, path / KEY_FILE) if vector_key is not None else None
+    return SqliteStore(Connections(path / FILE), seal, materials)

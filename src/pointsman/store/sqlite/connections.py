@@ -56,6 +56,10 @@ class Connections:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
 
+    def empty_log(self) -> bool:
+        """Move the log into the file and cut it to nothing; False where a reader still needs it. Raises StoreError."""
+        return not self.read("PRAGMA wal_checkpoint(TRUNCATE)")[0][0]
+
     def close(self) -> None:
         """Close all connections. Idempotent."""
         with self._lock:
@@ -87,6 +91,7 @@ class Connections:
             version(connection, path)  # before the file is touched
             self._use_log(connection)
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
         except BaseException:
             connection.close()
             raise
