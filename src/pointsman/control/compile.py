@@ -134,9 +134,8 @@ def _route(
             plans[feature] = fresh
         elif _has_come_far(old) or feature in rules.features or feature == EVERY_FEATURE:
             plans[feature] = _carried(name, rules, before, fresh, old, deployments, notes)
-    return Route(
-        name, rules.reference, rules.candidates, rules.objective, rules.control_share, plans, ask_twice=rules.ask_twice
-    )
+    given = (rules.reference, rules.candidates, rules.objective, rules.control_share)
+    return Route(name, *given, plans, ask_twice=rules.ask_twice, gates=rules.gates)
 
 
 def _fresh(route: str, feature: str, rules: RouteRules) -> Plan:

@@ -5,6 +5,7 @@ lines      where each key of a TOML document stands
 reading    tables read key by key, with a memory for mistakes
 callables  providers, deployments, prices
 rules      routes, features, checks, standing trials
+gates      what is watched of what acts
 pools      deployments that share the requests for one model
 releases   what is expected of a new model
 found      the configuration of someone who wrote none

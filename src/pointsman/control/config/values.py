@@ -7,7 +7,7 @@ integer nano-dollars, except in Objective.
 from msgspec import Struct, field
 
 from pointsman.control.prices import Own
-from pointsman.core.routing import Ceiling, Compared, Deployment, Grader, Objective, Provider
+from pointsman.core.routing import Ceiling, Compared, Deployment, Gates, Grader, Objective, Provider
 from pointsman.core.snapshot import ClientKey, Limits
 
 DEFAULT_ROUTE = "auto"
@@ -64,6 +64,7 @@ class RouteRules(Struct, frozen=True):
     features: dict[str, FeatureRules] = {}
     filters: Filters = Filters()
     ask_twice: Compared | None = None
+    gates: Gates = Gates()
 
 
 class ReleaseRules(Struct, frozen=True):
