@@ -1,4 +1,4 @@
-"""What the gates of live traffic promise and what they find, measured by simulation; writes its tables into docs/releases.md.
+"""What the gates of live traffic promise and what they find, by simulation; writes its tables into docs/releases.md.
 
     python bench/gates.py [--runs 1000] [--power 200] [--no-write]
 
@@ -72,7 +72,7 @@ def sent_back(rng: np.random.Generator, world: World, acting: float, tolerance: 
 
 def found_dear(policy: Array, control: Array, acting: float, exchanges: int) -> bool:
     """Whether the costs are called dearer at any look."""
-    sums = [np.stack([np.arange(len(arm)) + 1.0, arm.cumsum(), (arm * arm).cumsum()]) for arm in (policy, control)]
+    sums = [np.stack([arm.cumsum(), (arm * arm).cumsum()]) for arm in (policy, control)]
     for seen in range(LOOK, exchanges + 1, LOOK):
         ends = min(round(seen * acting), len(policy)), min(seen - round(seen * acting), len(control))
         if min(ends) and dearer(
@@ -194,7 +194,7 @@ def main() -> int:
     sound, rash = promoted(rng, options.power)
     text = "\n".join(
         [
-            f"*Written by `bench/gates.py`: seed {SEED}, {options.runs} runs of 20,000 exchanges for false alarms, "
+            f"*Written by `bench/gates.py`: seed {SEED}, {options.runs} runs of 20,000 exchanges for false alarms,",
             f"{options.power} runs elsewhere; exact 95 % intervals.*",
             "",
             "**What is no worse than tolerated, and is sent back all the same** (at most 5 % is promised), looked at all",
@@ -210,8 +210,8 @@ def main() -> int:
             "",
             *others(rng, options.power),
             "",
-            "**A canary of a tenth is promoted** within 20,000 exchanges, 2 points more failures being tolerated; after so many",
-            "requests of its own:",
+            "**A canary of a tenth is promoted** within 20,000 exchanges, 2 points more failures being tolerated; after so",
+            "many requests of its own:",
             "",
             *sound,
         ]

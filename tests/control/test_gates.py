@@ -170,7 +170,7 @@ def test_people_count_and_another_check_does_not(scene: Scene, grader: str, mode
 def test_slow_answers_and_dear_ones_send_it_back(scene: Scene) -> None:
     for told, words in (({"took": 500.0}, "more than 2 times as long"), ({"nano": 2000}, "cost more than the reference's")):
         scene.publish(acting(replace(PLAN, mode="auto", acting_share=0.5, since_ms=2000 + scene._served)))
-        scene.serve("policy", 400, **told)  # type: ignore[arg-type]
+        scene.serve("policy", 400, **told)
         scene.serve("control", 400)
         scene.look()
         assert scene.plan().mode == "observe"

@@ -61,6 +61,8 @@ def compile_snapshot(config: Config, previous: Snapshot | None, *, today: date, 
         store_vectors=config.store_vectors,
         made_by=made_by,
         pools=tuple(pool_of(rules, deployments) for rules in config.pools),
+        releases=tuple(one for one in before.releases if one.route in routes),
+        changes={name: one for name, one in before.changes.items() if name in deployments},
     )
     return Compiled(snapshot, tuple(notes))
 

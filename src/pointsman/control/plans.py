@@ -22,6 +22,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pointsman.control import wave
 from pointsman.control.grade import check
 from pointsman.control.verdict import Row, percent, points, spell
 from pointsman.core.errors import PointsmanError
@@ -195,6 +196,9 @@ def accept(
     evidence = f"{row.candidate}: {row.change.n} judged, {points(row.change)} points, cost {percent(row.cost)}"
     reason = f", despite the verdict: {despite}" if despite and row.kind != "ready" else ""
     after = _with(snapshot, route, changed, f"accepted for {feature}: {evidence}{reason}")
+    after = wave.won(after, route, plan, serving.accepted)
+    retested = {name: replace(one, barred=False) for name, one in after.changes.items() if name in serving.accepted}
+    after = replace(after, changes={**after.changes, **retested})
     learned = {} if serving.policy is None else {name: serving.policy}
     return replace(after, policies={**_without(after, plan.policy), **learned})
 
@@ -230,7 +234,7 @@ def rollback(snapshot: Snapshot, route: str, feature: str, *, now_ms: int, why: 
         tested=None,
     )
     made_by = f"{feature} rolled back from {plan.mode}" + (f" by itself: {why}" if why else "")
-    after = _with(snapshot, route, changed, made_by)
+    after = wave.lost(_with(snapshot, route, changed, made_by), route, feature, plan.accepted, why or "rolled back")
     return replace(after, policies=_without(after, plan.policy))
 
 
