@@ -75,9 +75,10 @@ def found_dear(policy: Array, control: Array, acting: float, exchanges: int) -> 
     sums = [np.stack([arm.cumsum(), (arm * arm).cumsum()]) for arm in (policy, control)]
     for seen in range(LOOK, exchanges + 1, LOOK):
         ends = min(round(seen * acting), len(policy)), min(seen - round(seen * acting), len(control))
-        if min(ends) and dearer(
-            *(Sums(int(a[0, e - 1]), a[1, e - 1], a[2, e - 1]) for a, e in zip(sums, ends, strict=True))
-        ):
+        ours, theirs = (
+            Sums(end, float(arm[0, end - 1]), float(arm[1, end - 1])) for arm, end in zip(sums, ends, strict=True)
+        )
+        if min(ends) and dearer(ours, theirs):
             return True
     return False
 

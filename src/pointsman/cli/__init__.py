@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "trial": Entry("pointsman.cli.trial", "Try cheaper models on a share of live requests."),
     "accept": Entry("pointsman.cli.accept", "Let what passed its trial serve a feature."),
     "rollback": Entry("pointsman.cli.rollback", "Send a feature back to its reference, at once."),
+    "release": Entry("pointsman.cli.release", "Take in a new model by stages, and list the wave."),
     "learn": Entry("pointsman.cli.learn", "Learn from outcome tables which model to choose."),
     "onboard": Entry("pointsman.cli.onboard", "Choose the prompts that tell most of a new model."),
     "evaluate": Entry("pointsman.cli.evaluate", "Say what choosing by outcome tables is worth."),

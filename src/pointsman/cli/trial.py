@@ -127,9 +127,8 @@ def command(  # noqa: PLR0913 - one parameter per option
 def show(console: Console, workspace: Workspace, route: str, feature: str | None = None) -> None:
     """Print the verdict table and what to do next."""
     now = workspace.snapshot()
-    rows = verdicts(
-        workspace.existing.journal, tolerances(now, route), feature=feature, counts=partial(is_current, now, route)
-    )
+    counts = partial(is_current, now, route)
+    rows = verdicts(workspace.existing.journal, tolerances(now, route), feature=feature, counts=counts, snapshot=now)
     if not rows:
         console.print("Nothing has been tried yet by the checks of today. Start with: pointsman trial FEATURE")
         return
@@ -195,5 +194,6 @@ def _watch(console: Console, workspace: Workspace, route: str, trial: Trial, fea
 
 def _rows(workspace: Workspace, route: str, trial: Trial, feature: str) -> list[Row]:
     one = None if feature == EVERY else feature
-    rows = verdicts(workspace.store.journal, tolerances(workspace.snapshot(), route), feature=one, trial=trial.id)
+    now = workspace.snapshot()
+    rows = verdicts(workspace.store.journal, tolerances(now, route), feature=one, trial=trial.id, snapshot=now)
     return [row for row in rows if row.candidate in trial.candidates]

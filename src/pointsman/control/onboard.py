@@ -14,12 +14,12 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from pointsman.control.calls import Answer, Calls, CopyError, copy
+from pointsman.control.calls import Answer, Calls, CopyError, copy, worst_case
 from pointsman.control.config.values import ReleaseRules
 from pointsman.control.grade import EXPECTING, Grade, grade
 from pointsman.control.purse import CapReachedError, Purse
 from pointsman.core.errors import ConfigError, TableError
-from pointsman.core.price import NANO_PER_USD
+from pointsman.core.price import NANO_PER_USD, Price
 from pointsman.core.routing import Grader
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy import onboard
@@ -84,6 +84,22 @@ def to_ask(name: str, groups: Sequence[str], questions: Mapping[str, Row]) -> li
         {**questions[group], "prompt_id": str(one) if single else group, "dup_group": group, "model": name, **opened}
         for group, one in zip(groups, ids, strict=True)
     ]
+
+
+def most_nano(snapshot: Snapshot, rows: Sequence[Row]) -> list[int | None]:
+    """Return the most that asking each row can cost, in nano-dollars; None where it cannot be asked.
+
+    The row's model has a price.
+    """
+    return [_most(snapshot.deployments[row["model"]].price, row) for row in rows]
+
+
+def _most(price: Price | None, row: Row) -> int | None:
+    body = msgspec.json.encode({"model": row["model"], "messages": _messages(row)})
+    try:
+        return None if price is None else worst_case(copy(body), len(body), price)
+    except CopyError:
+        return None
 
 
 async def ask(

@@ -7,7 +7,8 @@ class Release(Struct, frozen=True):
     """A model's arrival, as the owner announced it: ``deployment`` on ``route``, at Unix milliseconds.
 
     ``features`` are where it is tried. ``auto``: where it passes its trial it serves without the owner being asked.
-    ``replaced`` maps a feature that it serves, or served, to what served there before; ``ended`` one to why it is over there.
+    ``replaced`` maps a feature that it serves, or served, to what served there before; ``ended`` one where it is over to
+    the reason.
     """
 
     deployment: str
