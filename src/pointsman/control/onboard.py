@@ -115,14 +115,15 @@ async def ask(
 
     async def one(row: Row) -> Row:
         async with places:
-            answered = await _answered(calls, snapshot, row, grader, purse)
+            found = await answered(calls, snapshot, row, grader, purse)
             told()
-            return answered
+            return found
 
     return list(await asyncio.gather(*(one(row) for row in rows)))
 
 
-async def _answered(calls: Calls, snapshot: Snapshot, row: Row, grader: Grader, purse: Purse) -> Row:
+async def answered(calls: Calls, snapshot: Snapshot, row: Row, grader: Grader, purse: Purse) -> Row:
+    """Return one row with what its model answered, graded by a check; ungraded: with a ``note``."""
     expected = row.get("expected")
     if grader.kind in EXPECTING and expected is None:
         return {**row, "note": "there is no expected answer: add a column `expected`"}

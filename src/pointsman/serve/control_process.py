@@ -20,9 +20,13 @@ import click
 
 from pointsman.control import config as configuration
 from pointsman.control.calls import Calls
+from pointsman.control.canaries import Canaries
 from pointsman.control.compile import compile_snapshot
+from pointsman.control.drift import DriftWatch
 from pointsman.control.gates import Gatekeeper
 from pointsman.control.publish import publish
+from pointsman.control.releases import Stages
+from pointsman.control.repriced import PriceWatch
 from pointsman.control.trial import Trials
 from pointsman.core import snapshot as snapshots
 from pointsman.core.errors import PointsmanError
@@ -59,14 +63,15 @@ class Current:
 class ConfigFile:
     """A configuration file that is compiled and published whenever it changes.
 
-    The first look compiles it too, since it may have changed while this process was starting; what changes nothing is not
-    published.
+    The first look compiles it too, since it may have changed while this process was starting, and the first one of a day,
+    for prices have dates; what changes nothing is not published. ``config`` is the last one that was taken up.
     """
 
     def __init__(self, path: Path | None, store: Store) -> None:
         self._path = path
         self._store = store
-        self._seen: tuple[int, int] | None = None
+        self._seen: tuple[tuple[int, int], dt.date] | None = None
+        self.config = configuration.Config()
 
     def _stamp(self) -> tuple[int, int] | None:
         try:
@@ -77,12 +82,11 @@ class ConfigFile:
 
     def look(self) -> None:
         """Publish the file's content when it has changed. Raises ConfigError, StoreError; the old snapshot stays then."""
-        stamp = self._stamp()
-        if self._path is None or stamp is None or stamp == self._seen:
+        stamp, today = self._stamp(), dt.datetime.now(dt.UTC).date()
+        if self._path is None or stamp is None or (stamp, today) == self._seen:
             return
-        self._seen = stamp
+        self._seen = (stamp, today)
         config = configuration.load(self._path)
-        today = dt.datetime.now(dt.UTC).date()
         made_by = f"configuration {self._path.name} changed"
         number = self._store.snapshots.current_number()
         notes: tuple[str, ...] = ()
@@ -94,6 +98,7 @@ class ConfigFile:
             return compiled.snapshot
 
         published = publish(self._store, change, made_by=made_by, now_ms=_now_ms())
+        self.config = config
         if published.number != number:
             for sentence in (f"took up {self._path.name}", *notes):
                 say(sentence)
@@ -109,24 +114,27 @@ async def run(workspace: Workspace) -> None:
     trials = Trials(workspace.store, calls, current=current, now_ms=_now_ms, report=say)
     try:
         async with asyncio.TaskGroup() as tasks:
-            tending = tasks.create_task(_tend(workspace, current))
+            tending = tasks.create_task(_tend(workspace, current, calls))
             await trials.run(samples(reader))
             tending.cancel()
     finally:
         await transport.close()
 
 
-async def _tend(workspace: Workspace, current: Current) -> None:
-    """Look at the file and at what acts, again and again. What stays wrong is said once."""
-    file = ConfigFile(workspace.config_path, workspace.store)
-    gates = Gatekeeper(workspace.store, now_ms=_now_ms, say=say)
+async def _tend(workspace: Workspace, current: Current, calls: Calls) -> None:
+    """Look at the file, at what acts and at what arrived, again and again. What stays wrong is said once."""
+    store, file = workspace.store, ConfigFile(workspace.config_path, workspace.store)
+    watching = [each(store, now_ms=_now_ms, say=say) for each in (Gatekeeper, Stages, PriceWatch, DriftWatch)]
+    canaries = Canaries(store, calls, now_ms=_now_ms, say=say)
     said = ""
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         problem = ""
         try:
             file.look()
-            gates.look(current())
+            for watch in watching:
+                watch.look(current())
+            await canaries.look(current(), file.config.canaries)
         except PointsmanError as error:
             problem = str(error)
         if problem not in ("", said):
