@@ -103,7 +103,9 @@ async def test_what_stays_wrong_is_said_once(
     monkeypatch.setattr(control_process, "LOOK_EVERY_S", 0)
     monkeypatch.setattr(ConfigFile, "look", look)
     with pytest.raises(asyncio.CancelledError):
-        await control_process._tend(workspace, Current(workspace.store))
+        await control_process._tend(
+            ConfigFile(workspace.config_path, workspace.store), workspace.store, Current(workspace.store)
+        )
     lines = capfd.readouterr().err.splitlines()
     assert lines == ["pointsman control: first", "pointsman control: first", "pointsman control: second"]
 

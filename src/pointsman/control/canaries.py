@@ -109,7 +109,7 @@ class Canaries:
 
         async def one(prompt: Prompt) -> Row:
             async with places:
-                return await answered(self._calls, current, {**prompt.row, "model": name}, grader, purse)
+                return await answered(self._calls, current, {**prompt.row, "model": name, "score": None}, grader, purse)
 
         rows = await asyncio.gather(*(one(prompt) for prompt in prompts))
         self._store.journal.judge(
@@ -138,10 +138,8 @@ def _trial(feature: str) -> str:
 
 
 def _check(current: Snapshot, rules: CanaryRules) -> Grader:
-    grader = next(
-        (plan.grader for route in current.routes.values() for name, plan in route.plans.items() if name == rules.feature),
-        None,
-    )
+    named = [plan.grader for route in current.routes.values() for name, plan in route.plans.items() if name == rules.feature]
+    grader = next((one for one in named if one is not None), None)
     if grader is None or grader.kind == "judge":
         raise ConfigError(
             f"canary prompts: the feature {rules.feature} has no check that grades an answer alone: add one under "

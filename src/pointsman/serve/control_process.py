@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import click
@@ -114,27 +115,44 @@ async def run(workspace: Workspace) -> None:
     trials = Trials(workspace.store, calls, current=current, now_ms=_now_ms, report=say)
     try:
         async with asyncio.TaskGroup() as tasks:
-            tending = tasks.create_task(_tend(workspace, current, calls))
+            file = ConfigFile(workspace.config_path, workspace.store)
+            beside = [
+                tasks.create_task(_tend(file, workspace.store, current)),
+                tasks.create_task(_ask_canaries(file, workspace.store, calls, current)),
+            ]
             await trials.run(samples(reader))
-            tending.cancel()
+            for task in beside:
+                task.cancel()
     finally:
         await transport.close()
 
 
-async def _tend(workspace: Workspace, current: Current, calls: Calls) -> None:
-    """Look at the file, at what acts and at what arrived, again and again. What stays wrong is said once."""
-    store, file = workspace.store, ConfigFile(workspace.config_path, workspace.store)
+async def _tend(file: ConfigFile, store: Store, current: Current) -> None:
+    """Look at the file, at what acts and at what arrived, again and again."""
     watching = [each(store, now_ms=_now_ms, say=say) for each in (Gatekeeper, Stages, PriceWatch, DriftWatch)]
+
+    async def look() -> None:
+        file.look()
+        for watch in watching:
+            watch.look(current())
+
+    await _again(look)
+
+
+async def _ask_canaries(file: ConfigFile, store: Store, calls: Calls, current: Current) -> None:
+    """Ask the canary prompts that are due, again and again: beside, since a round takes its time."""
     canaries = Canaries(store, calls, now_ms=_now_ms, say=say)
+    await _again(lambda: canaries.look(current(), file.config.canaries))
+
+
+async def _again(look: Callable[[], Awaitable[None]]) -> None:
+    """Look every so often, for ever. What stays wrong is said once."""
     said = ""
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         problem = ""
         try:
-            file.look()
-            for watch in watching:
-                watch.look(current())
-            await canaries.look(current(), file.config.canaries)
+            await look()
         except PointsmanError as error:
             problem = str(error)
         if problem not in ("", said):
