@@ -74,9 +74,10 @@ def main() -> int:
         [
             f"*Written by `bench/drift.py`: seed {SEED}, {runs} runs each; exact 95 % intervals.*",
             "",
-            f"**Without any change**, an alarm was raised in {share(quiet, runs)} of runs of {QUIET} rounds of {PROMPTS} canary",
-            f"prompts ({QUIET * PROMPTS:,} grades; a bound of one in {EVERY:,} allows {100 * QUIET * PROMPTS / EVERY:.0f} %), and in",
-            f"{share(noisy, runs)} of runs of {LIVE:,} live grades. **With one**, from round 10 or grade 1,000 on:",
+            f"**Without any change**, an alarm was raised in {share(quiet, runs)} of runs of {QUIET} rounds of",
+            f"{PROMPTS} canary prompts ({QUIET * PROMPTS:,} grades; one in {EVERY:,} would be",
+            f"{100 * QUIET * PROMPTS / EVERY:.0f} %), and in {share(noisy, runs)} of runs of {LIVE:,} live grades.",
+            "**With one**, from round 10 or grade 1,000 on:",
             "",
             *lines,
         ]
