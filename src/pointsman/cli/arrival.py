@@ -41,11 +41,13 @@ class Arrival:
 
 
 def introduce(arrival: Arrival) -> None:
-    """Print what is known beforehand: the price beside the reference's, and what the owner expects."""
-    reference = arrival.now.routes[arrival.route].reference
-    for role, name in (("new", arrival.deployment), ("reference", reference)):
+    """Print what is known beforehand: the price beside the references', and what the owner expects."""
+    arrival.print(f"new: {arrival.deployment}, {_price(arrival.now.deployments[arrival.deployment].price)}")
+    today = [plan_of(arrival.now, arrival.route, feature).reference for feature in arrival.features]
+    for name in dict.fromkeys(today):
         if name is not None:
-            arrival.print(f"{role}: {name}, {_price(arrival.now.deployments[name].price)}")
+            served = ", ".join(one for one, by in zip(arrival.features, today, strict=True) if by == name)
+            arrival.print(f"reference of {served}: {name}, {_price(arrival.now.deployments[name].price)}")
     rules = arrival.workspace.config.releases.get(arrival.deployment)
     if rules is not None:
         figures = ", ".join(f"{name} {figure:g}" for name, figure in rules.published.items())

@@ -49,8 +49,8 @@ class Watched:
         since_ms = max(self.since_ms, self._newest_ms - _LATE_MS)
         for judged in journal.judgements(Filter(deployment=self._deployment, since_ms=since_ms)):
             known = (judged.exchange, judged.trial, judged.arm, judged.grader)
-            if known in self._seen or judged.score is None:
-                continue
+            if known in self._seen or judged.score is None or judged.weight < 1:
+                continue  # one outcome of a whole conversation is no grade of each of its answers
             self._seen[known] = judged.at_ms
             self._newest_ms = max(self._newest_ms, judged.at_ms)
             canary = judged.trial.startswith(CANARY)

@@ -32,7 +32,6 @@ LEAST: Final = 200
 """A canary is promoted after so many requests at least."""
 _LATE_MS: Final = 15 * 60 * 1000  # a record is written when its answer has ended, later than its time
 _BUSY: Final = 20  # looks take one part in so many of the time
-_PEOPLE: Final = ("feedback:", "person:")
 _Key = tuple[str, Plan, Gates]
 
 
@@ -122,14 +121,14 @@ class Watched:
     def _take_grades(self, journal: Journal) -> None:
         found: dict[str, dict[str, list[float]]] = {}
         since_ms = max(self._plan.since_ms, self._judged_ms - _LATE_MS)
-        for judged in journal.judgements(Filter(feature=self._filter(0).feature, since_ms=since_ms)):
-            known = (judged.exchange, judged.grader)
-            if judged.arm not in self.tallies or known in self._heard or not self._counts(judged):
-                continue
-            exchange = next(journal.exchanges(Filter(exchange=judged.exchange), limit=1), None)
-            if exchange is None:
-                continue  # not written yet: the next look finds it
-            self._heard[known] = judged.at_ms
+        made = journal.judgements(Filter(feature=self._filter(0).feature, since_ms=since_ms))
+        fresh = [one for one in made if (one.exchange, one.grader) not in self._heard and self._counts(one)]
+        exchanges = journal.named({one.exchange for one in fresh})
+        for judged in fresh:
+            exchange = exchanges.get(judged.exchange)
+            if exchange is None or (judged.exchange, judged.grader) in self._heard:
+                continue  # what is not written yet is found by the next look
+            self._heard[judged.exchange, judged.grader] = judged.at_ms
             self._judged_ms = max(self._judged_ms, judged.at_ms)
             course = self._course(exchange, judged)
             if course is None or (course, judged.grader) in self._graded or judged.score is None:
@@ -144,9 +143,11 @@ class Watched:
             self.gate.graded(grader, arms["policy"], arms["control"], paired=grader.startswith("judge"))
 
     def _counts(self, judged: Judgement) -> bool:
-        """Whether a grade is by the feature's check of today, or by people: those of different checks do not mix."""
+        """Whether a served answer's grade is by the feature's check of today, or by people: different checks do not mix."""
+        if judged.trial or judged.arm not in self.tallies or not self._own(judged.feature):
+            return False
         today = plans.grader_name(self._plan.grader) if self._plan.grader is not None else ""
-        return self._own(judged.feature) and (judged.grader == today or judged.grader.startswith(_PEOPLE))
+        return judged.grader == today or not judged.by_check
 
     def _course(self, exchange: ExchangeRecord, judged: Judgement) -> str | None:
         """Return what chance drew for: None where the exchange was not served under this plan, or by the other arm."""
