@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import click
+from rich.table import Table
 
 from pointsman.cli.arrival import Arrival, ask_first, introduce
 from pointsman.cli.figures import moment, money, paper, table
@@ -13,7 +14,7 @@ from pointsman.control import releases
 from pointsman.control.compile import compile_snapshot
 from pointsman.control.plans import plan_of, trial_id
 from pointsman.control.purse import account
-from pointsman.control.releases import Line, Standing
+from pointsman.control.releases import Line
 from pointsman.control.verdict import points, spell
 from pointsman.core.price import NANO_PER_USD
 from pointsman.core.routing import Trial
@@ -21,6 +22,7 @@ from pointsman.core.snapshot import Snapshot
 from pointsman.serve import onboard
 from pointsman.serve.workspace import Workspace, workspace_option
 
+_NUMBERS = ("judged", "served")
 _USD = click.FloatRange(0, 1e6, min_open=True)
 _ROUTE = click.option("--route", default="auto", show_default=True, help="The route that it arrives on.")
 
@@ -112,14 +114,8 @@ def show(workspace: Workspace) -> None:
     if not found:
         console.print("No release was announced yet. Start with: pointsman release add PROVIDER/MODEL")
         return
-    shown = table(
-        "arrived", "release", "feature", "stage", "judged", "change", "served", "replaced", "cost", "verdict",
-        right=("judged", "served", "cost"), whole=("arrived", "release", "stage"),
-    )  # fmt: skip
     for line in found:
-        for place, standing in enumerate(line.standings):
-            shown.add_row(*_cells(line, standing, first=place == 0))
-    console.print(shown)
+        console.print(_wave(line))
     for name, change in now.changes.items():
         barred = "; it serves nothing until it is tested anew" if change.barred else ""
         console.print(f"{name} answers otherwise since {moment(change.since_ms)}: {change.why}{barred}.")
@@ -164,17 +160,14 @@ def _spent(workspace: Workspace, now: Snapshot, route: str, feature: str) -> int
     return account(workspace.store.counters, Trial(name, (), 1.0, 1)).spent_nano
 
 
-def _cells(line: Line, standing: Standing, *, first: bool) -> tuple[str, ...]:
-    row = standing.row
-    return (
-        moment(line.release.at_ms)[:10] if first else "",
-        line.release.deployment if first else "",
-        standing.feature,
-        standing.stage,
-        f"{row.change.n:,}" if row is not None else "",
-        points(row.change) if row is not None else "",
-        f"{standing.served:,}",
-        standing.replaced if standing.stage in ("canary", "full") or standing.replaced else "",
-        money(line.cost_nano) if first else "",
-        standing.ended or (spell(row) if row is not None else "nothing judged yet"),
-    )
+def _wave(line: Line) -> Table:
+    """Return one release as a table: a line for each of its features."""
+    whole = ("feature", "stage", "change", "replaced")
+    shown = table("feature", "stage", "judged", "change", "served", "replaced", "verdict", right=_NUMBERS, whole=whole)
+    shown.title = f"{line.release.deployment}, arrived {moment(line.release.at_ms)[:10]}, tried for {money(line.cost_nano)}"
+    shown.title_justify = "left"
+    for one in line.standings:
+        judged, change = (f"{one.row.change.n:,}", points(one.row.change)) if one.row is not None else ("0", "")
+        said = one.ended or (spell(one.row) if one.row is not None else "nothing judged yet")
+        shown.add_row(one.feature, one.stage, judged, change, f"{one.served:,}", one.replaced, said)
+    return shown
