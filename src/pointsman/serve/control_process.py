@@ -131,12 +131,12 @@ async def _tend(file: ConfigFile, store: Store, current: Current) -> None:
     """Look at the file, at what acts and at what arrived, again and again."""
     watching = [each(store, now_ms=_now_ms, say=say) for each in (Gatekeeper, Stages, PriceWatch, DriftWatch)]
 
-    async def look() -> None:
+    def look() -> None:
         file.look()
         for watch in watching:
             watch.look(current())
 
-    await _again(look)
+    await _again(lambda: asyncio.to_thread(look))  # after a restart a long journal is read, and trials go on meanwhile
 
 
 async def _ask_canaries(file: ConfigFile, store: Store, calls: Calls, current: Current) -> None:
