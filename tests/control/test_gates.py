@@ -63,16 +63,19 @@ class Scene:
     def serve(
         self, arm: str, count: int, *, errors: int = 0, grade: float | None = None, took: float = 100.0, nano: int = 1000,
         feature: str = "support", route: str = "auto", course: str = "", grader: str = "exact",
+        fell_back: bool = False,
     ) -> None:  # fmt: skip
         chosen = "z/small" if arm == "policy" else "z/big"
         decision = Decision(chosen, (), NAMES, (0.9, 0.1), "canary", arm, "why", course=course)  # type: ignore[arg-type]
         ids = [f"{self._served + place:020}" for place in range(count)]
         self._served += count
+        further = (Attempt("z/big", "fallback", 2001, 200),) if fell_back else ()
         self.store.journal.append(
             [
                 ExchangeRecord(
                     one, 2000 + int(one), "auto", feature, "error" if place < errors else "ok", 200, decision,
-                    (Attempt(chosen, "first", 2000, 200, cost_nano=nano + 10 * (place % 7)),), route=route, latency_ms=took,
+                    (Attempt(chosen, "first", 2000, 200, cost_nano=nano + 10 * (place % 7)), *further), route=route,
+                    latency_ms=took,
                 )
                 for place, one in enumerate(ids)
             ]
@@ -138,6 +141,15 @@ def test_more_failures_send_it_back_and_why_is_on_record(scene: Scene, mode: str
     assert published.made_by.startswith(f"support rolled back from {mode} by itself: its requests fail more often")
     scene.look()
     assert len(scene.said) == 1
+
+
+def test_a_model_that_another_always_stands_in_for_has_failed(scene: Scene) -> None:
+    scene.publish(acting(replace(PLAN, mode="auto", acting_share=0.5)))
+    scene.serve("policy", 300, fell_back=True)
+    scene.serve("control", 300)
+    scene.look()
+    assert scene.plan().mode == "observe"
+    assert "300 of 300" in scene.said[0]
 
 
 def test_worse_answers_send_it_back(scene: Scene) -> None:

@@ -5,10 +5,11 @@ exchanges as they come, costs from the journal's sums over courses, quality from
 the feature's own check and by everybody who sent feedback. What was read is remembered, so that each look reads what is
 new; after a restart all is read once more, and says the same.
 
-Laws: a conversation is one draw of chance. It counts as failed once; of its answers the first one is timed, and one by each
-grader counts. Only exchanges of the route since the last step count, and grades of them. One decision follows from what was
-served under the plan in force: where somebody acted on the plan meanwhile nothing happens. Looking takes a twentieth of the
-time at most.
+Laws: a request fails where its client got no whole answer, or where another deployment had to stand in: a model that is
+never there is not as good as the one that answers for it. A conversation is one draw of chance: it counts as failed once; of
+its answers the first one is timed, and one by each grader counts. Only exchanges of the route since the last step count, and
+grades of them. One decision follows from what was served under the plan in force: where somebody acted on the plan meanwhile
+nothing happens. Looking takes a twentieth of the time at most.
 """
 
 import shlex
@@ -105,7 +106,7 @@ class Watched:
             decision = one.decision
             if decision is None or decision.arm not in failed or not self._own(one.feature):
                 continue
-            tally, course, bad = self.tallies[decision.arm], decision.course or one.id, one.outcome in ("error", "cut")
+            tally, course, bad = self.tallies[decision.arm], decision.course or one.id, _failed(one)
             tally.requests += 1
             tally.failures += bad
             if course not in self._failed:
@@ -246,6 +247,11 @@ def _acting(current: Snapshot) -> Iterator[tuple[_Key, tuple[Route, Plan]]]:
         for plan in route.plans.values():
             if plan.mode in ACTING:
                 yield (route.name, plan, route.gates), (route, plan)
+
+
+def _failed(one: ExchangeRecord) -> bool:
+    """Whether a request failed, or would have, had no other deployment stood in."""
+    return one.outcome in ("error", "cut") or any(attempt.cause == "fallback" for attempt in one.attempts)
 
 
 def _where(route: Route, plan: Plan) -> str:
