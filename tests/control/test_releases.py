@@ -185,6 +185,19 @@ def test_what_does_not_pass_is_tried_no_more(scene: Scene) -> None:
     assert "points, stay" in scene.now.releases[0].ended["support"]
 
 
+def test_what_passes_on_one_feature_and_not_on_another_is_done_in_one_look(scene: Scene) -> None:
+    both = replace(snapshot().routes["auto"].plans["support"], feature="letters")
+    route = snapshot().routes["auto"]
+    scene.publish(lambda now: replace(now, routes={"auto": replace(route, plans={**route.plans, "letters": both})}))
+    scene.publish(lambda now: added(now, "support", "letters", auto=True))
+    scene.store.journal.judge(judged(scene.now, NEW, 400))
+    scene.store.journal.judge(judged(scene.now, NEW, 300, worse=0.4, feature="letters"))
+    scene.look()
+    release = scene.now.releases[0]
+    assert [stage(scene.now, release, feature) for feature in release.features] == ["canary", "over"]
+    assert len(scene.said) == 2
+
+
 def test_what_is_not_cheaper_than_what_serves_or_what_else_is_ready_is_left_to_the_owner(scene: Scene) -> None:
     scene.publish(lambda now: plans.start_trial(now, "auto", "support", candidates=("z/mid", NEW), cap_nano=3))
     scene.store.journal.judge([*judged(scene.now, "z/mid", 400), *judged(scene.now, NEW, 400)])

@@ -11,7 +11,7 @@ ready costs less; where it is *stay* it is tried no more. Everything else is sai
 import difflib
 import shlex
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Literal
 
@@ -222,48 +222,52 @@ class Stages:
         for release in current.releases:
             for feature in release.features:
                 known = (release.route, release.deployment, feature, release.at_ms)
-                if known not in self._said and stage(current, release, feature) == "shadow":
-                    self._look_at(current, release, feature, known)
+                waits = known not in self._said and stage(current, release, feature) == "shadow"
+                if waits and self._look_at(current, release, feature):
+                    self._said.add(known)
         ended = self._clock()
         self._rest_until = ended + (_BUSY - 1) * (ended - began)
 
-    def _look_at(self, current: Snapshot, release: Release, feature: str, known: tuple[str, str, str, int]) -> None:
+    def _look_at(self, current: Snapshot, release: Release, feature: str) -> bool:
+        """Do and say what follows from a verdict; return whether that is all: False where there is none, or it failed."""
         rows = _rows(self._store.journal, current, release.route, feature)
         row = next((row for row in rows if row.candidate == release.deployment), None)
         if row is None or not row.settled:
-            return
-        self._said.add(known)
+            return False
         name, plan = release.deployment, plan_of(current, release.route, feature)
         told = f"release of {name} for {feature}: {points(row.change)} points on {row.change.n:,} requests, {spell(row)}"
-        if row.kind == "stay":
+        if row.kind == "stay" and release.auto:
             why = f"{points(row.change)} points, {spell(row)}"
-            if release.auto and self._publish(partial(drop, why=why, now_ms=self._now_ms(), only=feature), release):
-                self._say(f"{told}; it is tried no more there")
-            elif not release.auto:
-                self._say(f"{told}. End it with: pointsman release drop {shlex.quote(name)}")
-        elif release.auto and _leads(rows, row, plan):
-            self._accept(current, release, feature, rows)
-            self._say(f"{told}; it is in canary now")
-        else:
-            self._say(f"{told}. Next: pointsman accept {shlex.quote(feature)} --candidate {shlex.quote(name)}")
+            step = partial(drop, route=release.route, deployment=name, why=why, now_ms=self._now_ms(), only=feature)
+            return self._publish(step, release, feature, plan, f"{told}; it is tried no more there")
+        if row.kind == "ready" and release.auto and _leads(rows, row, plan):
+            proposal = propose(Findings(tuple(rows), {}), feature, name)
+            step = partial(
+                plans.accept,
+                route=release.route,
+                feature=feature,
+                row=proposal.row,
+                serving=proposal.serving,
+                now_ms=self._now_ms(),
+            )
+            return self._publish(step, release, feature, plan, f"{told}; it is in canary now")
+        accept = f"pointsman accept {shlex.quote(feature)} --candidate {shlex.quote(name)}"
+        self._say(f"{told}. Next: {accept if row.kind == 'ready' else f'pointsman release drop {shlex.quote(name)}'}")
+        return True
 
-    def _accept(self, current: Snapshot, release: Release, feature: str, rows: Iterable[Row]) -> None:
-        proposal = propose(Findings(tuple(rows), {}), feature, release.deployment)
+    def _publish(self, step: Callable[..., Snapshot], release: Release, feature: str, plan: Plan, said: str) -> bool:
+        """Publish and say a step; return False, and do nothing, where somebody acted on the feature meanwhile."""
+        number = self._store.snapshots.current_number()
 
-        def take(snapshot: Snapshot) -> Snapshot:
-            if plan_of(snapshot, release.route, feature) != plan_of(current, release.route, feature):
-                return snapshot  # somebody acted on it meanwhile
-            return plans.accept(snapshot, release.route, feature, proposal.row, proposal.serving, now_ms=self._now_ms())
-
-        publish(self._store, take, made_by="releases", now_ms=self._now_ms())
-
-    def _publish(self, step: Callable[..., Snapshot], release: Release) -> bool:
         def change(snapshot: Snapshot) -> Snapshot:
             known = wave.of(snapshot, release.route, release.deployment)
-            return snapshot if known != release else step(snapshot, release.route, release.deployment)
+            same = known is not None and known.at_ms == release.at_ms and plan_of(snapshot, release.route, feature) == plan
+            return step(snapshot) if same else snapshot
 
-        number = self._store.snapshots.current_number()
-        return publish(self._store, change, made_by="releases", now_ms=self._now_ms()).number > number
+        done = publish(self._store, change, made_by="releases", now_ms=self._now_ms()).number > number
+        if done:
+            self._say(said)
+        return done
 
 
 def _leads(rows: Sequence[Row], mine: Row, plan: Plan) -> bool:
