@@ -31,7 +31,7 @@ from pointsman.store.interfaces import Filter, Journal, Store
 ACTING: Final = ("canary", "auto")
 LEAST: Final = 200
 """A canary is promoted after so many requests at least."""
-_LATE_MS: Final = 15 * 60 * 1000  # a record is written when its answer has ended, later than its time
+_LATE_MS: Final = 15 * 60 * 1000  # a grade may be written later than its time
 _BUSY: Final = 20  # looks take one part in so many of the time
 _Key = tuple[str, Plan, Gates]
 
@@ -50,12 +50,13 @@ class Watched:
 
     def __init__(self, route: Route, plan: Plan) -> None:
         self._route, self._plan = route, plan
+        self._feature = None if plan.feature == plans.EVERY else plan.feature
         self._tolerance = plan.tolerance if plan.tested is None else plan.tested.tolerance
         self.gate = Gate(plan.acting_share, self._tolerance, route.gates)
         self.tallies = {"policy": _Tally(), "control": _Tally()}
         self.dear = ""
-        self._newest_ms = self._judged_ms = plan.since_ms
-        self._read: dict[str, int] = {}  # the exchanges that were read, and when they were; those that cannot come again go
+        self._judged_ms = plan.since_ms
+        self._last = 0  # number of the exchange that was read last
         self._heard: dict[tuple[str, str], int] = {}
         self._failed: set[str] = set()
         self._graded: set[tuple[str, str]] = set()
@@ -91,18 +92,14 @@ class Watched:
         """Whether this plan is a feature's: ``*`` stands for all that have no plan of their own."""
         return feature == self._plan.feature or (self._plan.feature == plans.EVERY and feature not in self._route.plans)
 
-    def _filter(self, since_ms: int) -> Filter:
-        feature = None if self._plan.feature == plans.EVERY else self._plan.feature
-        return Filter(feature=feature, since_ms=max(self._plan.since_ms, since_ms), route=self._route.name)
+    def _wanted(self) -> Filter:
+        return Filter(feature=self._feature, since_ms=self._plan.since_ms, route=self._route.name)
 
     def _take_exchanges(self, journal: Journal) -> None:
         failed: dict[str, list[float]] = {"policy": [], "control": []}
         took: dict[str, list[float]] = {"policy": [], "control": []}
-        for one in journal.exchanges(self._filter(self._newest_ms - _LATE_MS)):
-            if one.id in self._read:
-                continue
-            self._read[one.id] = one.at_ms
-            self._newest_ms = max(self._newest_ms, one.at_ms)
+        for number, one in journal.arrived(self._wanted(), after=self._last):
+            self._last = number
             decision = one.decision
             if decision is None or decision.arm not in failed or not self._own(one.feature):
                 continue
@@ -115,14 +112,13 @@ class Watched:
                 self._failed.add(course)
             if one.outcome == "ok" and not decision.course:
                 took[decision.arm].append(one.latency_ms)
-        self._read = {one: at_ms for one, at_ms in self._read.items() if at_ms >= self._newest_ms - _LATE_MS}
         self.gate.failed(failed["policy"], failed["control"])
         self.gate.took(took["policy"], took["control"])
 
     def _take_grades(self, journal: Journal) -> None:
         found: dict[str, dict[str, list[float]]] = {}
         since_ms = max(self._plan.since_ms, self._judged_ms - _LATE_MS)
-        made = journal.judgements(Filter(feature=self._filter(0).feature, since_ms=since_ms))
+        made = journal.judgements(Filter(feature=self._feature, since_ms=since_ms))
         fresh = [one for one in made if (one.exchange, one.grader) not in self._heard and self._counts(one)]
         exchanges = journal.named({one.exchange for one in fresh})
         for judged in fresh:
