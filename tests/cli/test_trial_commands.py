@@ -18,6 +18,8 @@ from pointsman.core.snapshot import Snapshot
 from pointsman.serve.workspace import Workspace
 
 PRICE = Price(Rates(Decimal(1), Decimal(2)))
+CHEAP = Price(Rates(Decimal("0.29"), Decimal("0.58")))
+PRICES = {"z/big": PRICE, "z/small": CHEAP, "z/mid": CHEAP, "z/bare": None}
 
 
 @pytest.fixture
@@ -26,11 +28,10 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     monkeypatch.setenv("COLUMNS", "140")
     monkeypatch.delenv("POINTSMAN_CONFIG", raising=False)
     opened = Workspace(None, tmp_path / "data")
-    names = ("z/big", "z/small", "z/mid", "z/bare")
     plan = Plan("*", reference="z/big", grader=Grader("exact"))
     before = Snapshot(
         {"z": Provider("z", "http://127.0.0.1:9/v1")},
-        {name: Deployment(name, "z", name[2:], name[2:], price=None if name == "z/bare" else PRICE) for name in names},
+        {name: Deployment(name, "z", name[2:], name[2:], price=price) for name, price in PRICES.items()},
         {"auto": Route("auto", "z/big", ("z/small", "z/mid"), Objective(), 0.05, {"*": plan})},
     )
     opened.publish(lambda _: before, made_by="a test")
@@ -49,8 +50,8 @@ def judge(workspace: Workspace, candidate: str, n: int, *, worse: float) -> None
     for place in range(n):
         score = float(rng.random() >= worse)
         pair = (f"{candidate}{place}", place, "extraction")
-        rows.append(Judgement(*pair, "z/big", "reference", 1.0, "exact", trial.id, Usage(100, 10), 100_000))
-        rows.append(Judgement(*pair, candidate, "candidate", score, "exact", trial.id, Usage(100, 10), 29_000))
+        rows.append(Judgement(*pair, "z/big", "reference", 1.0, "exact", trial.id, Usage(100, 10), 120_000))
+        rows.append(Judgement(*pair, candidate, "candidate", score, "exact", trial.id, Usage(100, 10), 34_800))
     workspace.store.journal.judge(rows)
 
 

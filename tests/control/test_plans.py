@@ -1,9 +1,7 @@
 """Observe, trial, canary, auto and back, as values."""
 
-import math
 from collections.abc import Callable
 from decimal import Decimal
-from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
@@ -14,8 +12,6 @@ from pointsman.control.plans import (
     PlanError,
     Serving,
     accept,
-    canary_says,
-    fisher,
     is_current,
     plan_of,
     promote,
@@ -235,47 +231,6 @@ def test_rollback_is_back_on_the_reference_at_once(steps: int) -> None:
     assert plan.tested is None
     with pytest.raises(PlanError, match="nothing to roll back"):
         rollback(snapshot(), "auto", "extraction", now_ms=1)
-
-
-@pytest.mark.parametrize(
-    ("policy", "control", "said"),
-    [
-        ((199, 0), (1800, 0), "wait"),
-        ((200, 0), (1800, 0), "promote"),
-        ((200, 2), (1800, 18), "promote"),
-        ((200, 20), (1800, 18), "more errors"),
-        ((200, 5), (0, 0), "wait"),
-    ],
-)
-def test_what_a_canarys_errors_allow(policy: tuple[int, int], control: tuple[int, int], said: str) -> None:
-    assert canary_says(policy, control) == said
-
-
-def test_fishers_exact_test_on_the_lady_tasting_tea() -> None:
-    assert fisher((4, 4), (4, 0)) == pytest.approx(1 / 70)
-    assert fisher((4, 3), (4, 1)) == pytest.approx(17 / 70)
-    assert fisher((10, 0), (10, 3)) == pytest.approx(1.0)
-
-
-@given(st.tuples(st.integers(0, 300), st.integers(0, 300)), st.tuples(st.integers(0, 300), st.integers(0, 300)))
-def test_fishers_exact_test_against_whole_numbers(policy: tuple[int, int], control: tuple[int, int]) -> None:
-    policy, control = (max(policy), min(policy)), (max(control), min(control))
-    drawn, total, errors = policy[0], policy[0] + control[0], policy[1] + control[1]
-    ways = sum(math.comb(errors, k) * math.comb(total - errors, drawn - k) for k in range(policy[1], min(errors, drawn) + 1))
-    assert fisher(policy, control) == pytest.approx(float(Fraction(ways, math.comb(total, drawn))), rel=1e-9, abs=1e-300)
-
-
-def test_without_anything_to_compare_with_a_canary_waits() -> None:
-    """While the reference is down everything goes to the canary: no evidence that it is as good."""
-    assert canary_says((10_000, 10_000), (0, 0)) == "wait"
-
-
-def test_too_many_errors_are_found_and_a_few_more_are_not() -> None:
-    base = (1800, 18)
-    said = [canary_says((200, errors), base) for errors in range(20)]
-    assert said == sorted(said, key=["promote", "more errors"].index)
-    assert said[2] == "promote"
-    assert said[8] == "more errors"
 
 
 STEPS: dict[str, Callable[[Snapshot], Snapshot]] = {

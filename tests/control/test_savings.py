@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 from msgspec.structs import replace
 
-from pointsman.control.savings import quality_at_most, savings
+from pointsman.control.savings import savings
 from pointsman.core.chat import Usage
 from pointsman.core.record import Attempt, ExchangeRecord, Judgement
 from pointsman.core.routing import Decision
@@ -166,15 +166,14 @@ def test_a_judges_pairs_are_wins_minus_losses(store: Store) -> None:
 @pytest.mark.parametrize("grader", ["exact", "judge:zoo/judge"])
 def test_a_loss_is_certain_only_after_enough_answers_however_often_one_asks(store: Store, grader: str) -> None:
     asked = {"since_ms": 0, "route": "auto", "grader": grader}
-    assert quality_at_most(store.journal, "support", **asked) is None  # type: ignore[arg-type]
+    assert savings(store.journal, "support", **asked).at_most is None  # type: ignore[arg-type]
     store.journal.judge([judged(n, "policy", float(n % 2) / 2, grader) for n in range(10)])
     store.journal.judge([judged(n, "control", 1.0 if grader == "exact" else 0.5, grader) for n in range(10)])
-    early = quality_at_most(store.journal, "support", **asked)  # type: ignore[arg-type]
+    early = savings(store.journal, "support", **asked).at_most  # type: ignore[arg-type]
     assert early is not None
     assert early > -0.05
     store.journal.judge([judged(n, "policy", float(n % 2) / 2, grader) for n in range(10, 400)])
     store.journal.judge([judged(n, "control", 1.0 if grader == "exact" else 0.5, grader) for n in range(10, 400)])
-    late = quality_at_most(store.journal, "support", **asked)  # type: ignore[arg-type]
+    late = savings(store.journal, "support", **asked).at_most  # type: ignore[arg-type]
     assert late is not None
     assert late < -0.3
-    assert savings(store.journal, "support", **asked).at_most == late  # type: ignore[arg-type]

@@ -12,12 +12,11 @@ from msgspec.structs import replace
 
 from pointsman.control.config import load
 from pointsman.core.errors import ConfigError
-from pointsman.core.record import Attempt, ExchangeRecord, Judgement
 from pointsman.core.review import Material, Question
-from pointsman.core.routing import BoundTest, Decision, Deployment, Grader, Objective, Plan, Provider, Route
+from pointsman.core.routing import Deployment, Objective, Plan, Provider, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.serve import control_process
-from pointsman.serve.control_process import Canaries, ConfigFile, Current, Watch
+from pointsman.serve.control_process import ConfigFile, Current
 from pointsman.serve.workspace import Workspace
 
 NAMES = ("z/big", "z/small")
@@ -37,20 +36,6 @@ def canary() -> Snapshot:
         {name: Deployment(name, "z", name[2:], name[2:]) for name in NAMES},
         {"auto": Route("auto", "z/big", ("z/small",), Objective(), 0.05, {"*": Plan("*"), "support": plan})},
     )
-
-
-def served(workspace: Workspace, arm: str, count: int, errors: int = 0, *, start: int = 0, feature: str = "support") -> None:
-    chosen = "z/small" if arm == "policy" else "z/big"
-    decision = Decision(chosen, (), NAMES, (0.9, 0.1), "canary", arm, "why", snapshot="s")  # type: ignore[arg-type]
-    workspace.store.journal.append(
-        [
-            ExchangeRecord(
-                f"{arm}{place:018}", 2000 + place, "auto", feature, "error" if place < start + errors else "ok", 200,
-                decision, (Attempt(chosen, "first", 2000, 200),), route="auto",
-            )
-            for place in range(start, start + count)
-        ]
-    )  # fmt: skip
 
 
 def test_current_is_decoded_again_only_when_another_was_published(workspace: Workspace) -> None:
@@ -106,104 +91,6 @@ def test_a_mistake_or_a_missing_file_leaves_the_last_good_one(workspace: Workspa
     assert workspace.snapshot().limits.fallbacks == 3
 
 
-@pytest.mark.parametrize(
-    ("policy", "errors", "mode"),
-    [(200, 0, "auto"), (199, 0, "canary"), (200, 100, "canary")],
-    ids=["long enough", "not long enough", "more errors than the rest"],
-)
-def test_a_canary_that_has_served_well_becomes_auto(workspace: Workspace, policy: int, errors: int, mode: str) -> None:
-    workspace.publish(lambda _: canary(), made_by="a test")
-    served(workspace, "policy", policy, errors)
-    served(workspace, "control", 1000)
-    Canaries(workspace.store).look(workspace.snapshot())
-    assert workspace.snapshot().routes["auto"].plans["support"].mode == mode
-
-
-def test_a_canary_once_found_worse_stays_whatever_luck_comes_later(
-    workspace: Workspace, capfd: pytest.CaptureFixture[str]
-) -> None:
-    workspace.publish(lambda _: canary(), made_by="a test")
-    served(workspace, "control", 1000)
-    served(workspace, "policy", 200, errors=20)
-    canaries = Canaries(workspace.store)
-    canaries.look(workspace.snapshot())
-    served(workspace, "policy", 3000, start=200)
-    served(workspace, "control", 1000, errors=1000, start=1000)
-    canaries.look(workspace.snapshot())
-    assert "pointsman rollback support" in capfd.readouterr().err
-    Canaries(workspace.store).look(workspace.snapshot())  # after a restart the journal says the same
-    assert capfd.readouterr().err.count("pointsman accept support") == 1
-    assert workspace.snapshot().routes["auto"].plans["support"].mode == "canary"
-    served(workspace, "policy", 3000, start=9000)
-    again = replace(canary().routes["auto"].plans["support"], since_ms=11_000)
-    route = replace(canary().routes["auto"], plans={"*": Plan("*"), "support": again})
-    workspace.publish(lambda now: replace(now, routes={"auto": route}), made_by="accepted again")
-    served(workspace, "control", 1, start=9500)
-    canaries.look(workspace.snapshot())
-    assert workspace.snapshot().routes["auto"].plans["support"].mode == "auto"
-
-
-def test_what_serves_worse_than_tolerated_is_said_once_and_left_to_the_owner(
-    workspace: Workspace, capfd: pytest.CaptureFixture[str]
-) -> None:
-    plan = replace(canary().routes["auto"].plans["support"], mode="auto", grader=Grader("exact"), tolerance=0.05)
-    route = replace(canary().routes["auto"], plans={"*": Plan("*"), "support": plan})
-    workspace.publish(lambda _: replace(canary(), routes={"auto": route}), made_by="a test")
-    watch = Watch(workspace.store)
-    for start in (0, 300):
-        watch.look(workspace.snapshot())
-        assert "worse" not in capfd.readouterr().err
-        # Three hundred answers tell little of a loss of eight points, and as many again of one of fifty a lot.
-        workspace.store.journal.judge(
-            [
-                Judgement(f"{arm}{n:018}", 2000 + n, "support", "z/small", arm, score, "exact")  # type: ignore[arg-type]
-                for n in range(start, start + 300)
-                for arm, score in (("control", 1.0), ("policy", float(n % 12 > 0 if start == 0 else n % 2)))
-            ]
-        )
-    watch.look(workspace.snapshot())
-    watch.look(workspace.snapshot())
-    said = capfd.readouterr().err
-    assert said.count("worse than the reference's, and 5 are tolerated") == 1
-    assert "pointsman rollback support" in said
-    assert workspace.snapshot().routes["auto"].plans["support"].mode == "auto"
-
-
-@pytest.mark.parametrize(("feature", "alarm"), [("anything", True), ("support", False)])
-def test_what_was_learned_for_all_is_watched_by_features_without_a_plan_of_their_own(
-    workspace: Workspace, capfd: pytest.CaptureFixture[str], feature: str, *, alarm: bool
-) -> None:
-    every = Plan("*", "auto", "z/big", accepted=("z/small",), acting_share=0.95, since_ms=1000, grader=Grader("exact"))
-    every = replace(every, tested=BoundTest(2000, 0.02, 0.95))
-    route = replace(canary().routes["auto"], plans={"*": every, "support": Plan("support", reference="z/big")})
-    workspace.publish(lambda _: replace(canary(), routes={"auto": route}), made_by="a test")
-    served(workspace, "control", 1, feature=feature)
-    workspace.store.journal.judge(
-        [
-            Judgement(f"{arm}{n:018}", 2000 + n, feature, "z/small", arm, score, "exact")  # type: ignore[arg-type]
-            for n in range(600)
-            for arm, score in (("control", 1.0), ("policy", float(n % 2)))
-        ]
-    )
-    Watch(workspace.store).look(workspace.snapshot())
-    said = capfd.readouterr().err
-    assert ("worse than the reference's, and 2 are tolerated" in said) == alarm
-    assert ("pointsman rollback '*'" in said) == alarm
-
-
-@pytest.mark.parametrize(("feature", "mode"), [("anything", "auto"), ("support", "canary")])
-def test_a_canary_of_every_feature_is_judged_by_those_without_a_plan_of_their_own(
-    workspace: Workspace, feature: str, mode: str
-) -> None:
-    every = replace(canary().routes["auto"].plans["support"], feature="*")
-    route = replace(canary().routes["auto"], plans={"*": every, "support": Plan("support", reference="z/big")})
-    workspace.publish(lambda _: replace(canary(), routes={"auto": route}), made_by="a test")
-    served(workspace, "policy", 200, feature=feature)
-    served(workspace, "control", 1000, feature=feature)
-    Canaries(workspace.store).look(workspace.snapshot())
-    assert workspace.snapshot().routes["auto"].plans["*"].mode == mode
-
-
 async def test_what_stays_wrong_is_said_once(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -217,7 +104,9 @@ async def test_what_stays_wrong_is_said_once(
     monkeypatch.setattr(control_process, "LOOK_EVERY_S", 0)
     monkeypatch.setattr(ConfigFile, "look", look)
     with pytest.raises(asyncio.CancelledError):
-        await control_process._tend(workspace, Current(workspace.store))
+        await control_process._tend(
+            ConfigFile(workspace.config_path, workspace.store), workspace.store, Current(workspace.store)
+        )
     lines = capfd.readouterr().err.splitlines()
     assert lines == ["pointsman control: first", "pointsman control: first", "pointsman control: second"]
 
@@ -234,10 +123,12 @@ async def test_what_is_kept_for_review_too_long_is_forgotten_whatever_stands_in_
         raise next(wrong)
 
     monkeypatch.setattr(control_process, "LOOK_EVERY_S", 0)
-    monkeypatch.setattr(control_process, "WATCH_EVERY_S", -1.0)
+    monkeypatch.setattr(control_process, "EXPIRE_EVERY_S", -1.0)
     monkeypatch.setattr(ConfigFile, "look", look)
     with pytest.raises(asyncio.CancelledError):
-        await control_process._tend(workspace, Current(workspace.store))
+        await control_process._tend(
+            ConfigFile(workspace.config_path, workspace.store), workspace.store, Current(workspace.store)
+        )
     assert workspace.store.reviews.features() == []
     assert workspace.store.reviews.material(kept) is None
 

@@ -324,6 +324,22 @@ def test_judgements_of_one_exchange_come_together_whatever_the_number(store: Sto
     ]
 
 
+@pytest.mark.parametrize("count", [0, 1, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE + 3])
+def test_what_arrived_since_is_read_once_however_late_its_time(store: Store, count: int) -> None:
+    written = [record(place, at_ms=START_MS + (place * 7919) % 1000) for place in range(count)]
+    store.journal.append(written)
+    first = list(store.journal.arrived(ALL))
+    assert [one.id for _, one in first] == [one.id for one in written]
+    numbers = [number for number, _ in first]
+    assert numbers == sorted(set(numbers))
+    last = numbers[-1] if numbers else 0
+    assert list(store.journal.arrived(ALL, after=last)) == []
+    late = record(count, at_ms=START_MS - 5000)
+    store.journal.append([late])
+    assert [one.id for _, one in store.journal.arrived(ALL, after=last)] == [late.id]
+    assert list(store.journal.arrived(Filter(since_ms=START_MS), after=last)) == []
+
+
 @pytest.mark.parametrize("count", [0, 1, PAGE + 1])
 def test_exchanges_are_found_by_name(store: Store, count: int) -> None:
     made = [record(number, vector=b"v") for number in range(count)]

@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "replay": Entry("pointsman.cli.replay", "Ask what would have happened if: prices, vendors, goals."),
     "drill": Entry("pointsman.cli.drill", "See what the loss of a vendor would mean."),
     "rollback": Entry("pointsman.cli.rollback", "Send a feature back to its reference, at once."),
+    "release": Entry("pointsman.cli.release", "Take in a new model by stages, and list the wave."),
     "learn": Entry("pointsman.cli.learn", "Learn from outcome tables which model to choose."),
     "onboard": Entry("pointsman.cli.onboard", "Choose the prompts that tell most of a new model."),
     "evaluate": Entry("pointsman.cli.evaluate", "Say what choosing by outcome tables is worth."),

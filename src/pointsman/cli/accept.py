@@ -7,10 +7,13 @@ from rich.console import Console
 
 from pointsman.cli.verdict_table import savings_table, verdict_table
 from pointsman.control.findings import findings, propose
+from pointsman.control.gates import LEAST
 from pointsman.control.plans import accept, grader_name, plan_of, promote
 from pointsman.control.review.people import by_people
 from pointsman.control.savings import savings
 from pointsman.control.tailor import PER_REQUEST
+from pointsman.core.routing import Gates
+from pointsman.policy.gates import soonest
 from pointsman.serve.workspace import Workspace, workspace_option
 
 
@@ -70,6 +73,15 @@ def command(workspace: Workspace, feature: str, candidate: str | None, despite: 
     console.print(
         f"{feature} is in canary: {100 * after.acting_share:.0f} % of its requests may go to {', '.join(after.accepted)}, "
         f"the rest stays on {after.reference}.\n"
-        f"After 200 such requests without more errors it moves to auto by itself; at once with: pointsman accept {feature}\n"
+        f"{_onward(workspace.snapshot().routes[route].gates)}; at once with: pointsman accept {feature}\n"
         f"Undo at once with: pointsman rollback {feature}"
     )
+
+
+def _onward(gates: Gates) -> str:
+    """Say what comes after the canary."""
+    sound = f"certainly fail at most {100 * gates.errors:.3g} points more often than the rest"
+    after = f"(after {max(LEAST, soonest(gates.errors))} or more)"
+    if not gates.promote:
+        return f"When such requests {sound} {after} you are told that it is ready for auto"
+    return f"When such requests {sound} {after} it moves to auto by itself"

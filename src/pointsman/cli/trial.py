@@ -135,6 +135,7 @@ def show(console: Console, workspace: Workspace, route: str, feature: str | None
         feature=feature,
         counts=partial(is_current, now, route),
         people=people,
+        snapshot=now,
     )
     if not rows:
         console.print("Nothing has been tried yet by the checks of today. Start with: pointsman trial FEATURE")
@@ -209,5 +210,7 @@ def _rows(workspace: Workspace, route: str, trial: Trial, feature: str) -> list[
     one = None if feature == EVERY else feature
     now = workspace.snapshot()
     people = by_people(workspace.store, now, route, now_ms=round(time.time() * 1000), feature=one)
-    rows = verdicts(workspace.store.journal, tolerances(now, route), feature=one, trial=trial.id, people=people)
-    return [row for row in rows if row.candidate in trial.candidates]
+    found = verdicts(
+        workspace.store.journal, tolerances(now, route), feature=one, trial=trial.id, people=people, snapshot=now
+    )
+    return [row for row in found if row.candidate in trial.candidates]

@@ -61,6 +61,8 @@ def compile_snapshot(config: Config, previous: Snapshot | None, *, today: date, 
         store_vectors=config.store_vectors,
         made_by=made_by,
         pools=tuple(pool_of(rules, deployments) for rules in config.pools),
+        releases=tuple(one for one in before.releases if one.route in routes),
+        changes={name: one for name, one in before.changes.items() if name in deployments},
     )
     return Compiled(snapshot, tuple(notes))
 
@@ -134,9 +136,8 @@ def _route(
             plans[feature] = fresh
         elif _has_come_far(old) or feature in rules.features or feature == EVERY_FEATURE:
             plans[feature] = _carried(name, rules, before, fresh, old, deployments, notes)
-    return Route(
-        name, rules.reference, rules.candidates, rules.objective, rules.control_share, plans, ask_twice=rules.ask_twice
-    )
+    given = (rules.reference, rules.candidates, rules.objective, rules.control_share)
+    return Route(name, *given, plans, ask_twice=rules.ask_twice, gates=rules.gates)
 
 
 def _fresh(route: str, feature: str, rules: RouteRules) -> Plan:

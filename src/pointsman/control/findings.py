@@ -12,6 +12,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
+from pointsman.control.evidence import today
 from pointsman.control.lessons import learn
 from pointsman.control.plans import PlanError, Serving, check_acceptable, is_current, plan_of
 from pointsman.control.tailor import PER_REQUEST, Tailor, Tailored
@@ -50,10 +51,16 @@ def findings(
 ) -> Findings:
     """Return the verdicts on a route's trials, of one feature or of all. Policies are learned on the way, in seconds.
 
-    Only what was judged by a feature's check of today against its reference of today counts; ``people`` as in ``verdicts``.
+    Only what was judged by a feature's check of today against its reference of today counts, at the prices of today;
+    ``people`` as in ``verdicts``.
     """
     rows = verdicts(
-        journal, tolerances(snapshot, route), feature=feature, counts=partial(is_current, snapshot, route), people=people
+        journal,
+        tolerances(snapshot, route),
+        feature=feature,
+        counts=partial(is_current, snapshot, route),
+        people=people,
+        snapshot=snapshot,
     )
     cut: dict[str, Tailored] = {}
     for name in dict.fromkeys(row.feature for row in rows):
@@ -123,7 +130,7 @@ def _tailored(journal: Journal, snapshot: Snapshot, route: str, rows: Sequence[R
         tolerance=plan.tolerance,
         learn=partial(learn, deployments=(known[reference], *candidates), objective=_aim(snapshot, route, newest)),
     )
-    return tailor.cut(journal.judgements(Filter(feature=feature, trial=trial)))
+    return tailor.cut(today(journal.judgements(Filter(feature=feature, trial=trial)), snapshot))
 
 
 def _aim(snapshot: Snapshot, route: str, row: Row) -> Objective:

@@ -191,7 +191,9 @@ def act_on(snapshot: Snapshot, route: str, taught: Taught, *, now_ms: int) -> Sn
     if found.reference is None:
         raise TableError(f'the route {route} has no reference: set reference = "provider/model" in [routes.{route}]')
     wanted = [name for name in taught.serving if name != found.reference]
-    accepted = tuple(name for name in wanted if name in snapshot.deployments and found.plans[EVERY].allows(name))
+    barred = {name for name, change in snapshot.changes.items() if change.barred}  # a table does not say when it was made
+    able = snapshot.deployments.keys() - barred
+    accepted = tuple(name for name in wanted if name in able and found.plans[EVERY].allows(name))
     whole = len(accepted) == len(wanted) > 0  # with fewer it chooses otherwise than it was tested to
     tested = taught.bound.tested if taught.bound is not None and whole else None
     before = found.plans[EVERY]
@@ -233,7 +235,8 @@ def _asked(snapshot: Snapshot, route: Route, taught: Taught) -> cascade.Plan | N
     if taught.asked is None or route.ask_twice is None:
         return None
     models = taught.asked.plan.models
-    able = all(name in snapshot.deployments and route.plans[EVERY].allows(name) for name in models)
+    barred = {name for name, change in snapshot.changes.items() if change.barred}
+    able = all(name in snapshot.deployments.keys() - barred and route.plans[EVERY].allows(name) for name in models)
     return taught.asked.plan if able and route.reference in models else None
 
 

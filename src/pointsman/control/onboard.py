@@ -14,12 +14,12 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from pointsman.control.calls import Answer, Calls, CopyError, copy
+from pointsman.control.calls import Answer, Calls, CopyError, copy, worst_case
 from pointsman.control.config.values import ReleaseRules
 from pointsman.control.grade import EXPECTING, Grade, grade
 from pointsman.control.purse import CapReachedError, Purse
 from pointsman.core.errors import ConfigError, TableError
-from pointsman.core.price import NANO_PER_USD
+from pointsman.core.price import NANO_PER_USD, Price
 from pointsman.core.routing import Grader
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy import onboard
@@ -86,6 +86,22 @@ def to_ask(name: str, groups: Sequence[str], questions: Mapping[str, Row]) -> li
     ]
 
 
+def most_nano(snapshot: Snapshot, rows: Sequence[Row]) -> list[int | None]:
+    """Return the most that asking each row can cost, in nano-dollars; None where it cannot be asked.
+
+    The row's model has a price.
+    """
+    return [_most(snapshot.deployments[row["model"]].price, row) for row in rows]
+
+
+def _most(price: Price | None, row: Row) -> int | None:
+    body = msgspec.json.encode({"model": row["model"], "messages": _messages(row)})
+    try:
+        return None if price is None else worst_case(copy(body), len(body), price)
+    except CopyError:
+        return None
+
+
 async def ask(
     calls: Calls, snapshot: Snapshot, rows: Sequence[Row], grader: Grader, purse: Purse, told: Callable[[], None]
 ) -> list[Row]:
@@ -99,14 +115,15 @@ async def ask(
 
     async def one(row: Row) -> Row:
         async with places:
-            answered = await _answered(calls, snapshot, row, grader, purse)
+            found = await answered(calls, snapshot, row, grader, purse)
             told()
-            return answered
+            return found
 
     return list(await asyncio.gather(*(one(row) for row in rows)))
 
 
-async def _answered(calls: Calls, snapshot: Snapshot, row: Row, grader: Grader, purse: Purse) -> Row:
+async def answered(calls: Calls, snapshot: Snapshot, row: Row, grader: Grader, purse: Purse) -> Row:
+    """Return one row with what its model answered, graded by a check; ungraded: with a ``note``."""
     expected = row.get("expected")
     if grader.kind in EXPECTING and expected is None:
         return {**row, "note": "there is no expected answer: add a column `expected`"}

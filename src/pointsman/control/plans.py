@@ -14,15 +14,15 @@ evidence (an anytime-valid interval may be continued), while another reference o
 """
 
 import hashlib
-import math
 import re
-from collections.abc import Iterable, Sequence
-from typing import Final, Literal
+from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pointsman.control import wave
 from pointsman.control.grade import check
 from pointsman.control.verdict import Row, percent, points, spell
 from pointsman.core.errors import PointsmanError
@@ -30,10 +30,7 @@ from pointsman.core.routing import BoundTest, Grader, Plan, Route, Trial
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy.guarantee import ALPHA
 
-CanaryWord = Literal["wait", "promote", "more errors"]
-
 CANARY_SHARE: Final = 0.1
-CANARY_EXCHANGES: Final = 200
 EVERY: Final = "*"
 
 
@@ -199,6 +196,9 @@ def accept(
     evidence = f"{row.candidate}: {row.change.n} judged, {points(row.change)} points, cost {percent(row.cost)}"
     reason = f", despite the verdict: {despite}" if despite and row.kind != "ready" else ""
     after = _with(snapshot, route, changed, f"accepted for {feature}: {evidence}{reason}")
+    after = wave.won(after, route, plan, serving.accepted)
+    retested = {name: replace(one, barred=False) for name, one in after.changes.items() if name in serving.accepted}
+    after = replace(after, changes={**after.changes, **retested})
     learned = {} if serving.policy is None else {name: serving.policy}
     return replace(after, policies={**_without(after, plan.policy), **learned})
 
@@ -213,8 +213,11 @@ def promote(snapshot: Snapshot, route: str, feature: str, *, now_ms: int) -> Sna
     return _with(snapshot, route, changed, f"{feature} promoted from canary to auto")
 
 
-def rollback(snapshot: Snapshot, route: str, feature: str, *, now_ms: int) -> Snapshot:
-    """Send all of a feature's requests to its reference again. Judgements stay, so that it can be accepted again later."""
+def rollback(snapshot: Snapshot, route: str, feature: str, *, now_ms: int, why: str = "") -> Snapshot:
+    """Send all of a feature's requests to its reference again. Judgements stay, so that it can be accepted again later.
+
+    ``why`` is kept on record where it was done by itself.
+    """
     plan = plan_of(snapshot, route, feature)
     if plan.mode == "observe":
         raise PlanError(f'nothing to roll back: feature "{feature}" acts on no verdict')
@@ -230,54 +233,14 @@ def rollback(snapshot: Snapshot, route: str, feature: str, *, now_ms: int) -> Sn
         since_ms=now_ms,
         tested=None,
     )
-    after = _with(snapshot, route, changed, f"{feature} rolled back from {plan.mode}")
+    made_by = f"{feature} rolled back from {plan.mode}" + (f" by itself: {why}" if why else "")
+    after = wave.lost(_with(snapshot, route, changed, made_by), route, feature, plan.accepted, why or "rolled back")
     return replace(after, policies=_without(after, plan.policy))
-
-
-def canary_says(policy: tuple[int, int], control: tuple[int, int], *, exchanges: int = CANARY_EXCHANGES) -> CanaryWord:
-    """Say what a canary's errors allow. Each arm is (requests, errors); ``exchanges`` the least number to wait for.
-
-    ``more errors`` when Fisher's exact test, one-sided, finds at 5 % that the policy's requests fail more often; ``wait``
-    also where there is nothing to compare with.
-    """
-    if policy[0] < exchanges or not control[0]:
-        return "wait"
-    return "more errors" if fisher(policy, control) < 0.05 else "promote"
-
-
-def canary_history(served: Iterable[tuple[str, bool]]) -> CanaryWord:
-    """Say what a canary's exchanges allow, each (arm, whether it failed), in the order in which they were served.
-
-    There is one look, at the first exchange by which there is enough to look at, and what it says stays: tested again and
-    again, a canary with more errors would pass by luck sooner or later.
-    """
-    arms = {"policy": (0, 0), "control": (0, 0)}
-    for arm, failed in served:
-        if arm in arms:
-            requests, errors = arms[arm]
-            arms[arm] = (requests + 1, errors + failed)
-            said = canary_says(arms["policy"], arms["control"])
-            if said != "wait":
-                return said
-    return "wait"
-
-
-def fisher(policy: tuple[int, int], control: tuple[int, int]) -> float:
-    """Return the chance of at least so many errors among the policy's requests, were both arms alike (hypergeometric)."""
-    (drawn, bad), total, errors = policy, policy[0] + control[0], policy[1] + control[1]
-    return min(1.0, math.fsum(
-        math.exp(_log_comb(errors, k) + _log_comb(total - errors, drawn - k) - _log_comb(total, drawn))
-        for k in range(max(bad, drawn - (total - errors)), min(errors, drawn) + 1)
-    ))  # fmt: skip
 
 
 def _without(snapshot: Snapshot, policy: str) -> dict[str, bytes]:
     """Return the policies without one that belonged to a single plan."""
     return {name: data for name, data in snapshot.policies.items() if name != policy or name in snapshot.routes}
-
-
-def _log_comb(n: int, k: int) -> float:
-    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
 def measuring(plan: Plan, judged_in: str) -> Trial | None:

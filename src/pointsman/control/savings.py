@@ -13,7 +13,7 @@ those of ``policy/guarantee`` and hold for every look.
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from statistics import fmean, median, variance
 from typing import Final
 
@@ -98,17 +98,6 @@ def savings(
         quality=_quality(judged),
         at_most=_at_most(judged),
     )
-
-
-def quality_at_most(
-    journal: Journal, feature: str | None, *, since_ms: int, route: str, grader: str, but: Collection[str] = ()
-) -> float | None:
-    """Return what a feature's change of quality since ``since_ms`` is at most, for all looks; None: not measured.
-
-    ``feature`` None: of all features together but some.
-    """
-    judged = _judged(journal, Filter(feature=feature, since_ms=since_ms, route=route), grader)
-    return _at_most([each for each in judged if each.feature not in but])
 
 
 def _judged(journal: Journal, wanted: Filter, grader: str | None) -> list[Judgement]:

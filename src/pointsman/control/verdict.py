@@ -19,6 +19,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from pointsman.control.evidence import today
 from pointsman.core.record import Judgement
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy.guarantee import ALPHA, ConfidenceSequence, Interval, VerdictKind, needed, verdict
@@ -247,15 +248,17 @@ def verdicts(
     trial: str | None = None,
     counts: Callable[[str, str], bool] | None = None,
     people: Mapping[tuple[str, str, str], Powered] | None = None,
+    snapshot: Snapshot | None = None,
 ) -> list[Row]:
     """Return the verdict table: one row per feature and candidate, from the trial that judged it last, by feature.
 
     ``tolerances`` maps features to the loss that the owner accepts; the key ``*`` holds for the others. ``counts`` says of
     a feature and a trial whether that is evidence at all. ``people``: what people's judgements say, by feature,
-    candidate and trial.
+    candidate and trial. With a ``snapshot`` its prices hold, and nothing counts that was judged before a deployment changed.
     """
     newest: dict[tuple[str, str], Row] = {}
-    gathered = gather(journal.judgements(Filter(feature=feature, trial=trial)))
+    judged = journal.judgements(Filter(feature=feature, trial=trial))
+    gathered = gather(judged if snapshot is None else today(judged, snapshot))
     for (name, candidate, source), evidence in sorted(gathered.items(), key=lambda item: item[1].judged_ms):
         if counts is not None and not counts(name, source):
             continue

@@ -185,10 +185,26 @@ class Plan(Struct, frozen=True):
         return not self.allow or deployment in self.allow or f"{deployment.partition('/')[0]}/*" in self.allow
 
 
+class Gates(Struct, frozen=True):
+    """What the control share is compared with what acts by, and what follows by itself (``policy/gates``).
+
+    ``errors`` is by how much more often requests may fail (0.02: two points), ``cost`` by what part they may cost more (0.1:
+    a tenth), ``latency`` how many times as long answers may typically take; of quality the plan says what is tolerated.
+    ``promote``: a canary moves to auto by itself; ``rollback``: what is worse goes back to the reference by itself.
+    """
+
+    errors: float = 0.02
+    cost: float = 0.0
+    latency: float = 2.0
+    promote: bool = True
+    rollback: bool = True
+
+
 class Route(Struct, frozen=True):
     """A model name that clients may ask for. ``plans`` is keyed by feature and always has ``*``.
 
-    ``ask_twice`` allows that several models are asked for one answer, and says what of their answers is compared.
+    ``ask_twice`` allows that several models are asked for one answer, and says what of their answers is compared. ``gates``
+    are what is watched of what acts.
     """
 
     name: str
@@ -198,6 +214,7 @@ class Route(Struct, frozen=True):
     control_share: float
     plans: dict[str, Plan]
     ask_twice: Compared | None = None
+    gates: Gates = Gates()
 
 
 class Needs(Struct, frozen=True, omit_defaults=True):

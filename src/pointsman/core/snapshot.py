@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from pointsman.core.errors import SnapshotError
+from pointsman.core.release import Change, Release
 from pointsman.core.routing import Deployment, Pool, Provider, Route
 
 MAGIC = b"PMSNAP1\n"
@@ -43,7 +44,8 @@ class Snapshot(Struct, frozen=True):
     ``providers`` and ``deployments`` are keyed by name, ``routes`` by the model name that clients send. ``policies`` are
     the learned ones, by the name of a route or ``route/feature``, as bytes that ``policy.model`` reads; ``askings`` the
     plans of asking twice, by the name of a route, as bytes that ``policy.cascade`` reads. No deployment is in two ``pools``.
-    ``made_by`` says in a few words which act made this snapshot.
+    ``made_by`` says in a few words which act made this snapshot. ``releases`` are models that arrived, in that order;
+    ``changes`` the deployments that were found to answer otherwise than they did.
     """
 
     providers: dict[str, Provider] = {}
@@ -57,6 +59,8 @@ class Snapshot(Struct, frozen=True):
     store_vectors: bool = True
     made_by: str = ""
     pools: tuple[Pool, ...] = ()
+    releases: tuple[Release, ...] = ()
+    changes: dict[str, Change] = {}
 
     def pool(self, deployment: str) -> Pool | None:
         """Return the pool that a deployment is in, None where it is in none."""

@@ -11,38 +11,39 @@ cap holds across restarts, for the money is counted in the store.
 import asyncio
 import datetime as dt
 import os
-import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import click
 
 from pointsman.control import config as configuration
-from pointsman.control import plans
 from pointsman.control.calls import Calls
+from pointsman.control.canaries import Canaries
 from pointsman.control.compile import compile_snapshot
+from pointsman.control.drift import DriftWatch
+from pointsman.control.gates import Gatekeeper
 from pointsman.control.joining import join_due
 from pointsman.control.publish import publish
+from pointsman.control.releases import Stages
+from pointsman.control.repriced import PriceWatch
 from pointsman.control.review.intake import expire
-from pointsman.control.savings import quality_at_most
 from pointsman.control.trial import Trials
 from pointsman.core import snapshot as snapshots
 from pointsman.core.errors import PointsmanError
-from pointsman.core.routing import Plan, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.serve.samples import samples
 from pointsman.serve.workspace import Workspace
-from pointsman.store.interfaces import Filter, Store
+from pointsman.store.interfaces import Store
 from pointsman.upstream.credentials import credentials, fetching
 from pointsman.upstream.transport import HttpTransport
 
 NICENESS = 10
 LOOK_EVERY_S = 1.0
-WATCH_EVERY_S = 60.0
-_JOINED_AT_ONCE = 5  # pages of feedback: trials wait meanwhile
+EXPIRE_EVERY_S = 60.0
+_JOINED_AT_ONCE = 5  # pages of feedback: the rest waits its turn
 
 
 class Current:
@@ -67,14 +68,15 @@ class Current:
 class ConfigFile:
     """A configuration file that is compiled and published whenever it changes.
 
-    The first look compiles it too, since it may have changed while this process was starting; what changes nothing is not
-    published.
+    The first look compiles it too, since it may have changed while this process was starting, and the first one of a day,
+    for prices have dates; what changes nothing is not published. ``config`` is the last one that was taken up.
     """
 
     def __init__(self, path: Path | None, store: Store) -> None:
         self._path = path
         self._store = store
-        self._seen: tuple[int, int] | None = None
+        self._seen: tuple[tuple[int, int], dt.date] | None = None
+        self.config = configuration.Config()
 
     def _stamp(self) -> tuple[int, int] | None:
         try:
@@ -85,12 +87,11 @@ class ConfigFile:
 
     def look(self) -> None:
         """Publish the file's content when it has changed. Raises ConfigError, StoreError; the old snapshot stays then."""
-        stamp = self._stamp()
-        if self._path is None or stamp is None or stamp == self._seen:
+        stamp, today = self._stamp(), dt.datetime.now(dt.UTC).date()
+        if self._path is None or stamp is None or (stamp, today) == self._seen:
             return
-        self._seen = stamp
+        self._seen = (stamp, today)
         config = configuration.load(self._path)
-        today = dt.datetime.now(dt.UTC).date()
         made_by = f"configuration {self._path.name} changed"
         number = self._store.snapshots.current_number()
         notes: tuple[str, ...] = ()
@@ -102,108 +103,10 @@ class ConfigFile:
             return compiled.snapshot
 
         published = publish(self._store, change, made_by=made_by, now_ms=_now_ms())
+        self.config = config
         if published.number != number:
             for sentence in (f"took up {self._path.name}", *notes):
                 say(sentence)
-
-
-class Canaries:
-    """Moves every canary that has served long enough without more errors than its control to auto.
-
-    One that was found to have more errors stays where it is, until somebody acts on it: that follows from the journal, and
-    is remembered here only so that it is said once and not worked out every second.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._worse: set[tuple[str, str, int]] = set()
-
-    def look(self, current: Snapshot) -> None:
-        """Look at each canary of the snapshot in force. Raises SnapshotError, StoreError."""
-        for route in current.routes.values():
-            for plan in route.plans.values():
-                if plan.mode == "canary" and (route.name, plan.feature, plan.since_ms) not in self._worse:
-                    self._look_at(route, plan)
-
-    def _look_at(self, route: Route, plan: Plan) -> None:
-        every = plan.feature == plans.EVERY
-        wanted = Filter(feature=None if every else plan.feature, route=route.name, since_ms=plan.since_ms)
-
-        def own(feature: str) -> bool:  # ``*`` stands for all features without a plan of their own
-            return feature == plan.feature or feature not in route.plans
-
-        lines = self._store.journal.spend(wanted, by=("feature", "arm"))
-        decided = sum(line.requests for line in lines if line.arm == "policy" and own(line.feature))
-        if decided < plans.CANARY_EXCHANGES:
-            return
-        said = plans.canary_history(
-            (one.decision.arm, one.outcome in ("error", "cut"))
-            for one in self._store.journal.exchanges(wanted)
-            if one.decision is not None and own(one.feature)
-        )
-        if said == "promote":
-            made_by = f"{plan.feature} promoted from canary to auto after {decided} requests"
-            publish(self._store, _promotion(route.name, plan), made_by=made_by, now_ms=_now_ms())
-            say(made_by)
-        elif said == "more errors":
-            self._worse.add((route.name, plan.feature, plan.since_ms))
-            say(
-                f"{plan.feature} on route {route.name} had more errors in canary than what was held back, and stays. "
-                f"Undo it with: pointsman rollback {plan.feature}; or move it to auto all the same: pointsman accept "
-                f"{plan.feature}"
-            )
-
-
-class Watch:
-    """Keeps watching what serves: says once when its quality is certainly further below the reference's than tolerated.
-
-    It goes by the answers graded as they were served, and by a bound that holds for all looks together, so that watching for
-    ever raises no false alarm in more than 5 % of all cases. It says so and changes nothing: that is the owner's to do.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._said: set[tuple[str, str, int]] = set()
-
-    def look(self, current: Snapshot) -> None:
-        """Look at each feature that acts and is graded. Raises StoreError."""
-        for route in current.routes.values():
-            for plan in route.plans.values():
-                known = (route.name, plan.feature, plan.since_ms)
-                if plan.mode in ("canary", "auto") and known not in self._said and self._is_worse(route, plan):
-                    self._said.add(known)
-
-    def _is_worse(self, route: Route, plan: Plan) -> bool:
-        if plan.grader is None:
-            return False
-        every = plan.feature == plans.EVERY
-        most = quality_at_most(
-            self._store.journal,
-            None if every else plan.feature,
-            since_ms=plan.since_ms,
-            route=route.name,
-            grader=plans.grader_name(plan.grader),
-            but=route.plans if every else (),
-        )
-        tolerance = plan.tolerance if plan.tested is None else plan.tested.tolerance
-        if most is None or most >= -tolerance:
-            return False
-        say(
-            f"{'what was learned' if every else plan.feature} on route {route.name}: the answers served are at least "
-            f"{-100 * most:.1f} points worse than the reference's, and {100 * tolerance:.3g} are tolerated. "
-            f"Undo it with: pointsman rollback {shlex.quote(plan.feature)}"
-        )
-        return True
-
-
-def _promotion(route: str, canary: Plan) -> Callable[[Snapshot], Snapshot]:
-    def promotion(snapshot: Snapshot) -> Snapshot:
-        now = plans.plan_of(snapshot, route, canary.feature)
-        if (now.mode, now.since_ms) != (canary.mode, canary.since_ms):
-            return snapshot  # somebody acted on it meanwhile: what was served says nothing of what is in force now
-        return plans.promote(snapshot, route, canary.feature, now_ms=_now_ms())
-
-    return promotion
 
 
 async def run(workspace: Workspace) -> None:
@@ -216,31 +119,50 @@ async def run(workspace: Workspace) -> None:
     trials = Trials(workspace.store, calls, current=current, now_ms=_now_ms, report=say)
     try:
         async with asyncio.TaskGroup() as tasks:
-            tending = tasks.create_task(_tend(workspace, current))
+            file = ConfigFile(workspace.config_path, workspace.store)
+            beside = [
+                tasks.create_task(_tend(file, workspace.store, current)),
+                tasks.create_task(_ask_canaries(file, workspace.store, calls, current)),
+            ]
             await trials.run(samples(reader))
-            tending.cancel()
+            for task in beside:
+                task.cancel()
     finally:
         await transport.close()
 
 
-async def _tend(workspace: Workspace, current: Current) -> None:
-    """Look at the file, at new feedback and at the canaries, again and again. What stays wrong is said once."""
-    file = ConfigFile(workspace.config_path, workspace.store)
-    canaries, watch = Canaries(workspace.store), Watch(workspace.store)
-    said, watched = "", 0.0
+async def _tend(file: ConfigFile, store: Store, current: Current) -> None:
+    """Look at the file, at what acts and at what arrived, again and again."""
+    watching = [each(store, now_ms=_now_ms, say=say) for each in (Gatekeeper, Stages, PriceWatch, DriftWatch)]
+    expired = 0.0
+
+    def look() -> None:
+        nonlocal expired
+        if time.monotonic() - expired > EXPIRE_EVERY_S:  # before the file: what was promised to be forgotten is
+            expired = time.monotonic()
+            expire(store.reviews, current(), _now_ms())
+        file.look()
+        join_due(store, _now_ms(), pages=_JOINED_AT_ONCE)
+        for watch in watching:
+            watch.look(current())
+
+    await _again(lambda: asyncio.to_thread(look))  # after a restart a long journal is read, and trials go on meanwhile
+
+
+async def _ask_canaries(file: ConfigFile, store: Store, calls: Calls, current: Current) -> None:
+    """Ask the canary prompts that are due, again and again: beside, since a round takes its time."""
+    canaries = Canaries(store, calls, now_ms=_now_ms, say=say)
+    await _again(lambda: canaries.look(current(), file.config.canaries))
+
+
+async def _again(look: Callable[[], Awaitable[None]]) -> None:
+    """Look every so often, for ever. What stays wrong is said once."""
+    said = ""
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         problem = ""
         try:
-            due = time.monotonic() - watched > WATCH_EVERY_S
-            if due:  # before the file: what was promised to be forgotten is, whatever stands in it today
-                watched = time.monotonic()
-                expire(workspace.store.reviews, current(), _now_ms())
-            file.look()
-            join_due(workspace.store, _now_ms(), pages=_JOINED_AT_ONCE)
-            canaries.look(current())
-            if due:
-                watch.look(current())
+            await look()
         except PointsmanError as error:
             problem = str(error)
         if problem not in ("", said):

@@ -32,11 +32,16 @@ def ask(
             f'{name} {reason}: declare it under [deployments."{name}"] with its price, and run `pointsman up` once, '
             "or leave --run out and grade the answers yourself"
         )
-    trial = Trial(f"onboard:{name}", (name,), 1.0, 0)
+    trial = purse_of(name)
     before = account(workspace.store.counters, trial).spent_nano
     trial = replace(trial, cap_nano=before + cap_nano)
     answered = asyncio.run(_asked(workspace, snapshot, rows, grader, trial, told))
     return answered, account(workspace.store.counters, trial).spent_nano - before
+
+
+def purse_of(name: str) -> Trial:
+    """Return under which trial the money for a deployment's first prompts is counted."""
+    return Trial(f"onboard:{name}", (name,), 1.0, 0)
 
 
 async def _asked(

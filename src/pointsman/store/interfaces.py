@@ -144,6 +144,12 @@ class Journal(Protocol):
         An exchange that is appended meanwhile may be among them or not; no other is missed or comes twice.
         """
 
+    def arrived(self, wanted: Filter, *, after: int = 0) -> Iterator[tuple[int, ExchangeRecord]]:
+        """Stream matching exchanges in order of arrival, each with its number, from the first above ``after``.
+
+        So who remembers the last number reads what is new, however late it was written.
+        """
+
     def named(self, ids: Collection[str]) -> dict[str, ExchangeRecord]:
         """Return those exchanges of some ids that there are, by id."""
 

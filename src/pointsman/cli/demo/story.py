@@ -12,8 +12,7 @@ import json
 import math
 import time
 import urllib.request
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -28,7 +27,8 @@ from pointsman.control import plans
 from pointsman.control.findings import Findings, Proposal, findings, propose
 from pointsman.core.errors import PointsmanError
 from pointsman.core.record import ExchangeRecord
-from pointsman.core.routing import Plan
+from pointsman.core.routing import Gates, Plan
+from pointsman.policy.gates import soonest
 from pointsman.serve.workspace import Workspace
 from pointsman.upstream.simulated.features import Feature
 from pointsman.upstream.simulated.tasks import Task
@@ -45,7 +45,9 @@ _SETTLED: Final = {
     "coding": 0.35,
     "backoffice": 0.7,
 }  # features that need so much of the trial and no more
-_SPARE: Final = 20
+_SPARE: Final = 40
+_ROUNDS: Final = 12
+_LOOKED_S: Final = 6.0
 
 
 class Sizes(Struct, frozen=True):
@@ -138,20 +140,24 @@ class Story:
 
     def canary(self, accepted: Sequence[str]) -> None:
         """Send traffic until the control process has promoted every accepted feature from canary to auto."""
-        served: Counter[str] = Counter()
-        short = dict.fromkeys(accepted, plans.CANARY_EXCHANGES)
+        count, rounds = math.ceil(soonest(Gates().errors) / CANARY_SHARE) + _SPARE, 0
+        waiting = list(accepted)
         with self._bar() as bar:
             line = bar.add_task("canary: until promoted to auto", total=0)
-            while short:
-                count = math.ceil(max(short.values()) / CANARY_SHARE) + _SPARE
-                tasks = self._tasks(count, f"canary/{served.total()}", only=short)
+            while waiting and rounds < _ROUNDS:
+                tasks = self._tasks(count, f"canary/{rounds}", only=waiting)
                 bar.update(line, total=(bar.tasks[line].total or 0) + len(tasks))
-                served.update(one.task.feature for one in self._send(tasks, bar, line) if one.arm == "policy")
-                short = {name: left for name in accepted if (left := plans.CANARY_EXCHANGES - served[name]) > 0}
-        if not until(lambda: all(self.plan(name).mode == "auto" for name in accepted), patience_s=PATIENCE_S):
+                self._send(tasks, bar, line)
+                count, rounds = _SPARE, rounds + 1
+                until(lambda: not self._in_canary(accepted), patience_s=_LOOKED_S)
+                waiting = self._in_canary(accepted)
+        if waiting:
             self.check()
             raise PointsmanError("a feature did not leave the canary: see gateway.log beside the pictures")
         self._taken_up()
+
+    def _in_canary(self, features: Iterable[str]) -> list[str]:
+        return [name for name in features if self.plan(name).mode == "canary"]
 
     def measure(self, accepted: Sequence[str]) -> list[tuple[Answered, ExchangeRecord]]:
         """Send fresh requests; return how they were answered, with the journal's records, once those answers are graded."""

@@ -5,8 +5,10 @@ lines      where each key of a TOML document stands
 reading    tables read key by key, with a memory for mistakes
 callables  providers, deployments, prices
 rules      routes, features, checks, standing trials
+gates      what is watched of what acts
 pools      deployments that share the requests for one model
 releases   what is expected of a new model
+canaries   which prompts are asked again and again
 found      the configuration of someone who wrote none
 advice     what is no mistake and yet worth a word
 
@@ -24,6 +26,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from pointsman.control.config.callables import read_callables
+from pointsman.control.config.canaries import read_canaries
 from pointsman.control.config.found import discovered, with_reference
 from pointsman.control.config.lines import key_lines
 from pointsman.control.config.pools import read_pools
@@ -81,7 +84,8 @@ def load(path: Path) -> Config:
         raise ConfigError(
             f"{path}: a key file is in a home directory that does not exist here; write its whole path"
         ) from error
-    return replace(config, data=str(path.parent / config.data), providers=providers)
+    canaries = config.canaries and replace(config.canaries, prompts=str(path.parent / config.canaries.prompts))
+    return replace(config, data=str(path.parent / config.data), providers=providers, canaries=canaries)
 
 
 def parse(data: bytes, file: str) -> Config:
@@ -140,6 +144,7 @@ def _config(document: Table) -> Config:
         if callables.check(document.report, ("models", name), deployment)
     }
     releases = read_releases(document, callables)
+    canaries = read_canaries(document)
     keys = tuple(_keys(document))
     host, port, data, workers = _listen(document)
     prompts, vectors = _journal(document)
@@ -158,6 +163,7 @@ def _config(document: Table) -> Config:
         pools=pools,
         models=models,
         releases=releases,
+        canaries=canaries,
         keys=keys,
         limits=limits,
         store_prompts=prompts,

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from pointsman.control.config.callables import Callables
 from pointsman.control.config.filters import judge_allowed, read_filters
+from pointsman.control.config.gates import read_gates
 from pointsman.control.config.reading import Report, Table
 from pointsman.control.config.values import DEFAULT_ROUTE, FeatureRules, RouteRules, StandingTrial
 from pointsman.control.grade import check as check_grader
@@ -81,6 +82,7 @@ def _route(table: Table, callables: Callables) -> RouteRules:
         control_share=0.05 if control is None else float(control),
         filters=read_filters(table, callables),
         ask_twice=table.choice("ask_twice", COMPARED),
+        gates=read_gates(table),
     )
 
 

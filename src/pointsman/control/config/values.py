@@ -7,7 +7,7 @@ integer nano-dollars, except in Objective.
 from msgspec import Struct, field
 
 from pointsman.control.prices import Own
-from pointsman.core.routing import Ceiling, Compared, Deployment, Grader, Objective, Provider
+from pointsman.core.routing import Ceiling, Compared, Deployment, Gates, Grader, Objective, Provider
 from pointsman.core.snapshot import ClientKey, Limits
 
 DEFAULT_ROUTE = "auto"
@@ -66,6 +66,7 @@ class RouteRules(Struct, frozen=True):
     filters: Filters = Filters()
     ask_twice: Compared | None = None
     review_days: int = 0
+    gates: Gates = Gates()
 
 
 class ReleaseRules(Struct, frozen=True):
@@ -79,6 +80,15 @@ class ReleaseRules(Struct, frozen=True):
     spread: float | None = None
     like: str | None = None
     published: dict[str, float] = {}
+
+
+class CanaryRules(Struct, frozen=True):
+    """Canary prompts: in which file, graded by which feature's check, how often they are asked, for how much a day."""
+
+    prompts: str
+    feature: str
+    every_ms: int = 24 * 3_600_000
+    cap_nano: int = 1_000_000_000
 
 
 class PoolRules(Struct, frozen=True):
@@ -99,7 +109,8 @@ class Config(Struct, frozen=True):
 
     ``data`` is the data directory. ``price_lists`` maps a provider to its id in the price list, where it has one.
     ``deployments`` are those declared, each with the price stated there, if any; ``own_prices`` the dated ones. ``models``
-    maps names in outcome tables to deployments; ``releases`` is what is expected of some. There is always a route ``auto``.
+    maps names in outcome tables to deployments; ``releases`` is what is expected of some, ``canaries`` what is asked of all
+    that matter again and again. There is always a route ``auto``.
     """
 
     host: str = "127.0.0.1"
@@ -114,6 +125,7 @@ class Config(Struct, frozen=True):
     pools: tuple[PoolRules, ...] = ()
     models: dict[str, str] = {}
     releases: dict[str, ReleaseRules] = {}
+    canaries: CanaryRules | None = None
     keys: tuple[ClientKey, ...] = ()
     limits: Limits = Limits()
     store_prompts: bool = False

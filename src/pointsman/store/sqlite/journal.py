@@ -65,6 +65,13 @@ FROM told GROUP BY arm ORDER BY arm
 """
 
 
+# By the rowid alone: with another index each page would sort all that was ever written of a feature.
+_ARRIVED: Final = (
+    f"SELECT {exchanges.SELECTED}, n FROM exchanges NOT INDEXED JOIN bodies USING (n)"  # noqa: S608 - our own names
+    " WHERE {where} AND n > ? ORDER BY n LIMIT ?"
+)
+
+
 class SqliteJournal:
     """Implements ``interfaces.Journal``. Without a ``seal``, vectors are neither written nor read."""
 
@@ -82,6 +89,17 @@ class SqliteJournal:
         table = "exchanges JOIN bodies USING (n)"
         pages = self._pages(table, exchanges.SELECTED, _where(wanted, _OF_EXCHANGES), newest_first=newest_first, limit=limit)
         return (exchanges.record(row, self._seal) for row in pages)
+
+    def arrived(self, wanted: Filter, *, after: int = 0) -> Iterator[tuple[int, ExchangeRecord]]:
+        """Stream matching exchanges in order of arrival, from the first above ``after``."""
+        conditions, values = _where(wanted, _OF_EXCHANGES)
+        while True:
+            rows = self._connections.read(_ARRIVED.format(where=conditions), (*values, after, PAGE))
+            for row in rows:
+                yield row[-1], exchanges.record(row[:-1], self._seal)
+            if len(rows) < PAGE:
+                return
+            after = rows[-1][-1]
 
     def named(self, ids: Collection[str]) -> dict[str, ExchangeRecord]:
         """Return those exchanges of some ids that there are, by id."""

@@ -1,0 +1,149 @@
+"""Deployments that change without a word: found among the grades of their answers, and what follows from it.
+
+Strategy: every deployment that acts, or is compared with, is watched by the grades that it gets anyway (feature by feature,
+grader by grader) and by those of canary prompts, which are asked again and again (``control/canaries``). An alarm
+(``policy/drift``) is published: what was judged before the change is not used any more, and the deployment serves nothing
+until it was tested anew.
+
+Laws: the reference cannot be left out, since there is nothing else to go back to; what was compared with it before the
+change counts no more, and that is said. What serves per request goes on without the one that changed.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Final
+
+from msgspec.structs import replace
+
+from pointsman.control import plans, wave
+from pointsman.control.publish import publish
+from pointsman.core.record import Judgement
+from pointsman.core.release import Change
+from pointsman.core.routing import Plan
+from pointsman.core.snapshot import Snapshot
+from pointsman.policy.drift import Alarm, Detector, Graded
+from pointsman.store.interfaces import Filter, Journal, Store
+
+CANARY: Final = "canary:"
+"""How the trial of a canary prompt begins, and the id of its exchange, which goes on with the prompt's and the time."""
+_ACTING: Final = ("canary", "auto")
+_LATE_MS: Final = 15 * 60 * 1000
+_BUSY: Final = 20  # looks take one part in so many of the time
+
+_Stream = tuple[str, str, str, bool]  # feature, grader, kind of arm, canary prompts
+
+
+class Watched:
+    """One deployment, as far as its grades were read; nothing from before its last change is."""
+
+    def __init__(self, deployment: str, since_ms: int) -> None:
+        self.since_ms = since_ms
+        self._deployment = deployment
+        self._newest_ms = since_ms
+        self._seen: dict[tuple[str, str, str, str], int] = {}
+        self._detectors: dict[_Stream, Detector] = {}
+
+    def read(self, journal: Journal) -> tuple[Alarm, str] | None:
+        """Take what is new; return the first alarm, with what it was found on. Raises StoreError."""
+        since_ms = max(self.since_ms, self._newest_ms - _LATE_MS)
+        for judged in journal.judgements(Filter(deployment=self._deployment, since_ms=since_ms)):
+            known = (judged.exchange, judged.trial, judged.arm, judged.grader)
+            if known in self._seen or judged.score is None or judged.weight < 1:
+                continue  # one outcome of a whole conversation is no grade of each of its answers
+            self._seen[known] = judged.at_ms
+            self._newest_ms = max(self._newest_ms, judged.at_ms)
+            canary = judged.trial.startswith(CANARY)
+            stream = (judged.feature, judged.grader, judged.arm if judged.grader.startswith("judge") else "", canary)
+            found = self._detectors.setdefault(stream, Detector()).take(_graded(judged, canary=canary))
+            if found is not None:
+                return found, f"{'canary prompts' if canary else judged.feature}, by {judged.grader}"
+        self._seen = {one: at_ms for one, at_ms in self._seen.items() if at_ms >= self._newest_ms - _LATE_MS}
+        return None
+
+
+def _graded(judged: Judgement, *, canary: bool) -> Graded:
+    return Graded(judged.at_ms, judged.score or 0.0, judged.exchange.split(":")[1] if canary else "")
+
+
+class DriftWatch:
+    """Looks at all that acts or is compared with, publishes what changed, and says it. ``clock`` only measures."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        now_ms: Callable[[], int],
+        say: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store, self._now_ms, self._say, self._clock = store, now_ms, say, clock
+        self._watched: dict[str, Watched] = {}
+        self._rest_until = clock()
+
+    def look(self, current: Snapshot) -> None:
+        """Look at the newest grades. Raises SnapshotError, StoreError."""
+        began = self._clock()
+        if began < self._rest_until:
+            return
+        for name in sorted(leaned_on(current)):
+            change = current.changes.get(name)
+            since_ms = change.since_ms if change is not None else 0
+            watched = self._watched.get(name)
+            if watched is None or watched.since_ms != since_ms:
+                watched = self._watched[name] = Watched(name, since_ms)
+            found = watched.read(self._store.journal)
+            if found is not None:
+                self._act(name, *found)
+        ended = self._clock()
+        self._rest_until = ended + (_BUSY - 1) * (ended - began)
+
+    def _act(self, name: str, alarm: Alarm, where: str) -> None:
+        del self._watched[name]  # it is read anew, from the change on
+        why = f"{100 * alarm.drop:.0f} points worse than it was, on {alarm.n:,} grades of {where}"
+        change = Change(alarm.since_ms, alarm.found_ms, why)
+        step = partial(quarantined, deployment=name, change=change, now_ms=self._now_ms())
+        after = publish(self._store, step, made_by="drift", now_ms=self._now_ms())
+        self._say(f"{after.made_by}. What was judged of it before is not used any more; test it anew with: pointsman trial")
+
+
+def leaned_on(snapshot: Snapshot) -> set[str]:
+    """Return the deployments that act, are compared with, or are tried."""
+    names: set[str | None] = set()
+    for route in snapshot.routes.values():
+        names.add(route.reference)
+        for plan in route.plans.values():
+            names |= {plan.reference, *plan.accepted, *plan.asks, *(plan.trial.candidates if plan.trial else ())}
+    return {name for name in names if name is not None and name in snapshot.deployments}
+
+
+def quarantined(snapshot: Snapshot, deployment: str, change: Change, *, now_ms: int) -> Snapshot:
+    """Return the snapshot in which a deployment changed: it serves nothing, and what was judged before does not count."""
+    said = []
+    after = replace(snapshot, changes={**snapshot.changes, deployment: change})
+    for route in snapshot.routes.values():
+        for plan in route.plans.values():
+            if plan.mode in _ACTING and deployment in (*plan.accepted, *plan.asks):
+                said.append(plan.feature)
+                after = _without(after, route.name, plan, deployment, change.why, now_ms=now_ms)
+    is_reference = any(
+        deployment in _references(route.reference, route.plans.values()) for route in snapshot.routes.values()
+    )
+    home = "; it is a reference, and goes on: compare with another" if is_reference else ""
+    gone = f"; it serves {', '.join(said)} no more" if said else ""
+    return replace(after, made_by=f"{deployment} changed: {change.why}{gone}{home}")
+
+
+def _references(of_route: str | None, plans_: Iterable[Plan]) -> set[str | None]:
+    return {of_route, *(plan.reference for plan in plans_)}
+
+
+def _without(snapshot: Snapshot, route: str, plan: Plan, deployment: str, why: str, *, now_ms: int) -> Snapshot:
+    """Return the snapshot in which a plan goes on without a deployment, or goes back where it was the last one."""
+    left = tuple(name for name in plan.accepted if name != deployment)
+    if not left or plan.one_model == deployment:
+        return plans.rollback(snapshot, route, plan.feature, now_ms=now_ms, why=f"{deployment} is {why}")
+    changed = replace(plan, accepted=left, asks=(), tested=None, since_ms=now_ms)
+    found = snapshot.routes[route]
+    kept = replace(snapshot, routes={**snapshot.routes, route: replace(found, plans={**found.plans, plan.feature: changed})})
+    return wave.lost(kept, route, plan.feature, (deployment,), why)

@@ -1,0 +1,110 @@
+"""A deployment that answers worse than it did, without having said so: found by a test whose false alarms are bounded.
+
+Strategy: answers are graded again and again, and each grade is compared with what the same deployment had before: with its
+own first answers to the same prompt, where that was asked before, else with the mean of its first ``FIRST`` grades. While
+nothing changes, these differences are ``slack`` below zero at most, on average. At every step somebody new begins to bet
+that they are lower from here on; the sum of what all of them have is an e-detector of Shiryaev-Roberts type, and an alarm is
+raised when it reaches ``EVERY``: as long as nothing changed, that takes ``EVERY`` steps on average, or more (Shin, Ramdas
+and Rinaldo 2023, "E-detectors: a nonparametric framework for sequential change detection", arXiv:2203.03532, section 2).
+
+Laws: the bound holds for differences whose mean stays at ``-slack`` or above, whatever their distribution in [-1, 1]. When
+the first grades happened to be lucky by more than that it does not, which is why they are several, and why ``slack`` is no
+smaller than twice their standard error. The time of the change is where the bet began that has most at the alarm.
+"""
+
+import math
+from statistics import fmean, variance
+from typing import Final
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from pointsman.policy.guarantee import returns
+
+EVERY: Final = 100_000
+"""Graded answers of one stream between false alarms, on average, at least."""
+SLACK: Final = 0.05
+FIRST: Final = 100
+"""Grades of a stream without repeated prompts that say what is usual."""
+ROUNDS: Final = 3
+"""Answers to each repeated prompt that say what is usual."""
+_SHARES: Final = np.array([0.05, 0.1, 0.2, 0.4, 0.8])
+
+
+class Graded(Struct, frozen=True):
+    """One grade in [0, 1] of a deployment's answer; ``prompt`` names a prompt that is asked again and again (empty: not)."""
+
+    at_ms: int
+    score: float
+    prompt: str = ""
+
+
+class Alarm(Struct, frozen=True):
+    """Answers got worse, from about ``since_ms`` on, by ``drop`` (0.1 is ten points) on the ``n`` grades since then."""
+
+    since_ms: int
+    found_ms: int
+    drop: float
+    n: int
+
+
+class Detector:
+    """One stream of grades, in order of time."""
+
+    def __init__(self, *, every: float = EVERY, slack: float = SLACK) -> None:
+        self._goal, self._slack = math.log(every), slack
+        self._first: dict[str, list[float]] = {}
+        self._usual: dict[str, float] = {}
+        self._tolerated = 0.0  # set once all first grades are there
+        self._all = np.full(len(_SHARES), -np.inf)  # the log of what all who have begun to bet have, by their share
+        self._one = _Since()
+
+    def take(self, grade: Graded) -> Alarm | None:
+        """Take the next grade; return an alarm where it raises one. Raises ValueError outside [0, 1]."""
+        if not 0 <= grade.score <= 1:
+            raise ValueError(f"a grade lies in [0, 1], not {grade.score}")
+        usual = self._usual.get(grade.prompt)
+        if usual is None or not self._tolerated:
+            self._learn(grade)
+            return None
+        lower = usual - grade.score
+        step = np.log1p(_SHARES * returns(np.array([lower]), self._tolerated))
+        self._all = np.logaddexp(0.0, self._all) + step
+        self._one.take(step, lower, grade.at_ms)
+        top = float(self._all.max())
+        if top + math.log(float(np.exp(self._all - top).mean())) < self._goal:
+            return None
+        return self._one.alarm(int(self._all.argmax()), grade.at_ms)
+
+    def _learn(self, grade: Graded) -> None:
+        """Take a grade as one of the first, which say what is usual."""
+        known = self._first.setdefault(grade.prompt, [])
+        known.append(grade.score)
+        if len(known) >= (ROUNDS if grade.prompt else FIRST):
+            self._usual[grade.prompt] = fmean(known)
+        if not self._tolerated and self._usual.keys() == self._first.keys():
+            squares = [variance(scores) / len(scores) for scores in self._first.values()]
+            noise = math.sqrt(math.fsum(squares)) / len(squares)
+            self._tolerated = min(0.9, max(self._slack, 2 * noise))
+
+
+class _Since:
+    """For each share, since when its bettor's capital has grown from its lowest point, and what was seen since then."""
+
+    def __init__(self) -> None:
+        n = len(_SHARES)
+        self._path, self._low = np.zeros(n), np.zeros(n)
+        self._since, self._n, self._lower = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64), np.zeros(n)
+
+    def take(self, step: NDArray[np.float64], lower: float, at_ms: int) -> None:
+        begins = self._path <= self._low
+        self._low = np.where(begins, self._path, self._low)
+        self._since = np.where(begins, at_ms, self._since)
+        self._n = np.where(begins, 0, self._n) + 1
+        self._lower = np.where(begins, 0.0, self._lower) + lower
+        self._path = self._path + step
+
+    def alarm(self, share: int, at_ms: int) -> Alarm:
+        n = int(self._n[share])
+        return Alarm(int(self._since[share]), at_ms, float(self._lower[share]) / n, n)
