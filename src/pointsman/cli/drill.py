@@ -2,19 +2,18 @@
 
 import sys
 from collections.abc import Iterator
-from decimal import Decimal
 
 import click
 import msgspec
-from msgspec.structs import replace
 from rich.console import Console
 
 from pointsman.cli.answers import cost, evidence, interval
 from pointsman.cli.figures import money, paper, percent, read_moment
 from pointsman.cli.fit import Row, fitted
 from pointsman.cli.replay import answered
-from pointsman.control.drill import TIMES, Drill, Exposure, drill, vendors
-from pointsman.control.replay.question import Question, named
+from pointsman.control.drill import Drill, Exposure, vendors
+from pointsman.control.replay.question import Question
+from pointsman.serve.replaying import drilled
 from pointsman.serve.workspace import Workspace, workspace_option
 
 
@@ -40,13 +39,7 @@ def command(
     wanted = tuple(dict.fromkeys((*names, *(vendors(snapshot) if every else ()))))
     if not wanted:
         raise click.UsageError(f"name a vendor, or --all; providers: {', '.join(vendors(snapshot)) or 'none'}")
-    found = []
-    for name in wanted:
-        gone = named(snapshot, name)
-        asked = Question(since_ms=since, until_ms=until)
-        prices = {one: Decimal(TIMES) for one in gone if snapshot.deployments[one].price is not None}
-        without = answered(workspace, replace(asked, without=(name,)))
-        found.append(drill(name, gone, without, answered(workspace, replace(asked, prices=prices)) if prices else None))
+    found = [drilled(workspace, name, Question(since_ms=since, until_ms=until), answered) for name in wanted]
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
         return

@@ -34,6 +34,7 @@ from pointsman.control.trial import Trials
 from pointsman.core import snapshot as snapshots
 from pointsman.core.errors import PointsmanError
 from pointsman.core.snapshot import Snapshot
+from pointsman.serve import control_api
 from pointsman.serve.samples import samples
 from pointsman.serve.workspace import Workspace
 from pointsman.store.interfaces import Store
@@ -118,7 +119,7 @@ async def run(workspace: Workspace) -> None:
     calls = Calls(transport, credentials(fetching(transport)))
     trials = Trials(workspace.store, calls, current=current, now_ms=_now_ms, report=say)
     try:
-        async with asyncio.TaskGroup() as tasks:
+        async with control_api.listening(workspace, say), asyncio.TaskGroup() as tasks:
             file = ConfigFile(workspace.config_path, workspace.store)
             beside = [
                 tasks.create_task(_tend(file, workspace.store, current)),

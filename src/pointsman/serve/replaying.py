@@ -13,17 +13,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
-from pointsman.control.learn import named
+from pointsman.control import learn
+from pointsman.control.drill import TIMES, Drill, drill
 from pointsman.control.replay import table
 from pointsman.control.replay.aim import SAMPLE, aimed
 from pointsman.control.replay.answer import Replay, answers, total
-from pointsman.control.replay.question import Question, QuestionError, World, world
+from pointsman.control.replay.question import Question, QuestionError, World, named, world
 from pointsman.control.replay.tally import Tally, Whose, tally
 from pointsman.control.tables import read_outcomes
 from pointsman.core.snapshot import Snapshot
@@ -66,6 +68,20 @@ def replay(
     return Replay(published.number, published.made_by, total(found), answers(found, whose.graders), notes)
 
 
+def drilled(
+    workspace: Workspace, vendor: str, asked: Question, ask: Callable[[Workspace, Question], Replay] = replay
+) -> Drill:
+    """Say what the loss of a vendor, and ``TIMES`` its price, would mean in the period of a question.
+
+    Raises StoreError; QuestionError where nothing is called like that. ``ask`` answers a question, as ``replay`` does.
+    """
+    snapshot = workspace.snapshot()
+    gone = named(snapshot, vendor)
+    without = ask(workspace, replace(asked, without=(vendor,)))
+    prices = {one: Decimal(TIMES) for one in gone if snapshot.deployments[one].price is not None}
+    return drill(vendor, gone, without, ask(workspace, replace(asked, prices=prices)) if prices else None)
+
+
 def replay_table(workspace: Workspace, question: Question, path: Path) -> Replay:
     """Answer a question from an outcome table: its prompts as if they were asked of ``question.route`` (empty: ``auto``).
 
@@ -73,7 +89,7 @@ def replay_table(workspace: Workspace, question: Question, path: Path) -> Replay
     """
     published, route = _asked_about(workspace, question), question.route or ROUTE
     asked = world(replace(question, route=route), workspace.decoded(published))
-    outcomes, unmapped = named(read_outcomes([path]), workspace.config.models, asked.snapshot.deployments)
+    outcomes, unmapped = learn.named(read_outcomes([path]), workspace.config.models, asked.snapshot.deployments)
     rows = list(table.past(asked.snapshot, route, outcomes))
     if question.feature is not None:
         rows = [row for row in rows if row[0].feature == question.feature]

@@ -18,7 +18,7 @@ advice     what is no mistake and yet worth a word
 import ipaddress
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Final
@@ -37,6 +37,7 @@ from pointsman.control.config.values import (
     DEFAULT_ROUTE,
     EVERY_FEATURE,
     Config,
+    ControlRules,
     FeatureRules,
     PoolRules,
     RouteRules,
@@ -49,6 +50,7 @@ __all__ = [
     "DEFAULT_ROUTE",
     "EVERY_FEATURE",
     "Config",
+    "ControlRules",
     "FeatureRules",
     "PoolRules",
     "RouteRules",
@@ -146,6 +148,7 @@ def _config(document: Table) -> Config:
     releases = read_releases(document, callables)
     canaries = read_canaries(document)
     keys = tuple(_keys(document))
+    control = _control(document, keys)
     host, port, data, workers = _listen(document)
     prompts, vectors = _journal(document)
     limits = _limits(document)
@@ -165,6 +168,7 @@ def _config(document: Table) -> Config:
         releases=releases,
         canaries=canaries,
         keys=keys,
+        control=control,
         limits=limits,
         store_prompts=prompts,
         store_vectors=vectors,
@@ -190,21 +194,46 @@ def _listen(document: Table) -> tuple[str, int, str, int]:
 def _keys(document: Table) -> Iterator[ClientKey]:
     seen: dict[str, str] = {}
     for name, table in document.tables("keys"):
-        digest = table.text("sha256")
+        digest = _digest(table)
         feature = table.text("feature")
         table.finish()
         if digest is None:
-            if "sha256" not in table:
-                remedy = """add sha256 = the output of: printf %s "$KEY" | sha256sum"""
-                table.report.add(table.path, f"[{table.name}] has no sha256", remedy)
-        elif not _SHA256.fullmatch(digest):
-            what = "is not 64 lower-case hexadecimal digits (what stands there is not shown: it may be a key)"
-            table.wrong("sha256", what, """write the output of: printf %s "$KEY" | sha256sum""")
-        elif digest in seen:
+            continue
+        if digest in seen:
             table.wrong("sha256", f"is that of [keys.{seen[digest]}] too", "give each name a key of its own")
         else:
             seen[digest] = name
             yield ClientKey(name, digest, feature)
+
+
+def _digest(table: Table) -> str | None:
+    """Return the SHA-256 of a key, None where it is a mistake."""
+    digest = table.text("sha256")
+    if digest is None:
+        if "sha256" not in table:
+            remedy = """add sha256 = the output of: printf %s "$KEY" | sha256sum"""
+            table.report.add(table.path, f"[{table.name}] has no sha256", remedy)
+        return None
+    if _SHA256.fullmatch(digest):
+        return digest
+    what = "is not 64 lower-case hexadecimal digits (what stands there is not shown: it may be a key)"
+    table.wrong("sha256", what, """write the output of: printf %s "$KEY" | sha256sum""")
+    return None
+
+
+def _control(document: Table, keys: Iterable[ClientKey]) -> ControlRules | None:
+    table = document.table("control")
+    if table is None:
+        return None
+    digest = _digest(table)
+    port = table.whole("port", 1, 65535)
+    table.finish()
+    if any(key.sha256 == digest for key in keys):
+        table.wrong("sha256", "is a client's key too", "give the control plane a key of its own")
+    if digest is None:
+        return None
+    found = ControlRules(ClientKey("control", digest))
+    return found if port is None else replace(found, port=port)
 
 
 def _journal(document: Table) -> tuple[bool, bool]:

@@ -104,13 +104,21 @@ class PoolRules(Struct, frozen=True):
     keep_free: float = 0.1
 
 
+class ControlRules(Struct, frozen=True):
+    """The loopback port on which the control plane listens for programs, and the key that it wants of them."""
+
+    key: ClientKey
+    port: int = 8788
+
+
 class Config(Struct, frozen=True):
     """A whole configuration, free of mistakes.
 
     ``data`` is the data directory. ``price_lists`` maps a provider to its id in the price list, where it has one.
     ``deployments`` are those declared, each with the price stated there, if any; ``own_prices`` the dated ones. ``models``
     maps names in outcome tables to deployments; ``releases`` is what is expected of some, ``canaries`` what is asked of all
-    that matter again and again. There is always a route ``auto``.
+    that matter again and again. There is always a route ``auto``. ``control`` is None where the control plane listens
+    nowhere.
     """
 
     host: str = "127.0.0.1"
@@ -127,6 +135,7 @@ class Config(Struct, frozen=True):
     releases: dict[str, ReleaseRules] = {}
     canaries: CanaryRules | None = None
     keys: tuple[ClientKey, ...] = ()
+    control: ControlRules | None = None
     limits: Limits = Limits()
     store_prompts: bool = False
     store_vectors: bool = True

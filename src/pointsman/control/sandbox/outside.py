@@ -143,10 +143,20 @@ async def _until_ready(process: asyncio.subprocess.Process, hears: int) -> None:
 
 async def _end(process: asyncio.subprocess.Process, *, at_once: bool) -> None:
     """Kill what still runs. A cell that is asked to ends when all that was in it has ended."""
+    draining = asyncio.ensure_future(_drain(process))  # ``wait`` returns only once the pipes have come to their ends
     with contextlib.suppress(ProcessLookupError, TimeoutError):
         if not at_once:
             process.terminate()
             await asyncio.wait_for(process.wait(), _END_S)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+    # Whoever got away, where nothing is isolated, could hold a pipe for ever.
+    process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way
     await process.wait()
+    draining.cancel()
+
+
+async def _drain(process: asyncio.subprocess.Process) -> None:
+    """Read what is left of the output, and forget it."""
+    while process.stdout is not None and await process.stdout.read(_PIECE):
+        pass
