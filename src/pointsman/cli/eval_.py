@@ -33,7 +33,7 @@ _INTERRUPTED = 130  # what shells call a program that Ctrl-C ended
 def command() -> None:
     """Ask models a file of cases through the gateway and grade the answers; or propose cases from traffic.
 
-    See docs/guide/evaluations.md.
+    See docs/evaluations.md.
     """
 
 
@@ -110,7 +110,8 @@ def run(  # noqa: PLR0913 - one parameter per option
         show(console, summaries(ready.table.rows, wanted.deployments))
         if len(ready.table.done) < len(wanted.cases) * len(wanted.deployments):
             sys.exit(1)
-        console.print(f"Next: pointsman evaluate {wanted.out}, pointsman learn {wanted.out}", soft_wrap=True)
+        if len(wanted.deployments) > 1:
+            console.print(f"Next: pointsman evaluate {wanted.out}, pointsman learn {wanted.out}", soft_wrap=True)
 
 
 def _default(workspace: Workspace, kind: str | None, spec: str, feature: str | None, route: str) -> Check | None:

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -247,11 +248,12 @@ def _system_python(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     if not Path(SYSTEM_PYTHON).exists():
         pytest.skip(f"there is no {SYSTEM_PYTHON} here")
     monkeypatch.setattr(outside, "_PYTHON", SYSTEM_PYTHON)
-    cell = Path(shutil.copy(str(outside._CELL), "/tmp/pointsman-cell.py"))
-    cell.chmod(0o644)
-    monkeypatch.setattr(outside, "_CELL", cell)
-    yield
-    cell.unlink()
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        cell = Path(shutil.copy(str(outside._CELL), place))
+        cell.chmod(0o644)
+        monkeypatch.setattr(outside, "_CELL", cell)
+        yield
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="who is not root has tested this above")

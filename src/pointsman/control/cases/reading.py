@@ -1,6 +1,6 @@
 """A file of cases: JSON Lines (``.jsonl``, ``.ndjson``) or CSV, one case a line.
 
-The columns: ``docs/guide/evaluations.md``.
+The columns: ``docs/evaluations.md``.
 
 Laws: every mistake is named, with its line, its reason and its remedy, before anything is paid for; a case that cannot be
 graded is a mistake, and never an ungraded answer that was paid for; columns that nobody knows are left alone.
@@ -51,7 +51,7 @@ def read_cases(path: Path, default: Check | None = None) -> list[Case]:
         more = f"\nand {len(mistakes) - _MOST_SHOWN:,} more" if len(mistakes) > _MOST_SHOWN else ""
         raise TableError("\n".join(mistakes[:_MOST_SHOWN]) + more)
     if not found:
-        raise TableError(f"{path}: there is no case in it; write one case per line (docs/guide/evaluations.md)")
+        raise TableError(f"{path}: there is no case in it; write one case per line (docs/evaluations.md)")
     return list(found.values())
 
 

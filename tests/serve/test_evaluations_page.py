@@ -1,4 +1,4 @@
-"""Every command of docs/guide/evaluations.md, in order, as a new user types them: the zoo stands for the models."""
+"""Every command of docs/evaluations.md, in order, as a new user types them: the zoo stands for the models."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from pointsman.control.cases.reading import read_cases
 from pointsman.upstream.simulated.features import features
 from tests.serve.conftest import Up
 
-PAGE = Path(__file__).parents[2] / "docs" / "guide" / "evaluations.md"
+PAGE = Path(__file__).parents[2] / "docs" / "evaluations.md"
 NAMES = {"openai/big": "zoo/sim-eagle-xl", "openai/small": "zoo/sim-wren-s"}
 
 
