@@ -64,6 +64,7 @@ def asked(zoo: Zoo) -> int:
     return sum(count for (_, event), count in zoo.tally.items() if event == "asked")
 
 
+@pytest.mark.long
 def test_cases_become_a_table_that_is_learned_from(up: Up, zoo: Zoo, tmp_path: Path) -> None:
     cases = written(tmp_path / "cases.jsonl", 25)
     found = run(up, str(cases), "--models", MODELS)
@@ -156,6 +157,7 @@ def holds(path: Path, count: int) -> bool:
     return False
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("slow")
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill-9"])
 def test_what_was_interrupted_goes_on(up: Up, zoo: Zoo, tmp_path: Path, sign: signal.Signals) -> None:
