@@ -8,8 +8,9 @@ taken out by regression (a control variate; self-normalised weighting, Swaminath
 predictions). Everything needed is sums of powers, so that a journal of any length is read once and parts are added.
 
     outcome    h = base + weight * (graded - predicted) - slope * (weight - expected weight)
-    interval   of the mean of h, with one right and one wrong answer added (Agresti and Caffo 2000) and the skewness taken
-               out by Hall's transformation (1992, J. R. Statist. Soc. B 54:221)
+    interval   of the mean of h, with one right and one wrong answer added (Agresti and Caffo 2000), as heavy as those that
+               make up its variance; the skewness taken out by Hall's transformation (1992, J. R. Statist. Soc. B 54:221);
+               by Student's t with as many degrees of freedom as its kurtosis k leaves to the variance, 2 n / (k - 1)
     outside    what the other policy would do and nobody tried, or hardly ever (weights above ``largest``): with grades in
                [0, 1] it may be anything from 0 to 1, and the upper bound says so
 
@@ -37,7 +38,7 @@ OUTSIDE: Final = 0.01
 LEVEL: Final = 0.95
 _SEEN: Final = 100.0  # an answer's weight is at most the number of graded answers over this
 _LEAST_LARGEST: Final = 5.0
-_ORDERS: Final = tuple((a, b) for total in (1, 2, 3) for a in range(total, -1, -1) for b in (total - a,))
+_ORDERS: Final = tuple((a, b) for total in (1, 2, 3, 4) for a in range(total, -1, -1) for b in (total - a,))
 _FLAT: Final = 1e-9
 
 Refusal = Literal["nothing graded", "never tried", "too few"]
@@ -63,11 +64,13 @@ class Graded:
 
 
 class Sums(Struct, frozen=True):
-    """Sums over ``n`` exchanges: ``powers`` are those of outcome^a * (weight - expected)^b, by total order 1, 2, 3."""
+    """Sums over ``n`` exchanges.
+
+    ``weights`` are those of weight, weight^2, weight^3; ``powers`` of outcome^a * (weight - expected)^b, by total order.
+    """
 
     n: int = 0
-    weight: float = 0.0
-    weight_squared: float = 0.0
+    weights: tuple[float, ...] = (0.0, 0.0, 0.0)
     square: float = 0.0
     outside: float = 0.0
     powers: tuple[float, ...] = (0.0,) * len(_ORDERS)
@@ -75,19 +78,23 @@ class Sums(Struct, frozen=True):
     def __add__(self, other: "Sums") -> "Sums":
         return Sums(
             self.n + other.n,
-            self.weight + other.weight,
-            self.weight_squared + other.weight_squared,
+            _added(self.weights, other.weights),
             self.square + other.square,
             self.outside + other.outside,
-            tuple(a + b for a, b in zip(self.powers, other.powers, strict=True)),
+            _added(self.powers, other.powers),
         )
 
     @property
     def worth(self) -> float:
         """The effective sample size: the smaller of what the weights seen are worth, and what was to be expected."""
-        if not self.n or self.weight_squared <= 0 or self.square <= 0:
+        first, second, _ = self.weights
+        if not self.n or second <= 0 or self.square <= 0:
             return 0.0
-        return min(self.weight**2 / self.weight_squared, self.n**2 / self.square, float(self.n))
+        return min(first**2 / second, self.n**2 / self.square, float(self.n))
+
+
+def _added(one: tuple[float, ...], other: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(a + b for a, b in zip(one, other, strict=True))
 
 
 class Estimate(Struct, frozen=True):
@@ -125,8 +132,8 @@ def sums(rows: Graded, way: Way = "doubly robust", *, less: Floats | None = None
         outcome = outcome - less
     beyond = np.zeros_like(rows.weight) if way == "weighted" else rows.weight - rows.expected
     powers = tuple(float((outcome**a * beyond**b).sum()) for a, b in _ORDERS)
-    weight, squared = float(rows.weight.sum()), float((rows.weight**2).sum())
-    return Sums(len(rows.weight), weight, squared, float(rows.square.sum()), float(rows.outside.sum()), powers)
+    weights = tuple(float((rows.weight**power).sum()) for power in (1, 2, 3))
+    return Sums(len(rows.weight), weights, float(rows.square.sum()), float(rows.outside.sum()), powers)
 
 
 def estimate(found: Sums, *, span: tuple[float, float] | None = (0.0, 1.0), fewest: float = FEWEST) -> Estimate | CannotTell:
@@ -141,8 +148,8 @@ def estimate(found: Sums, *, span: tuple[float, float] | None = (0.0, 1.0), fewe
         return CannotTell("never tried", found.n, found.worth, outside)
     if found.worth < fewest:
         return CannotTell("too few", found.n, found.worth, outside)
-    mean, second, third = _central(found)
-    low, high = _interval(found, mean, second, third, span)
+    moments = _central(found)
+    mean, (low, high) = moments.mean, _interval(moments if span is None else _widened(found, moments, span))
     if span is None:
         return Estimate(mean, low, high, found.n, found.worth)
     least, most = span
@@ -150,45 +157,70 @@ def estimate(found: Sums, *, span: tuple[float, float] | None = (0.0, 1.0), fewe
     return Estimate(min(max(mean, low), high), low, high, found.n, found.worth)
 
 
-def _central(found: Sums) -> tuple[float, float, float]:
-    """Return the mean of h, and its second and third moments about it."""
+class _Moments(Struct, frozen=True):
+    """The mean of ``n`` values, and their second, third and fourth moments about it."""
+
+    n: float
+    mean: float
+    second: float
+    third: float
+    fourth: float
+
+
+def _central(found: Sums) -> _Moments:
+    """Return the moments of h."""
     at = {order: value / found.n for order, value in zip(_ORDERS, found.powers, strict=True)}
-    y, c = at[1, 0], at[0, 1]
-    cc = at[0, 2] - c * c
-    slope = (at[1, 1] - y * c) / cc if cc > _FLAT else 0.0
-    mean = y - slope * c
-    # Moments of h about 0, then about its own average in the sample, y - slope * c as well.
-    two = at[2, 0] - 2 * slope * at[1, 1] + slope**2 * at[0, 2]
-    three = at[3, 0] - 3 * slope * at[2, 1] + 3 * slope**2 * at[1, 2] - slope**3 * at[0, 3]
-    second = max(two - mean**2, 0.0)
-    return mean, second, three - 3 * mean * two + 2 * mean**3
+    outcome, beyond = at[1, 0], at[0, 1]
+    spread = at[0, 2] - beyond**2
+    slope = (at[1, 1] - outcome * beyond) / spread if spread > _FLAT else 0.0
+    mean = outcome - slope * beyond
+    # Moments of h about 0 by the binomial theorem, then about its mean.
+    about = [math.fsum(math.comb(k, b) * (-slope) ** b * at[k - b, b] for b in range(k + 1)) for k in (2, 3, 4)]
+    return _about(found.n, mean, *about)
 
 
-def _interval(
-    found: Sums, mean: float, second: float, third: float, span: tuple[float, float] | None
-) -> tuple[float, float]:
-    n = float(found.n)
-    if span is not None:
-        mean, second, third, n = _widened(found, mean, second, third, span)
-    error = math.sqrt(second / n)
+def _about(n: float, mean: float, two: float, three: float, four: float) -> _Moments:
+    """Return moments about the mean, from those about 0."""
+    return _Moments(
+        n,
+        mean,
+        max(two - mean**2, 0.0),
+        three - 3 * mean * two + 2 * mean**3,
+        max(four - 4 * mean * three + 6 * mean**2 * two - 3 * mean**4, 0.0),
+    )
+
+
+def _widened(found: Sums, known: _Moments, span: tuple[float, float]) -> _Moments:
+    """Return moments with one best and one worst grade added, each as heavy as the answers that make up the variance."""
+    _, second, third = found.weights
+    n, middle = known.n + 2, min(max(known.mean, span[0]), span[1])
+    steps = [known.mean + third / second * (grade - middle) for grade in span]
+    before = (
+        known.second + known.mean**2,
+        known.third + 3 * known.mean * known.second + known.mean**3,
+        known.fourth + 4 * known.mean * known.third + 6 * known.mean**2 * known.second + known.mean**4,
+    )
+    mean, two, three, four = (
+        (known.n * value + math.fsum(step**power for step in steps)) / n
+        for power, value in enumerate((known.mean, *before), start=1)
+    )
+    return _about(n, mean, two, three, four)
+
+
+def _interval(known: _Moments) -> tuple[float, float]:
+    error = math.sqrt(known.second / known.n)
     if error <= 0.0:
-        return mean, mean
-    skew = third / second**1.5 / math.sqrt(n)
-    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
-    return mean - error * _unskewed(z, skew), mean - error * _unskewed(-z, skew)
+        return known.mean, known.mean
+    skew = known.third / known.second**1.5 / math.sqrt(known.n)
+    kurtosis = known.fourth / known.second**2
+    t = _student(2 * known.n / max(kurtosis - 1.0, _FLAT))
+    return known.mean - error * _unskewed(t, skew), known.mean - error * _unskewed(-t, skew)
 
 
-def _widened(
-    found: Sums, mean: float, second: float, third: float, span: tuple[float, float]
-) -> tuple[float, float, float, float]:
-    """Return moments and number with one best and one worst grade added, each as heavy as answers are on average."""
-    heavy = found.weight_squared / found.weight
-    n = found.n + 2.0
-    steps = [heavy * (grade - min(max(mean, span[0]), span[1])) for grade in span]
-    shift = sum(steps) / n
-    two = (found.n * second + sum(step**2 for step in steps)) / n
-    three = (found.n * third + sum(step**3 for step in steps)) / n
-    return mean + shift, two - shift**2, three - 3 * shift * two + 2 * shift**3, n
+def _student(freedom: float) -> float:
+    """Return Student's t at ``LEVEL`` (Abramowitz and Stegun 26.7.5, to second order; from 2 degrees of freedom on)."""
+    z, freedom = NormalDist().inv_cdf((1 + LEVEL) / 2), max(freedom, 2.0)
+    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
 
 
 def _unskewed(z: float, skew: float) -> float:
