@@ -66,23 +66,52 @@ class _Draw(Struct, frozen=True):
     untried: dict[str, float]
 
 
+class _Kind(Struct, frozen=True):
+    """Exchanges that were drawn alike and are decided alike now: what was chosen, with which chances, in which snapshot."""
+
+    way: Way
+    chosen: str
+    chances: dict[str, float]
+    snapshot: str
+    inside: bool
+
+
 @dataclass(frozen=True)
-class _Draws:
-    """Draws of many exchanges; most are alike. ``largest`` is the largest weight."""
+class Draws:
+    """How N exchanges were drawn: ``kind`` is each one's place in ``kinds``, of which there are few."""
 
-    again: Redecided
-    largest: float
-    known: dict[object, _Draw]
+    kinds: tuple[_Kind, ...]
+    kind: list[int]
 
-    def of(self, place: int, past: Past) -> _Draw:
-        """Return what the decision for an exchange says, which is now decided as the way at ``place`` says."""
-        then = past.decision
-        key = (place, past.deployment) if then is None else (place, then.chosen, then.eligible, then.probabilities)
-        if key not in self.known:
-            chances = {past.deployment: 1.0} if then is None else dict(zip(then.eligible, then.probabilities, strict=True))
-            chosen = past.deployment if then is None else then.chosen
-            self.known[key] = _draw(self.again.ways[place], chances, chosen, self.largest)
-        return self.known[key]
+    @staticmethod
+    def of(rows: Sequence[Past], again: Redecided) -> "Draws":
+        """Return the draws of exchanges that were decided again."""
+        places: dict[object, int] = {}
+        kinds: list[_Kind] = []
+        kind: list[int] = []
+        for way, past in zip(again.way.tolist(), rows, strict=True):
+            then = past.decision
+            if then is None:
+                key: object = (way, past.deployment)
+            else:
+                key = (way, then.chosen, then.eligible, then.probabilities, then.snapshot, not then.course)
+            place = places.setdefault(key, len(kinds))
+            if place == len(kinds):
+                kinds.append(_kind(again.ways[way], past))
+            kind.append(place)
+        return Draws(tuple(kinds), kind)
+
+    def weighed(self, largest: float) -> list[_Draw]:
+        """Return what each kind says of decisions now; ``largest`` is the largest weight."""
+        return [_draw(kind.way, kind.chances, kind.chosen, largest) for kind in self.kinds]
+
+
+def _kind(way: Way, past: Past) -> _Kind:
+    then = past.decision
+    if then is None:  # nobody drew: it was what it was
+        return _Kind(way, past.deployment, {past.deployment: 1.0}, "", inside=False)
+    chances = dict(zip(then.eligible, then.probabilities, strict=True))
+    return _Kind(way, then.chosen, chances, then.snapshot, inside=bool(then.course))
 
 
 def _draw(way: Way, then: Mapping[str, float], chosen: str, largest: float) -> _Draw:
@@ -95,24 +124,25 @@ def _draw(way: Way, then: Mapping[str, float], chosen: str, largest: float) -> _
 
 
 def judged(
-    rows: Sequence[Past], again: Redecided, grades: Mapping[str, Sequence[Grade]], grader: str, largest: float
+    rows: Sequence[Past], again: Redecided, draws: Draws, grades: Mapping[str, Sequence[Grade]], grader: str, largest: float
 ) -> Judged:
     """Return what a grader's ``grades`` (by exchange) say of exchanges decided again."""
-    draws = _Draws(again, largest, {})
+    weighed = draws.weighed(largest)
     predicted: dict[str, Floats] = {}
     untried: dict[str, float] = {}
     found: list[_Row] = []
-    for place, (past, number) in enumerate(zip(rows, again.way.tolist(), strict=True)):
+    for place, (past, number) in enumerate(zip(rows, draws.kind, strict=True)):
         if past.id not in grades:
             continue
-        given, way = [grade for grade in grades[past.id] if grade.grader == grader], again.ways[number]
+        given, kind = [grade for grade in grades[past.id] if grade.grader == grader], draws.kinds[number]
+        way = kind.way
         if not given or not way.chance:
             continue
         for name in way.chance:
             if name not in predicted:
                 predicted[name] = np.nan_to_num(again.expected.quality(name), nan=_UNKNOWN)
         expects = {name: float(predicted[name][place]) for name in way.chance}
-        row, unknown = _of_trial(past, way, given, expects) or _of_served(past, given, draws.of(number, past), expects)
+        row, unknown = _of_trial(past, way, given, expects) or _of_served(past, given, kind, weighed[number], expects)
         if row is not None:
             found.append(row)
             for name, chance in unknown.items():
@@ -144,18 +174,15 @@ def _of_trial(
 
 
 def _of_served(
-    past: Past, given: Sequence[Grade], draw: _Draw, expects: Mapping[str, float]
+    past: Past, given: Sequence[Grade], kind: _Kind, draw: _Draw, expects: Mapping[str, float]
 ) -> tuple[_Row | None, dict[str, float]]:
     """Return the row of an exchange whose own answer was graded; None where it was not, or inside a conversation."""
-    grade = next(
-        (grade.score for grade in reversed(given) if grade.arm in _SERVED or grade.deployment == past.deployment), None
-    )
-    if grade is None or (past.decision is not None and past.decision.course):
+    own = (grade.score for grade in reversed(given) if grade.arm in _SERVED or grade.deployment == past.deployment)
+    grade = next(own, None)
+    if grade is None or kind.inside:
         return None, {}
-    chosen = past.deployment if past.decision is None else past.decision.chosen
-    base = sum(chance * expects[name] for name, chance in draw.able.items())
-    drawn = past.decision.snapshot if past.decision is not None else ""
-    row = _Row(drawn, grade, expects.get(chosen, 0.0), draw.weight, draw.expected, draw.square, base, draw.outside, grade)
+    base, predicted = sum(chance * expects[name] for name, chance in draw.able.items()), expects.get(kind.chosen, 0.0)
+    row = _Row(kind.snapshot, grade, predicted, draw.weight, draw.expected, draw.square, base, draw.outside, grade)
     return row, draw.untried
 
 
@@ -168,22 +195,20 @@ def _parts(rows: Sequence[_Row], *, change: bool = False) -> Parts:
     return {drawn: sums(_arrays(part), less=less[drawn]) for drawn, part in parts.items()}
 
 
-def timed(rows: Sequence[Past], again: Redecided, largest: float) -> tuple[Parts, Sums]:
-    """Return the times of answers say, in seconds: of exchanges decided again, and of them as they are."""
-    draws = _Draws(again, largest, {})
-    found: dict[str, list[tuple[float, ...]]] = {}
-    for place, past in zip(again.way.tolist(), rows, strict=True):
-        then = past.decision
-        if past.outcome == "ok" and past.latency_ms > 0 and (then is None or not then.course):
-            draw, drawn = draws.of(place, past), "" if then is None else then.snapshot
-            took = past.latency_ms * _MS
-            found.setdefault(drawn, []).append((took, draw.weight, draw.expected, draw.square, draw.outside))
-    parts, whole = {}, Sums()
-    for drawn, values in found.items():
-        took, weight, expected, square, outside = np.array(values, dtype=np.float64).T
-        nothing, ones = np.zeros(len(values)), np.ones(len(values))
-        parts[drawn] = sums(Graded(took, nothing, weight, expected, square, nothing, outside), "self-normalised")
-        whole += sums(Graded(took, nothing, ones, ones, ones, nothing, nothing))
+def timed(rows: Sequence[Past], draws: Draws, largest: float) -> tuple[Parts, Sums]:
+    """Return what the times of answers say, in seconds: of exchanges decided again, and of them as they are."""
+    kinds = [(draw.weight, draw.expected, draw.square, draw.outside) for draw in draws.weighed(largest)]
+    values, kind = np.array(kinds, dtype=np.float64), np.array(draws.kind)
+    took = np.array([past.latency_ms * _MS if past.outcome == "ok" else 0.0 for past in rows])
+    parts, whole = dict[str, Sums](), Sums()
+    for snapshot in {one.snapshot for one in draws.kinds if not one.inside}:
+        mine = np.array([one.snapshot == snapshot and not one.inside for one in draws.kinds])
+        at = np.flatnonzero(mine[kind] & (took > 0))
+        weight, expected, square, outside = values[kind[at]].T
+        nothing, ones = np.zeros(len(at)), np.ones(len(at))
+        drawn = Graded(took[at], nothing, weight, expected, square, nothing, outside)
+        parts[snapshot] = sums(drawn, "self-normalised")
+        whole += sums(Graded(took[at], nothing, ones, ones, ones, nothing, nothing))
     return parts, whole
 
 

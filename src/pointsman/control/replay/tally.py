@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pointsman.control.replay.graded import Judged, Parts, judged, timed
+from pointsman.control.replay.graded import Draws, Judged, Parts, judged, timed
 from pointsman.control.replay.question import World
 from pointsman.core.chat import Usage
 from pointsman.core.routing import Needs
@@ -116,8 +116,9 @@ def tally(
         _note_kinds(found, world, route, feature, rows)
         _spend(found, world, feature, plan.mode, rows, again)
         grader, most = whose.graders.get(feature, ""), whose.graded.get(feature, 0.0)
-        _keep(found, feature, judged(rows, again, by_exchange, grader, most))
-        then, now = timed(rows, again, whose.answered.get(feature, 0.0))
+        draws = Draws.of(rows, again)
+        _keep(found, feature, judged(rows, again, draws, by_exchange, grader, most))
+        then, now = timed(rows, draws, whose.answered.get(feature, 0.0))
         _add_parts(found.latency, feature, then)
         _add(found.took, (feature, ""), now)
     return found
@@ -219,7 +220,8 @@ def _payments(world: World, rows: Sequence[Past]) -> dict[str, Floats]:
     """Return what each deployment's calls cost (N,), NaN where it was not called, or nobody knows."""
     found: dict[str, Floats] = {}
     for row, past in enumerate(rows):
-        for name in {call.deployment for call in past.calls}:
+        for call in past.calls:
+            name = call.deployment
             if name not in found:
                 found[name] = np.full(len(rows), np.nan)
             found[name][row] = _paid(world, past, name)
