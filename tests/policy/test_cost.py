@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pointsman.core.chat import Usage
 from pointsman.core.price import Price, Rates
-from pointsman.policy.cost import amount, expected, expected_ahead, expected_one
+from pointsman.policy.cost import amount, expected, expected_ahead, expected_cached, expected_one
 
 RATE = st.decimals(min_value=0, max_value=1000, allow_nan=False, places=9) | st.just(Decimal(2) / 3)
 RATES = st.builds(Rates, RATE, RATE, st.none() | RATE, st.none() | RATE)
@@ -110,6 +110,14 @@ def test_an_estimate_is_the_amount_without_a_cache(inputs: int, outputs: int, pr
     assert one == pytest.approx(amount(Usage(input=inputs, output=outputs), price), rel=1e-9, abs=0.51)
     many = expected(np.array([inputs, inputs], dtype=float), np.array([outputs, outputs], dtype=float), price)
     assert many.tolist() == pytest.approx([one, one], rel=1e-12)
+
+
+@given(st.lists(usages(), min_size=1, max_size=4), PRICES)
+def test_an_estimate_with_a_cache_is_the_amount_with_it(billed: list[Usage], price: Price) -> None:
+    tokens = np.array([(one.input, one.output, one.cached, one.cache_written) for one in billed], dtype=np.float64).T
+    found = expected_cached(*tokens, price)
+    for each, one in zip(found, billed, strict=True):
+        assert float(each) == pytest.approx(amount(one, price), abs=1.0, rel=1e-9)
 
 
 def test_estimates_broadcast_and_keep_what_is_unknown_unknown() -> None:

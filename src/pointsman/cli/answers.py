@@ -106,7 +106,7 @@ def _remarks(found: Replay) -> Iterator[str]:
     if found.total.expected_nano:
         yield (
             "~ is partly expected: where the same deployment answers, money is exact; elsewhere it is the question's tokens "
-            "and those that the policy expects of the answer, at its price, without any cache."
+            "and those that the policy expects of the answer, at its price, cached as they were then."
         )
 
 

@@ -74,6 +74,25 @@ def expected(input_tokens: NDArray[np.float64], output_tokens: NDArray[np.float6
     return total + fixed
 
 
+def expected_cached(
+    input_tokens: NDArray[np.float64],
+    output_tokens: NDArray[np.float64],
+    cached: NDArray[np.float64],
+    written: NDArray[np.float64],
+    price: Price,
+) -> NDArray[np.float64]:
+    """Return what ``expected`` does where so many of the input tokens are read from a cache, and written to it."""
+
+    def saved(rates: Rates) -> NDArray[np.float64]:
+        read, wrote = (rates.input if rate is None else rate for rate in (rates.cached, rates.cache_written))
+        return (cached * float(rates.input - read) + written * float(rates.input - wrote)) * _NANO_PER_RATE
+
+    less = saved(price.rates)
+    if price.long_above is not None and price.long_rates is not None:
+        less = np.where(input_tokens > price.long_above, saved(price.long_rates), less)
+    return expected(input_tokens, output_tokens, price) - less
+
+
 def expected_one(input_tokens: int, output_tokens: float, price: Price) -> float:
     """Return the nano-dollars that one call with so many tokens costs on average: ``expected`` without arrays."""
     long_above = price.long_above

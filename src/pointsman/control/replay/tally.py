@@ -21,8 +21,7 @@ from pointsman.control.replay.question import World
 from pointsman.core.chat import Usage
 from pointsman.core.routing import Needs
 from pointsman.policy import decide, features
-from pointsman.policy.cost import amount
-from pointsman.policy.cost import expected as expected_cost
+from pointsman.policy.cost import amount, expected_cached
 from pointsman.policy.estimate import Sums
 from pointsman.policy.model import Policy
 from pointsman.policy.outcomes import Floats
@@ -241,10 +240,7 @@ def _spend(found: Tally, world: World, feature: str, mode: str, rows: Sequence[P
     then = np.array([place[past.deployment] for past in rows])
     arms = np.array([_arm(past, mode) for past in rows])
     paid = _payments(world, rows)
-    usages = [_usage(past) for past in rows]
-    taken = np.array([np.nan if usage is None else usage.input for usage in usages])
-    given = np.array([np.nan if usage is None else usage.output for usage in usages])
-    taken = np.where(np.isnan(taken), again.expected.input_tokens, taken)
+    tokens = _tokens(rows, again.expected.input_tokens)
     costs: dict[str, Floats] = {}
     alike = (again.way * 3 + arms) * len(names) + then
     for kind in np.unique(alike).tolist():
@@ -256,7 +252,7 @@ def _spend(found: Tally, world: World, feature: str, mode: str, rows: Sequence[P
             add(found.unserved, (feature, who, _reason(way, world.lost)), len(at), recorded)
         for name, chance in chances.items():
             if name not in costs:
-                costs[name] = _expected(world, again, name, taken, given)
+                costs[name] = _expected(world, again, name, tokens)
             known = paid[name][at] if name in paid else np.full(len(at), np.nan)
             exact = np.isfinite(known)
             expected = costs[name][at][~exact]
@@ -264,13 +260,24 @@ def _spend(found: Tally, world: World, feature: str, mode: str, rows: Sequence[P
             add(found.after, (feature, who, name), *(chance * float(value) for value in values))
 
 
-def _expected(world: World, again: Redecided, name: str, taken: Floats, given: Floats) -> Floats:
+def _tokens(rows: Sequence[Past], sizes: Floats) -> Floats:
+    """Return tokens of input, of output, read from and written to a cache (4, N), as billed then; ``sizes`` where unknown."""
+    usages = [_usage(past) for past in rows]
+    nothing = (np.nan, np.nan, 0, 0)
+    billed = [nothing if each is None else (each.input, each.output, each.cached, each.cache_written) for each in usages]
+    found = np.array(billed, dtype=np.float64).T
+    found[0] = np.where(np.isnan(found[0]), sizes, found[0])
+    return found
+
+
+def _expected(world: World, again: Redecided, name: str, tokens: Floats) -> Floats:
     """Return what a deployment is expected to cost (N,): the input as it was, the output as learned, else as it was."""
     one = decide.deployment(world.snapshot, name)
     if one.price is None:
         return again.expected.cost_nano(one)
+    taken, given, cached, written = tokens
     output = again.expected.output_tokens(name)
-    return np.rint(expected_cost(taken, np.where(np.isnan(output), given, output), one.price))
+    return np.rint(expected_cached(taken, np.where(np.isnan(output), given, output), cached, written, one.price))
 
 
 def _reason(way: Way, lost: frozenset[str]) -> str:
