@@ -154,6 +154,26 @@ def test_as_of_a_moment_its_snapshot_decides(tmp_path: Path) -> None:
     workspace.close()
 
 
+def test_a_conversation_goes_where_its_beginning_goes(tmp_path: Path) -> None:
+    world = a_small_world()
+    workspace = Workspace(None, tmp_path)
+    workspace.publish(lambda _: world.snapshot, made_by="a test")
+    rows = [record for record, _ in past(world, 300) if record.decision is not None and record.decision.arm == "policy"]
+    begins = rows[0]
+    assert begins.decision is not None
+    other = next(row for row in rows if row.decision is not None and row.decision.chosen != begins.decision.chosen)
+    inside = replace(begins.decision, course=begins.id, needs=other.decision and other.decision.needs)
+    later = [replace(begins, id=row.id, at_ms=row.at_ms, decision=inside, vector=other.vector) for row in rows[1:4]]
+    alone = replace(later[0], id=rows[5].id, decision=replace(inside, course="f" * 24))
+    workspace.store.journal.append([begins, *later, alone])
+    found = replay(workspace, Question())
+    workspace.close()
+    moves = {(move.then, move.now): move.requests for move in found.total.moves}
+    assert other.decision is not None
+    chosen = begins.decision.chosen
+    assert moves == {(chosen, chosen): 4, (chosen, other.decision.chosen): 1}  # nobody knows how the last one began
+
+
 def test_a_period_is_a_period(served: Workspace) -> None:
     until = START_MS + 2_000 * 300
     assert replay(served, Question(until_ms=until)).total.requests == 300

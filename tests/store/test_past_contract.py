@@ -71,6 +71,15 @@ def test_stretches_are_of_what_is_wanted(store: Store) -> None:
     assert [past.id for past in whole(store, wanted, 2)] == [f"{number:024x}" for number in (3, 4, 5)]
 
 
+def test_what_began_the_conversations_of_a_stretch_is_found_wherever_it_is(store: Store) -> None:
+    inside = replace(decision(), course=f"{1:024x}")
+    store.journal.append([record(1), record(2), record(3, decision=inside), record(4, decision=inside, feature="other")])
+    assert [past.id for past in store.past.beginnings(ALL, Span(3, 4))] == [f"{1:024x}"]
+    assert store.past.beginnings(ALL, Span(1, 2)) == []
+    assert [past.id for past in store.past.beginnings(Filter(feature="other"), Span(3, 4))] == [f"{1:024x}"]
+    assert store.past.beginnings(Filter(feature="other"), Span(3, 3)) == []
+
+
 def test_an_empty_journal_has_no_stretches(store: Store) -> None:
     assert store.past.spans(ALL, 10) == []
     assert store.past.requests(ALL) == {}

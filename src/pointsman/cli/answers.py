@@ -23,7 +23,7 @@ REASONS: Final = {
 }
 _KINDS: Final = {
     tally.FAILED: "failed then, and stay as they were",
-    tally.INSIDE: "stood inside a conversation, and are decided as if they stood alone",
+    tally.INSIDE: "go on with a conversation, and go where it would have begun",
     tally.ASSUMED: "were recorded without their needs, which are taken from their size",
     tally.BLIND: "have no feature vector, and are decided as average ones",
     tally.TWICE: "may be asked of several models, which is not replayed",

@@ -31,11 +31,15 @@ _TOGETHER = 256  # requests predicted together: their numbers stay in the proces
 
 @dataclass(frozen=True)
 class Asked:
-    """N requests of one feature on one route. ``vectors`` may be empty bytes; ``tags`` come without the feature."""
+    """N requests of one feature on one route. ``vectors`` may be empty bytes; ``tags`` come without the feature.
+
+    ``sizes`` are the input tokens that costs are compared by (None: those of the needs).
+    """
 
     needs: Sequence[Needs]
     vectors: Sequence[bytes]
     tags: Sequence[tuple[str, ...]]
+    sizes: Sequence[int] | None = None
 
     def __len__(self) -> int:
         return len(self.needs)
@@ -113,7 +117,8 @@ def redecide(
     """Return what a snapshot decides for requests of a feature on a route, where ``cooling`` cannot be called."""
     plan, state = decide.plan_for(route, feature), State(cooling)
     reference = plan.reference or route.reference
-    size = np.array([needs.input_tokens for needs in asked.needs], dtype=np.float64)
+    sizes = [needs.input_tokens for needs in asked.needs] if asked.sizes is None else asked.sizes
+    size = np.array(sizes, dtype=np.float64)
     if reference is None:
         nothing = Expected(None, None, size, {})
         return Redecided(

@@ -215,7 +215,8 @@ def _apart(job: _Job, span: Span) -> Tally:
 def _part(pasts: Pasts, job: _Job, span: Span) -> Tally:
     with _no_collection():
         exchanges, grades = pasts.exchanges(job.wanted, span), pasts.grades(job.wanted, span)
-        return tally(job.world, _policies(job.world.snapshot), exchanges, grades, job.whose)
+        begun = pasts.beginnings(job.wanted, span)
+        return tally(job.world, _policies(job.world.snapshot), exchanges, grades, job.whose, begun)
 
 
 @contextmanager

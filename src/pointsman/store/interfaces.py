@@ -219,6 +219,9 @@ class Pasts(Protocol):
     def exchanges(self, wanted: Filter, span: Span) -> list[Past]:
         """Return the wanted exchanges of a stretch, in order of arrival."""
 
+    def beginnings(self, wanted: Filter, span: Span) -> list[Past]:
+        """Return the exchanges, wherever they are, that began conversations which wanted ones of a stretch go on with."""
+
     def grades(self, wanted: Filter, span: Span) -> list[Grade]:
         """Return all grades with a score of the wanted exchanges of a stretch."""
 

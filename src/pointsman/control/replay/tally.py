@@ -8,7 +8,7 @@ Laws: an exchange is counted once; its chances add up to 1, or it is counted as 
 never worked out again unless the price is what the question changes; what has no price is counted and never guessed.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
@@ -91,9 +91,18 @@ def add(table: _Table, key: tuple[str, ...], *values: float) -> None:
 
 
 def tally(
-    world: World, policies: Callable[[str], Policy | None], pasts: Sequence[Past], grades: Iterable[Grade], whose: Whose
+    world: World,
+    policies: Callable[[str], Policy | None],
+    pasts: Sequence[Past],
+    grades: Iterable[Grade],
+    whose: Whose,
+    beginnings: Iterable[Past] = (),
 ) -> Tally:
-    """Return the sums over exchanges. ``policies`` gives the learned policy of a name."""
+    """Return the sums over exchanges. ``policies`` gives the learned policy of a name.
+
+    ``beginnings`` are the exchanges that began the conversations of others: these go where those would go.
+    """
+    begun = {past.id: past for past in beginnings}
     found = Tally()
     routed: dict[tuple[str, str], list[Past]] = {}
     _record(found, pasts)
@@ -110,7 +119,7 @@ def tally(
     for (route, feature), rows in routed.items():
         plan = decide.plan_for(world.snapshot.routes[route], feature)
         policy = policies(plan.policy or route)
-        asked = Asked([needs_of(past) for past in rows], [past.vector for past in rows], [_tags(past) for past in rows])
+        asked = _asked(rows, begun)
         again = redecide(world.snapshot, world.snapshot.routes[route], feature, policy, asked, world.lost)
         _note_kinds(found, world, route, feature, rows)
         _spend(found, world, feature, plan.mode, rows, again)
@@ -131,6 +140,16 @@ def _record(found: Tally, pasts: Sequence[Past]) -> None:
     for key, paid in costs.items():
         known = [cost for cost in paid if cost is not None]
         add(found.before, key, len(paid), sum(known), len(paid) - len(known))
+
+
+def _asked(rows: Sequence[Past], begun: Mapping[str, Past]) -> Asked:
+    """Return requests as they are decided again: those inside a conversation by what began it, where they can go there."""
+    needs = [needs_of(past) for past in rows]
+    if not begun:
+        return Asked(needs, [past.vector for past in rows], [_tags(past) for past in rows])
+    first = [begun.get(past.decision.course, past) if past.decision is not None else past for past in rows]
+    sizes = [needs_of(past).input_tokens for past in first]
+    return Asked(needs, [past.vector for past in first], [_tags(past) for past in first], sizes)
 
 
 def needs_of(past: Past) -> Needs:
@@ -240,7 +259,7 @@ def _spend(found: Tally, world: World, feature: str, mode: str, rows: Sequence[P
     then = np.array([place[past.deployment] for past in rows])
     arms = np.array([_arm(past, mode) for past in rows])
     paid = _payments(world, rows)
-    tokens = _tokens(rows, again.expected.input_tokens)
+    tokens = _tokens(rows)
     costs: dict[str, Floats] = {}
     alike = (again.way * 3 + arms) * len(names) + then
     for kind in np.unique(alike).tolist():
@@ -260,14 +279,16 @@ def _spend(found: Tally, world: World, feature: str, mode: str, rows: Sequence[P
             add(found.after, (feature, who, name), *(chance * float(value) for value in values))
 
 
-def _tokens(rows: Sequence[Past], sizes: Floats) -> Floats:
-    """Return tokens of input, of output, read from and written to a cache (4, N), as billed then; ``sizes`` where unknown."""
-    usages = [_usage(past) for past in rows]
-    nothing = (np.nan, np.nan, 0, 0)
-    billed = [nothing if each is None else (each.input, each.output, each.cached, each.cache_written) for each in usages]
-    found = np.array(billed, dtype=np.float64).T
-    found[0] = np.where(np.isnan(found[0]), sizes, found[0])
-    return found
+def _tokens(rows: Sequence[Past]) -> Floats:
+    """Return tokens of input, of output, read from a cache and written to one (4, N), as billed then; NaN: unknown."""
+    billed = []
+    for past in rows:
+        usage = _usage(past)
+        if usage is None:
+            billed.append((needs_of(past).input_tokens, np.nan, 0, 0))
+        else:
+            billed.append((usage.input, usage.output, usage.cached, usage.cache_written))
+    return np.array(billed, dtype=np.float64).T
 
 
 def _expected(world: World, again: Redecided, name: str, tokens: Floats) -> Floats:

@@ -22,6 +22,10 @@ _EXCHANGES: Final = """
 SELECT id, feature, route, outcome, deployment, latency_ms, cost_nano, rest, vector
 FROM exchanges NOT INDEXED JOIN bodies USING (n) WHERE n BETWEEN ? AND ? AND {where} ORDER BY n
 """
+_BEGINNINGS: Final = """
+SELECT id, feature, route, outcome, deployment, latency_ms, cost_nano, rest, vector FROM exchanges JOIN bodies USING (n)
+WHERE id IN (SELECT course FROM exchanges NOT INDEXED WHERE n BETWEEN ? AND ? AND course <> '' AND {where}) ORDER BY n
+"""
 _GRADED: Final = """
 FROM (SELECT id, feature FROM exchanges WHERE {where}) AS asked JOIN judgements AS judged ON judged.exchange = asked.id
 WHERE judged.score IS NOT NULL
@@ -55,6 +59,10 @@ class SqlitePasts:
     def exchanges(self, wanted: Filter, span: Span) -> list[Past]:
         """Return the wanted exchanges of a stretch."""
         return [_exchange(row, self._seal) for row in self._read(_EXCHANGES, wanted, span)]
+
+    def beginnings(self, wanted: Filter, span: Span) -> list[Past]:
+        """Return the exchanges that began conversations which go on in a stretch."""
+        return [_exchange(row, self._seal) for row in self._read(_BEGINNINGS, wanted, span)]
 
     def grades(self, wanted: Filter, span: Span) -> list[Grade]:
         """Return all grades of the wanted exchanges of a stretch."""
