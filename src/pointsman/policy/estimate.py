@@ -97,7 +97,7 @@ def _added(one: tuple[float, ...], other: tuple[float, ...]) -> tuple[float, ...
     return tuple(a + b for a, b in zip(one, other, strict=True))
 
 
-class Estimate(Struct, frozen=True):
+class Estimate(Struct, frozen=True, tag="estimate"):
     """A mean with ``LEVEL`` bounds, from ``n`` exchanges that are ``worth`` so many answers of the other policy itself."""
 
     mean: float
@@ -107,7 +107,7 @@ class Estimate(Struct, frozen=True):
     worth: float
 
 
-class CannotTell(Struct, frozen=True):
+class CannotTell(Struct, frozen=True, tag="cannot tell"):
     """Why there is no estimate: ``outside`` is the share of what the other policy would do that nobody tried."""
 
     why: Refusal

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -79,6 +80,14 @@ def test_a_deployment_beside_is_chosen_per_request_where_it_may_answer() -> None
 def test_a_route_that_is_not_there_is_a_mistake() -> None:
     with pytest.raises(QuestionError, match="there is no route 'fast'; there are: auto"):
         world(Question(route="fast"), SNAPSHOT)
+
+
+def test_a_question_can_come_over_a_wire() -> None:
+    asked = Question(
+        since_ms=3, without=("a",), prices={"b": Decimal("1.5")}, price_list={"a/big": PRICE}, objective=Objective()
+    )
+    assert msgspec.json.decode(msgspec.json.encode(asked), type=Question) == asked
+    assert msgspec.json.decode(b'{"prices": {"a": 2}}', type=Question) == Question(prices={"a": Decimal(2)})
 
 
 def test_factors_are_read() -> None:
