@@ -110,6 +110,9 @@ def test_the_clients_own_id_names_the_newest_that_was_answered_with_its_key(stor
     one = said(about="client_id", subject="mine", client_key="app")
     assert store.feedback.about(one) == [record(2, client_id="mine", client_key="app")]
     assert store.feedback.about(replace(one, client_key="")) == [record(4, client_id="mine", client_key="other")]
+    assert store.feedback.about(replace(one, at_ms=START_MS - 10 * MINUTE)) == [
+        record(10 * MINUTE, client_id="mine", client_key="app")
+    ]
     assert store.feedback.take([one, said("g", about="client_id", subject="")]) == [Taken("joined", 1), Taken("waiting", 0)]
 
 

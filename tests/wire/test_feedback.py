@@ -1,6 +1,7 @@
 """What may be said of answers, and how what cannot be read is refused."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -111,6 +112,15 @@ def test_what_cannot_be_meant_is_refused_with_the_field(said: dict[str, Any], wo
     with pytest.raises(WireError, match=words) as raised:
         decode(body(**said), SENDER)
     assert raised.value.param == param
+
+
+def test_a_date_alone_is_the_end_of_its_day_and_never_later_than_now() -> None:
+    today = datetime.fromtimestamp(NOW / 1000, UTC).date()
+    midnight = NOW - NOW % 86_400_000
+    assert decode(body(thumb="up", at=f"{today}"), SENDER)[0].at_ms == NOW
+    assert decode(body(thumb="up", at=f"{today - timedelta(1)}"), SENDER)[0].at_ms == midnight - 1
+    with pytest.raises(WireError, match="in the future"):
+        decode(body(thumb="up", at=f"{today + timedelta(1)}"), SENDER)
 
 
 def test_a_clock_that_is_a_little_ahead_is_no_mistake() -> None:

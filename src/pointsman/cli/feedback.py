@@ -25,7 +25,7 @@ from pointsman.store.interfaces import KeptFeedback, Signal
 from pointsman.wire.feedback import Sender, named
 
 _COUNTS: Final = ("said", "joined", "waiting", "unknown", "replaced", "mean", "value")
-_TRUST: Final = ("compared", "of good answers", "of bad ones", "counts for", "quality of answers [95 %]")
+_TRUST: Final = ("compared", "of good", "of bad", "counts for", "quality [95 %]")
 
 
 def _read_source(_: click.Context, param: click.Parameter, value: str) -> str:
@@ -136,7 +136,8 @@ def sources(workspace: Workspace) -> None:
 
 def _explain(console: Console) -> None:
     console.print(
-        "Compared: answers of which a person or a check spoke too. Without any, what is believed of its kind stands (~).\n"
+        "Compared: answers of which a person or a check spoke too. Of good, of bad: what it says of those on average (~: nothing\n"
+        "was compared yet, this is believed of its kind). Quality: that of all answers of which it spoke, corrected by that.\n"
         "Counts for: what one word weighs beside a person's judgement, and at most what all of them weigh together.",
         soft_wrap=True,
     )

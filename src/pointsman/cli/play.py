@@ -2,9 +2,10 @@
 
 import asyncio
 import importlib.util
+import random
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.console import Console
@@ -20,14 +21,24 @@ if TYPE_CHECKING:
     from pointsman.upstream.simulated.tasks import Task
 
 
+LIKED_RIGHT: Final = 0.9
+LIKED_WRONG: Final = 0.3
+
+
 @click.command("play")
 @workspace_option
 @click.option("--feature", "named", multiple=True, help="Features whose users write; may be repeated [default: all].")
 @click.option("--count", default=100, show_default=True, type=click.IntRange(min=1), help="Requests of each feature.")
 @click.option("--today", is_flag=True, help="Ask for the models that the features use today, by name, and not for auto.")
 @click.option("--model", default="auto", show_default=True, help="The model to ask for.")
+@click.option(
+    "--thumbs", default=0.0, type=click.FloatRange(0, 1), metavar="SHARE",
+    help="Share of the answers that users give a thumb: up for 90 % of the right ones and 30 % of the wrong ones.",
+)  # fmt: skip
 @click.option("--seed", type=int, help="Fixes the requests [default: new ones every time].")
-def command(workspace: Workspace, named: tuple[str, ...], count: int, model: str, seed: int | None, *, today: bool) -> None:
+def command(
+    workspace: Workspace, named: tuple[str, ...], count: int, model: str, thumbs: float, seed: int | None, *, today: bool
+) -> None:
     """Send requests of simulated users through the running gateway, to the models of `pointsman zoo`.
 
     \b
@@ -41,7 +52,27 @@ def command(workspace: Workspace, named: tuple[str, ...], count: int, model: str
     tasks = [task for turn in zip(*(one.tasks(count, drawn) for one in chosen), strict=True) for task in turn]
     console = Console()
     asked = {one.name: one.today if today else model for one in chosen}
-    console.print(_table(_send(console, workspace, tasks, asked)))
+    answered = _send(console, workspace, tasks, asked)
+    console.print(_table(answered))
+    said = _thumbs(answered, thumbs, random.Random(drawn))
+    if said:
+        from pointsman.cli.demo.traffic import tell  # noqa: PLC0415 - it imports openai
+
+        asyncio.run(tell(_url(workspace), said))
+        console.print(f"Users gave {len(said):,} thumbs.")
+
+
+def _thumbs(answered: Sequence["Answered"], share: float, chance: random.Random) -> list[dict[str, Any]]:
+    """Return what users say of a share of the answers. They cannot always tell a right one from a wrong one."""
+    return [
+        {
+            "exchange": one.exchange,
+            "thumb": "up" if chance.random() < (LIKED_RIGHT if one.right else LIKED_WRONG) else "down",
+            "source": "users",
+        }
+        for one in answered
+        if chance.random() < share
+    ]
 
 
 def _chosen(named: Sequence[str]) -> list[Feature]:
@@ -57,7 +88,7 @@ def _send(console: Console, workspace: Workspace, tasks: Sequence["Task"], asked
 
     from pointsman.cli.demo.traffic import send  # noqa: PLC0415 - it imports openai
 
-    url = f"http://127.0.0.1:{workspace.config.port}/v1"
+    url = _url(workspace)
     columns = (TextColumn("requests"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bar:
         line = bar.add_task("", total=len(tasks))
@@ -69,6 +100,10 @@ def _send(console: Console, workspace: Workspace, tasks: Sequence["Task"], asked
             raise PointsmanError(f"no gateway answers at {url}: {remedy}") from error
         except openai.APIStatusError as error:
             raise PointsmanError(f"the gateway refused a request ({error.message})") from error
+
+
+def _url(workspace: Workspace) -> str:
+    return f"http://127.0.0.1:{workspace.config.port}/v1"
 
 
 def _table(answered: Sequence["Answered"]) -> Table:

@@ -185,9 +185,9 @@ class FeedbackInbox(Protocol):
     def about(self, said: Feedback) -> list[ExchangeRecord]:
         """Return the exchanges that feedback is about, in order of time.
 
-        By our id: that exchange, whatever came of it. By the client's own: the newest that was answered, up to a few minutes
-        after it was said. A conversation: all that were answered until it was said. The last two only of its own client key,
-        where it has one.
+        By our id: that exchange, whatever came of it. By the client's own: of those that were answered the newest that came
+        before it was said, up to a few minutes, else the newest. A conversation: all that were answered until it was said.
+        The last two only of its own client key, where it has one.
         """
 
     def join(self, made: Sequence[Joined]) -> int:

@@ -12,6 +12,7 @@ silence; all mistakes of a body are said at once, each with its place; of an edi
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Final, Literal
@@ -34,6 +35,8 @@ _NAME_LENGTH: Final = 128
 _NAMED: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 _SOURCE_LENGTH: Final = 64
 _TOLD: Final = 10
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
+_DAY_MS: Final = 86_400_000
 _LARGEST_USD: Final = 1_000_000_000
 _SUBJECTS: Final[tuple[About, ...]] = ("exchange", "client_id", "conversation")
 _KINDS: Final[tuple[FeedbackKind, ...]] = ("score", "thumb", "test", "edit", "event")
@@ -192,12 +195,15 @@ def _value(said: _Said, kind: FeedbackKind) -> int | None:
 
 
 def _at(said: _Said, now_ms: int) -> int:
+    """Return when it was said; a date alone is the end of its day, or now."""
     if said.at is None:
         return now_ms
     try:
         at_ms = milliseconds(said.at)
     except (ValueError, OverflowError) as error:
         raise WireError(f"at {error}", param="at") from error
+    if isinstance(said.at, str) and _DAY.fullmatch(said.at.strip()):
+        at_ms = max(at_ms, min(at_ms + _DAY_MS - 1, now_ms))
     if at_ms > now_ms + SKEW_MS:
         ahead = (at_ms - now_ms) / 1000
         raise WireError(

@@ -16,6 +16,7 @@ from pointsman.upstream.simulated.tasks import Task, solve
 
 CONCURRENCY: Final = 24
 STREAM_EVERY: Final = 5
+TOGETHER: Final = 500
 
 
 class Answered(Struct, frozen=True):
@@ -43,6 +44,13 @@ async def send(
             return answered
 
         return list(await asyncio.gather(*(one(place, task) for place, task in enumerate(tasks))))
+
+
+async def tell(base_url: str, said: Sequence[dict[str, Any]]) -> None:
+    """Send feedback to the gateway."""
+    async with openai.AsyncOpenAI(base_url=base_url, api_key="demo", max_retries=2) as client:
+        for start in range(0, len(said), TOGETHER):
+            await client.post("/feedback", body=list(said[start : start + TOGETHER]), cast_to=object)
 
 
 async def _ask(client: openai.AsyncOpenAI, task: Task, model: str, *, streamed: bool) -> Answered:

@@ -33,7 +33,7 @@ _ABOUT: Final = {
     "exchange": "id = :subject",
     "client_id": (
         "n = (SELECT n FROM exchanges WHERE client_id = :subject AND client_id <> ''"  # noqa: S608 - our own conditions
-        f" AND {_ANSWERED} AND at_ms <= :at_ms + {SKEW_MS} ORDER BY at_ms DESC, n DESC LIMIT 1)"
+        f" AND {_ANSWERED} ORDER BY at_ms <= :at_ms + {SKEW_MS} DESC, at_ms DESC, n DESC LIMIT 1)"
     ),
     "conversation": f"conversation = :subject AND conversation <> '' AND {_ANSWERED} AND at_ms <= :at_ms",
 }
