@@ -116,3 +116,13 @@ def test_nothing_is_made_where_there_is_no_installation(workspace: Workspace) ->
     result = run(workspace, "list")
     assert (result.exit_code, "nothing is recorded" in str(result.exception)) == (1, True)
     assert not workspace.data.exists()
+
+
+def test_past_calls_are_named_by_their_logs_own_id(workspace: Workspace, tmp_path: Path) -> None:
+    calls, ratings = tmp_path / "calls.jsonl", tmp_path / "ratings.csv"
+    calls.write_text(json.dumps({"at": AT, "model": "big", "id": "trace-9", "usage": {"input": 10, "output": 1}}) + "\n")
+    ratings.write_text("client_id,score,at\ntrace-9,0.25,2026-11-01\n")
+    words_of(CliRunner().invoke(commands, ["import", "--data", str(workspace.data), str(calls)]))
+    assert "Joined to their exchanges now: 1." in words_of(run(workspace, "import", str(ratings)))
+    (judged,) = workspace.store.journal.judgements(Filter())
+    assert (judged.score, judged.arm, judged.grader) == (0.25, "observed", "feedback:import:score")

@@ -137,7 +137,7 @@ def sources(workspace: Workspace) -> None:
 def _explain(console: Console) -> None:
     console.print(
         "Compared: answers of which a person or a check spoke too. Of good, of bad: what it says of those on average (~:\n"
-        "nothing was compared yet, this is believed of its kind). Quality: of all answers of which it spoke, corrected by that.\n"
+        "nothing was compared yet, this is believed of its kind). Quality: of the answers of which it spoke, so corrected.\n"
         "Counts for: what one word weighs beside a person's judgement, and at most what all of them weigh together.",
         soft_wrap=True,
     )

@@ -119,6 +119,7 @@ def _show(console: Console, journal: Journal, record: ExchangeRecord) -> None:
         ("latency", duration(record.latency_ms or None)),
         ("first content", duration(record.first_content_ms)),
         ("cost", money(record.cost_nano) or "unknown"),
+        ("client's own id", record.client_id),
         ("conversation", record.conversation),
         ("client key", record.client_key),
         ("source", record.source),

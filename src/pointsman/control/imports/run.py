@@ -28,6 +28,7 @@ from pointsman.store.interfaces import Filter, Journal
 
 BATCH: Final = 500
 AUTO: Final = "auto"
+_NAME_LENGTH: Final = 128
 _canonical = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -187,6 +188,7 @@ def _record(
         first_content_ms=call.first_content_ms,
         vector=features.vector(call.request) if vectors and call.request is not None else b"",
         source=source,
+        client_id=call.key[:_NAME_LENGTH],
     )
 
 
