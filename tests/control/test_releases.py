@@ -141,6 +141,8 @@ def test_what_is_under_way_is_not_begun_again_and_what_is_over_may_be() -> None:
         drop(over, "auto", "z/mid", "never came", now_ms=1)
     with pytest.raises(PlanError, match="has a check or judge"):
         add(snapshot(), "auto", NEW, (), share=0.2, caps_nano={}, auto=False, now_ms=1)
+    with pytest.raises(PlanError, match="name the features"):
+        added(snapshot(), "*")
 
 
 def test_dropping_leaves_other_candidates_alone() -> None:

@@ -105,6 +105,8 @@ def add(
             f"no feature of the route {route} has a check or judge by which {deployment} could be tried: add to the "
             'configuration, for example, [features.NAME] check = {kind = "exact"}'
         )
+    if plans.EVERY in features:
+        raise PlanError(f"{plans.EVERY} stands for all features without a plan of their own: name the features to try it on")
     for feature in features:
         plan = plan_of(snapshot, route, feature)
         running = plan.trial.candidates if plan.trial is not None else ()
