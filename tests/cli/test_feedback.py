@@ -52,7 +52,7 @@ def test_a_file_is_read_joined_and_counted_once(told: Workspace, tmp_path: Path)
     assert "ratings.jsonl 12 1 0 0 0 0 12" in words_of(run(told, "import", str(path)))
     graders = [one.grader for one in told.store.journal.judgements(Filter(exchange=name(2)))]
     assert sorted(graders) == [
-        "feedback:import:event:purchase", "feedback:survey:score", "feedback:users:thumb", "person:ann",
+        "feedback:import:conversation:event:purchase", "feedback:survey:score", "feedback:users:thumb", "person:ann",
     ]  # fmt: skip
 
 

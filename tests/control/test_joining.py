@@ -67,11 +67,22 @@ def test_a_conversations_outcome_is_shared_by_its_answers(store: SqliteStore) ->
     store.journal.append([exchange(5)])
     assert join_due(store, NOW + 5_000) == 1
     assert [(one.exchange, one.deployment, one.weight, one.grader) for one in judged(store)] == [
-        (name(1), "z/small", 1 / 3, "feedback:users:event:purchase"),
-        (name(2), "z/big", 1 / 3, "feedback:users:event:purchase"),
-        (name(5), "z/small", 1 / 3, "feedback:users:event:purchase"),
+        (name(1), "z/small", 1 / 3, "feedback:users:conversation:event:purchase"),
+        (name(2), "z/big", 1 / 3, "feedback:users:conversation:event:purchase"),
+        (name(5), "z/small", 1 / 3, "feedback:users:conversation:event:purchase"),
     ]
     assert {one.note for one in judged(store)} == {"of a conversation of 3 answers"}
+
+
+def test_what_is_said_of_a_conversation_leaves_what_is_said_of_one_answer(store: SqliteStore) -> None:
+    store.journal.append([exchange(1), exchange(2)])
+    store.feedback.take([said("a", 1, score=0.0), said("b", about="conversation", subject="c", at_ms=NOW + 1)])
+    assert join_due(store, NOW + 10_000) == 2
+    assert [(one.exchange, one.score, one.weight, one.grader) for one in judged(store)] == [
+        (name(1), 0.0, 1.0, "feedback:users:thumb"),
+        (name(1), 1.0, 0.5, "feedback:users:conversation:thumb"),
+        (name(2), 1.0, 0.5, "feedback:users:conversation:thumb"),
+    ]
 
 
 def test_a_request_without_an_answer_judges_nobody_and_is_not_looked_for_again(store: SqliteStore) -> None:

@@ -155,12 +155,14 @@ def test_signals_are_summed(store: Store) -> None:
             said("h", subject=named(2), taken_ms=NOW - MINUTE),
             said("i", kind="event", event="purchase", value_nano=3), said("j", kind="event", event="purchase",
                  subject=named(2), value_nano=4),
+            said("k", about="conversation", subject="c", score=0.0),
         ]
     )  # fmt: skip
     store.feedback.join([Joined(said("g"), (), 1)])
     assert store.feedback.signals(unknown_before_ms=NOW) == [
-        Signal("users", "event", "purchase", 2, 0, 2, 0, 0, 1.0, 7, NOW, NOW),
-        Signal("users", "thumb", "", 3, 1, 1, 1, 1, 0.5, 0, NOW, NOW + 1),
+        Signal("users", "event", "purchase", False, 2, 0, 2, 0, 0, 1.0, 7, NOW, NOW),
+        Signal("users", "thumb", "", False, 3, 1, 1, 1, 1, 0.5, 0, NOW, NOW + 1),
+        Signal("users", "thumb", "", True, 1, 0, 1, 0, 0, 0.0, 0, NOW, NOW),
     ]
 
 

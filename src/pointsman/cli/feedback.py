@@ -144,7 +144,8 @@ def _explain(console: Console) -> None:
 
 
 def _named(signal: Signal) -> tuple[str, str]:
-    return signal.source, f"{signal.kind} {signal.event}".strip()
+    words = ("conversation" if signal.whole else "", signal.kind, signal.event)
+    return signal.source, " ".join(word for word in words if word)
 
 
 def _counts(signal: Signal) -> Iterator[str]:

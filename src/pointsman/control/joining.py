@@ -1,7 +1,7 @@
 """Feedback becomes judgements: each thing said is joined once to the answers that it is about.
 
 Strategy: what waits is looked at when it is due. Where its exchanges are in the journal, a judgement is written for each
-that was answered: of the deployment that served, under the arm of the decision, by the grader ``feedback:SOURCE:KIND``.
+that was answered: of the deployment that served, under the arm of the decision, by the grader that its signal is.
 One outcome of a conversation speaks for all of its answers until then, and counts once: a judgement has the weight 1/n.
 What finds no exchange is looked for again, each time after as long as it has waited already, and never given up: the
 journal is written behind the reply, and past calls may be imported later.

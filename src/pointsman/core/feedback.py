@@ -1,7 +1,7 @@
 """What is said of answers later, by whoever uses them: people, tests, the application's own business.
 
-A *signal* is a source and what it says of answers: its thumbs are one, its tests another. Each has a reliability of its own
-(``policy/reliability``), for a user's click and a failed test deserve different trust.
+A *signal* is a source and what it says: its thumbs are one, its tests another, its thumbs for whole conversations a third.
+Each has a reliability of its own (``policy/reliability``), for a user's click and a failed test deserve different trust.
 """
 
 from typing import Final, Literal
@@ -39,13 +39,16 @@ class Feedback(Struct, frozen=True):
 
     @property
     def grader(self) -> str:
-        """What the judgements that it becomes say of their grader: the signal, ``feedback:SOURCE:KIND[:EVENT]``."""
-        return grader_of(self.source, self.kind, self.event)
+        """What the judgements that it becomes say of their grader: the signal."""
+        return grader_of(self.source, self.kind, self.event, whole=self.about == "conversation")
 
 
-def grader_of(source: str, kind: FeedbackKind, event: str) -> str:
-    """Return the name of a signal as a grader."""
-    return f"{GRADER}{source}:{kind}" + (f":{event}" if event else "")
+def grader_of(source: str, kind: FeedbackKind, event: str, *, whole: bool) -> str:
+    """Return the name of a signal as a grader, ``feedback:SOURCE:[conversation:]KIND[:EVENT]``.
+
+    ``whole``: it spoke of whole conversations. What it says of one answer alone is not superseded by that.
+    """
+    return f"{GRADER}{source}:{'conversation:' if whole else ''}{kind}{f':{event}' if event else ''}"
 
 
 class Taken(Struct, frozen=True):

@@ -90,7 +90,7 @@ class Judgement(Struct, frozen=True):
     trial are paired: the reference's and each candidate's. For a pairwise judge the reference's score is .5 and the
     candidate's is its share of wins. ``arm`` says how the answer came about: ``reference`` or ``candidate`` (a trial), or,
     graded as served (no ``trial``), the decision's. ``cost_nano`` is what the answer cost, ``grading_nano`` the judge.
-    ``grader`` is a check's kind, ``judge:DEPLOYMENT``, ``person:NAME`` or ``feedback:SOURCE:KIND``; a later judgement of the
+    ``grader`` is a check's kind, ``judge:DEPLOYMENT``, ``person:NAME`` or ``feedback:SIGNAL``; a later judgement of the
     same exchange, trial, deployment, arm and grader takes the place of the one before. ``weight`` in (0, 1] is the share of
     one grade that it stands for: 1/n where one outcome of a conversation speaks for its n answers.
     """

@@ -108,7 +108,9 @@ class KeptFeedback(Struct, frozen=True):
 
 
 class Signal(Struct, frozen=True):
-    """Sums over what one source said in one kind (and event). ``unknown`` are those of the waiting that waited too long.
+    """Sums over what one source said in one kind (and event), of single answers or of conversations as a ``whole``.
+
+    ``unknown`` are those of the waiting that waited too long.
 
     ``mean`` is the mean score of what is in force, None where nothing is; ``value_nano`` the sum of its values.
     """
@@ -116,6 +118,7 @@ class Signal(Struct, frozen=True):
     source: str
     kind: FeedbackKind
     event: str
+    whole: bool
     count: int
     joined: int
     waiting: int
@@ -129,7 +132,7 @@ class Signal(Struct, frozen=True):
     @property
     def grader(self) -> str:
         """What the judgements that it became say of their grader."""
-        return grader_of(self.source, self.kind, self.event)
+        return grader_of(self.source, self.kind, self.event, whole=self.whole)
 
 
 class Journal(Protocol):

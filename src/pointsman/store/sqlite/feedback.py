@@ -46,10 +46,10 @@ _INSERT: Final = (
     f" VALUES ({', '.join(f':{name}' for name in _COLUMNS)}, :state, :look_ms)"
 )
 _SIGNALS: Final = """
-SELECT source, kind, event, count(*), sum(state = 'joined'), sum(state = 'waiting'),
+SELECT source, kind, event, about = 'conversation' AS whole, count(*), sum(state = 'joined'), sum(state = 'waiting'),
     sum(state = 'waiting' AND taken_ms < ?), sum(state = 'replaced'), avg(score) FILTER (WHERE state <> 'replaced'),
     coalesce(sum(value_nano) FILTER (WHERE state <> 'replaced'), 0), min(at_ms), max(at_ms)
-FROM feedback GROUP BY source, kind, event ORDER BY source, kind, event
+FROM feedback GROUP BY source, kind, event, whole ORDER BY source, kind, event, whole
 """
 
 
@@ -124,7 +124,9 @@ class SqliteFeedback:
 
     def signals(self, *, unknown_before_ms: int) -> list[Signal]:
         """Return sums by signal, in the order of their names."""
-        return [Signal(*row) for row in self._connections.read(_SIGNALS, (unknown_before_ms,))]
+        rows = self._connections.read(_SIGNALS, (unknown_before_ms,))
+        values = [(*row[:3], bool(row[3]), *row[4:]) for row in rows]
+        return [Signal(*each) for each in values]
 
 
 def _named(said: Feedback) -> dict[str, Any]:
