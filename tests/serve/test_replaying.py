@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from harness.past import START_MS, World, a_world, past
+from pointsman.control.replay.answer import Replay
 from pointsman.control.replay.question import Question, QuestionError, read_factors, read_objective
 from pointsman.core.errors import StoreError, TableError
 from pointsman.core.routing import Plan
@@ -106,7 +108,9 @@ def test_a_dearer_model_loses_requests(served: Workspace) -> None:
 
 
 def test_what_was_never_tried_cannot_be_told(served: Workspace) -> None:
-    (answer,) = replay(served, Question(without=("sim-stork-m",))).features
+    found = replay(served, Question(without=("sim-stork-m",)))
+    (answer,) = found.features
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Replay) == found
     assert answer.quality is not None
     assert isinstance(answer.quality.now, CannotTell)
     assert "pointsman trial all --candidates" in answer.quality.remedy
