@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pointsman.core.errors import SnapshotError
-from pointsman.core.price import Price, Rates
+from pointsman.core.price import Price, Rates, TierRates
 from pointsman.core.routing import Context, Deployment, Needs
 from pointsman.policy import features, model
 from pointsman.policy.model import Policy
@@ -163,6 +163,19 @@ def test_a_price_makes_the_cost_and_the_record_only_where_there_is_none() -> Non
     assert recorded.cost_nano == pytest.approx(float(found.recorded[0, 1]), abs=1)
     batch = model.expected_cost(found, 0, np.array([100.0]), replace(ONE, price=PRICE))
     assert priced.cost_nano == pytest.approx(batch[0], abs=1)
+
+
+def test_a_request_on_a_service_tier_is_expected_to_cost_what_that_does() -> None:
+    half = replace(PRICE, tiers=(TierRates("flex", Rates(Decimal(1), Decimal(4))),))
+    vector = vectors(1, 5)[0].tobytes()
+    costs = {
+        tier: model.predict(LEARNED, Context("", Needs(input_tokens=100, tier=tier), vector), (replace(ONE, price=half),))[0]
+        for tier in ("", "flex", "priority")
+    }
+    usual = costs[""].cost_nano
+    assert usual is not None
+    assert costs["flex"].cost_nano == pytest.approx(usual / 2, abs=1)
+    assert costs["priority"].cost_nano == usual
 
 
 def test_a_quantile_of_tokens_is_one_of_cost_too_and_within_what_was_seen() -> None:

@@ -202,7 +202,7 @@ class Needs(Struct, frozen=True):
     """What a deployment must be able to do to serve a request at all.
 
     ``unspeakable`` maps a dialect to the reason why the request would be answered wrongly in it; ``held_by`` names the one
-    deployment that holds what its provider keeps of the conversation.
+    deployment that holds what its provider keeps of the conversation. ``tier`` is the service tier that is asked for.
     """
 
     input_tokens: int = 0
@@ -212,6 +212,7 @@ class Needs(Struct, frozen=True):
     media: frozenset[str] = frozenset()
     unspeakable: dict[str, str] = {}
     held_by: str = ""
+    tier: str = ""
 
 
 class Outlook(Struct, frozen=True):

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from pointsman.core.chat import ChatRequest
 from pointsman.core.errors import GatewayError
+from pointsman.core.price import tier_of
 from pointsman.core.routing import Context, Decision, Deployment, Needs, Plan, Prediction, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy import balance, conversation, features, latency, model, objective
@@ -118,6 +119,7 @@ def needs_of(request: ChatRequest) -> Needs:
         tools=bool(request.tools),
         json_schema=request.json_schema,
         media=request.media,
+        tier=tier_of(request.service_tier),
     )
 
 

@@ -209,7 +209,9 @@ def _task(tags: Sequence[str]) -> str | None:
 
 
 def _expected_one(context: Context, one: Deployment, price: Price, output_tokens: float) -> float:
-    taken, ahead = context.needs.input_tokens, context.outlook
+    taken, ahead, tier = context.needs.input_tokens, context.outlook, context.needs.tier
+    if tier:
+        price = price.on(tier)
     if ahead is None:
         return cost.expected_one(taken, output_tokens, price)
     warm, kept = ahead.warm.get(one.name, 0.0), ahead.kept.get(one.name, 0.0)

@@ -222,6 +222,22 @@ price = {input = inf, output = 1}  #!
 [deployments."house/x"]
 price = {input = "1", output = 1}  #!
 
+== a tier without output: has input but no output
+[deployments."house/x"]
+price = {input = 1, output = 1, tiers = {flex = {input = 1}}}  #!
+
+== a tier that is the standard one: is no tier with rates of its own; name it as replies do
+[deployments."house/x"]
+price = {input = 1, output = 1, tiers = {default = {input = 1, output = 1}}}  #!
+
+== a tier in capitals: is not written in small letters; name it as replies do
+[deployments."house/x"]
+price = {input = 1, output = 1, tiers = {Flex = {input = 1, output = 1}}}  #!
+
+== a tier with a threshold: unknown key 'long_above'
+[deployments."house/x"]
+price = {input = 1, output = 1, tiers = {flex = {input = 1, output = 1, long_above = 9}}}  #!
+
 == an unknown medium: unknown medium 'imag'; did you mean image?
 [deployments."house/x"]
 media = ["imag"]  #!
