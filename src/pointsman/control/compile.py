@@ -61,6 +61,7 @@ def compile_snapshot(config: Config, previous: Snapshot | None, *, today: date, 
         store_vectors=config.store_vectors,
         made_by=made_by,
         pools=tuple(pool_of(rules, deployments) for rules in config.pools),
+        encoder=config.encoder,
     )
     return Compiled(snapshot, tuple(notes))
 

@@ -230,7 +230,8 @@ class Outlook(Struct, frozen=True):
 
 
 class Context(Struct, frozen=True):
-    """What a decision may look at. ``vector`` is the versioned feature vector of ``policy/features`` (empty: none).
+    """What a decision may look at. ``vector`` is the versioned feature vector of ``policy/features`` (empty: none),
+    perhaps with an encoding behind it.
 
     ``outlook`` is None where a request stands alone. ``loop``: the request brings results of tools, in the middle of an
     agent's loop; ``stuck`` says in a few words how that is stuck (empty: it is not). ``tags`` are what else the owner's
@@ -270,7 +271,8 @@ class Decision(Struct, frozen=True):
     ``pinned`` or ``observed`` (the client chose); all through a conversation it is what was drawn at its start.
     ``excluded`` maps a deployment that could not serve the request to the reason. ``why`` is one short sentence for people.
     ``pace`` is what the worth of a right answer was multiplied by to keep a budget; ``tags`` are the context's. ``course``
-    is the id of the exchange that began the conversation for which chance has spoken (empty: it speaks here).
+    is the id of the exchange that began the conversation for which chance has spoken (empty: it speaks here). ``encoded``:
+    the predictions rest on what an encoder made of the text, too, which is not kept.
     """
 
     chosen: str
@@ -286,6 +288,7 @@ class Decision(Struct, frozen=True):
     pace: float = 1.0
     tags: tuple[str, ...] = ()
     course: str = ""
+    encoded: bool = False
 
     def predicted(self, deployment: str) -> Prediction | None:
         """Return the prediction for a deployment, None where there is none."""

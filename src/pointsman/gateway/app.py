@@ -108,6 +108,7 @@ class Gateway:
                 "problem": self._live.problem,
                 "under_way": self.under_way,
                 "journal": self._equipment.journal.state,
+                **({"encoder": encoder.counts} if (encoder := current and current.encoder) else {}),
             }
         )
 

@@ -152,7 +152,7 @@ def decide(snapshot: Snapshot, target: Target, policy: Policy | None, context: C
         )
     field = _Field.of(snapshot, plan, reference, context.needs, state)
     predictions: tuple[Prediction, ...] = ()
-    if policy is not None:
+    if policy is not None and model.may_decide(policy, plan, context):
         same = {other: name for name in field.acting for other in snapshot.siblings(name)} if snapshot.pools else {}
         predictions = model.predict(policy, context, field.predictable(snapshot), same)
     if plan.ceiling is None:
@@ -277,6 +277,7 @@ def _drawn(
         pace=state.pace,
         tags=context.tags,
         course=course.began if course and step else "",
+        encoded=features.is_wide(context.vector),
     )
 
 

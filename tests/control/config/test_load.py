@@ -15,6 +15,7 @@ from pointsman.control.publish import faults
 from pointsman.core.errors import ConfigError
 from pointsman.core.price import Price, Rates, TierRates
 from pointsman.core.routing import Deployment, Grader, Objective, Provider
+from pointsman.core.snapshot import Encoder
 from pointsman.upstream.discover import Found, FoundProvider, keyed
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "configuration.md"
@@ -89,6 +90,17 @@ def test_a_price_may_state_what_service_tiers_cost() -> None:
         TierRates("batch", Rates(Decimal("0.5"), Decimal(2))),
     )
     assert config.own_prices[0].price.tiers == (TierRates("flex", Rates(Decimal(2), Decimal(5))),)
+
+
+def test_an_encoder_is_an_address_or_a_directory_beside_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "p.toml"
+    file.write_text('[encoder]\nonnx = "minilm"\nwithin_ms = 30')
+    assert load(file).encoder == Encoder(onnx=str(tmp_path / "minilm"), within_ms=30.0)
+    file.write_text('[encoder]\nurl = "https://a.example/v1/embeddings"\nmodel = "small"\ncredential = "file:key"')
+    assert load(file).encoder == Encoder(
+        "https://a.example/v1/embeddings", "small", f"file:{tmp_path / 'key'}", within_ms=50.0
+    )
+    assert parse(b"", "f").encoder is None
 
 
 def test_the_documented_example_says_what_the_documentation_says() -> None:
