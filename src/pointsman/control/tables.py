@@ -22,6 +22,7 @@ import pyarrow.json as pa_json
 import pyarrow.parquet as pa_parquet
 from numpy.typing import NDArray
 
+from pointsman.control import json_lines
 from pointsman.control.encodings import Encode
 from pointsman.core.chat import ChatRequest, Message, Text
 from pointsman.core.errors import TableError, WireError
@@ -35,9 +36,6 @@ _NO_ANSWER: Final = -1
 ASKED: Final = ("prompt_id", "prompt", "messages", "task", "dataset", "feature", "customer", "expected")
 """Columns that say something of a prompt, and nothing of an answer."""
 NUMBERS: Final = ("score", "prompt_tokens", "completion_tokens", "cost_usd")
-KINDS: Final[dict[type, str]] = {
-    str: "text", int: "a number", float: "a number", bool: "true or false", list: "a list", dict: "an object",
-}  # fmt: skip
 READERS: Final[dict[str, Callable[[Path], Any]]] = {
     ".parquet": pa_parquet.read_table,
     ".csv": pa_csv.read_csv,
@@ -332,35 +330,13 @@ def _read(path: Path) -> Any:
     except FileNotFoundError as error:
         raise TableError(f"{path}: there is no such file") from error
     except (OSError, pa.ArrowException) as error:
-        fault = _json_fault(path) if reader is pa_json.read_json else ""
+        fault = json_lines.fault(path) if reader is pa_json.read_json else ""
         if fault:
             raise TableError(f"{path}: {fault}; correct it or leave it out") from error
         reason = str(error).splitlines()[0]
         raise TableError(
             f"{path}: cannot be read as {path.suffix[1:]} ({reason}); is it whole, and of that kind?"
         ) from error
-
-
-def _json_fault(path: Path) -> str:
-    """Say which line of JSON Lines is at fault, empty where none is found: Arrow counts rows within its own blocks."""
-    kinds: dict[str, str] = {}
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError:
-        return ""
-    for number, line in enumerate(lines, start=1):
-        try:
-            value = msgspec.json.decode(line) if line.strip() else {}
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return f"line {number} is not JSON"
-        if not isinstance(value, dict):
-            return f"line {number} is no JSON object, and each line must be one"
-        for column, cell in value.items():
-            kind = KINDS.get(type(cell), "")
-            before = kinds.setdefault(column, kind) if kind else ""
-            if kind != before:
-                return f"line {number}, column {column} holds {kind}, and {before} before"
-    return ""
 
 
 def _need(path: Path, table: Any, column: str) -> None:
