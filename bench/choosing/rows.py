@@ -14,6 +14,7 @@ import pyarrow.parquet as pa_parquet
 from numpy.typing import NDArray
 
 from choosing.statistics import Floats, Indices
+from pointsman.control.encodings import Encode
 from pointsman.control.tables import read_outcomes
 from pointsman.policy.outcomes import Outcomes
 
@@ -50,12 +51,15 @@ class Table:
         return bool(np.isfinite(self.paid).all())
 
 
-def read(directory: Path, name: str) -> Table:
-    """Read a table. Raises FileNotFoundError, or TableError of the shipped reader."""
+def read(directory: Path, name: str, encode: Encode | None = None) -> Table:
+    """Read a table, with encodings where a way to make them is given.
+
+    Raises FileNotFoundError, or TableError of the shipped reader.
+    """
     path = directory / f"{name}.parquet"
     prompts = pa_parquet.read_table(directory / f"{name}.prompts.parquet", columns=["dup_group", "prompt"])
     first = dict(zip(reversed(prompts["dup_group"].to_pylist()), reversed(prompts["prompt"].to_pylist()), strict=True))
-    rows, left_out = _comparable(read_outcomes([path]).grouped())
+    rows, left_out = _comparable(read_outcomes([path], encode=encode).grouped())
     paid = rows.cost_nano
     if np.isfinite(paid).any():
         paid = np.where(np.isfinite(paid), paid, np.nanmean(paid, axis=0))

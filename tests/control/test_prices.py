@@ -12,6 +12,7 @@ from genai_prices.types import (
     ConditionalPrice,
     ModelInfo,
     ModelPrice,
+    PriceVariant,
     StartDateConstraint,
     Tier,
     TieredPrices,
@@ -20,7 +21,9 @@ from genai_prices.types import (
 
 from pointsman.control import prices
 from pointsman.control.prices import Own
-from pointsman.core.price import Price, Rates
+from pointsman.core.chat import Usage as Used
+from pointsman.core.price import Price, Rates, TierRates
+from pointsman.policy.cost import amount
 
 TODAY = date(2026, 11, 24)
 
@@ -65,6 +68,52 @@ def test_the_rates_are_those_that_the_package_itself_calculates_with(vendor: str
     noon = datetime(2026, 11, 24, 12, tzinfo=UTC)
     theirs = calc_price(usage, model, provider_id=vendor, genai_request_timestamp=noon)
     assert (rates.input * input_tokens + rates.output * 500) / 1_000_000 == theirs.total_price
+
+
+TIERS = [
+    ("openai", "gpt-5", "batch", {"processing": "batch"}),
+    ("openai", "gpt-5", "flex", {"service_tier": "flex"}),
+    ("openai", "gpt-5", "priority", {"service_tier": "priority"}),
+    ("anthropic", "claude-sonnet-4-5", "batch", {"processing": "batch"}),
+    ("google", "gemini-2.5-pro", "batch", {"processing": "batch"}),
+]
+
+
+@pytest.mark.parametrize(("vendor", "model", "tier", "context"), TIERS)
+@pytest.mark.parametrize("input_tokens", [1000, 250_000])
+def test_tiers_cost_what_the_package_itself_calculates(
+    vendor: str, model: str, tier: str, context: dict[str, str], input_tokens: int
+) -> None:
+    found = prices.listed(vendor, model, TODAY)
+    assert found is not None
+    theirs = calc_price(
+        Usage(input_tokens=input_tokens, output_tokens=500, cache_read_tokens=100),
+        model,
+        provider_id=vendor,
+        genai_request_timestamp=datetime(2026, 11, 24, 12, tzinfo=UTC),
+        price_context=context,
+    )
+    used = Used(input_tokens, 500, cached=100, tier=tier)
+    assert amount(used, found.price) == round(theirs.total_price * 10**9)
+    assert amount(used, found.price) != amount(Used(input_tokens, 500, cached=100), found.price)
+
+
+def test_a_tier_holds_from_its_first_day_and_others_variants_are_left_out() -> None:
+    variants = [
+        PriceVariant({"service_tier": "default"}, ModelPrice()),
+        PriceVariant({"processing": "batch"}, tokens(1), StartDateConstraint(date(2026, 11, 24))),
+        PriceVariant({"processing": "batch"}, tokens(9)),  # the first that has begun holds
+        PriceVariant({"service_tier": "flex"}, ModelPrice(input_mtok=Decimal(1)), StartDateConstraint(date(2026, 11, 25))),
+        PriceVariant({"route": "eu"}, tokens(7)),
+        PriceVariant({"processing": "batch", "route": "eu"}, tokens(8)),
+    ]
+    listed = ModelInfo("m", ClauseEquals("m"), prices=tokens(2), price_variants=variants)
+    today, tomorrow = prices.price_on(listed, TODAY), prices.price_on(listed, date(2026, 11, 25))
+    assert today is not None
+    assert tomorrow is not None
+    batch = TierRates("batch", Rates(Decimal(1), Decimal(2)))
+    assert today.tiers == (batch,)
+    assert tomorrow.tiers == (batch, TierRates("flex", Rates(Decimal(1), Decimal(4))))
 
 
 def test_dated_names_are_found_and_unknown_ones_are_not() -> None:

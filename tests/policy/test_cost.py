@@ -10,14 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.core.chat import Usage
-from pointsman.core.price import Price, Rates
+from pointsman.core.price import Price, Rates, TierRates
 from pointsman.policy.cost import amount, expected, expected_ahead, expected_cached, expected_one
 
 RATE = st.decimals(min_value=0, max_value=1000, allow_nan=False, places=9) | st.just(Decimal(2) / 3)
 RATES = st.builds(Rates, RATE, RATE, st.none() | RATE, st.none() | RATE)
 COUNT = st.integers(0, 3_000_000)
+TIERS = ("batch", "flex")
 PRICES = st.builds(
-    Price, RATES, per_request=st.decimals(0, 1, places=12), long_above=st.none() | COUNT, long_rates=st.none() | RATES
+    Price,
+    RATES,
+    per_request=st.decimals(0, 1, places=12),
+    long_above=st.none() | COUNT,
+    long_rates=st.none() | RATES,
+    tiers=st.lists(st.builds(TierRates, st.sampled_from(TIERS), RATES, st.none() | RATES), max_size=2).map(tuple),
 )
 
 
@@ -25,14 +31,17 @@ PRICES = st.builds(
 def usages(draw: st.DrawFn) -> Usage:
     cached, written, plain = draw(COUNT), draw(COUNT), draw(COUNT)
     output = draw(COUNT)
-    return Usage(cached + written + plain, output, cached, written, reasoning=draw(st.integers(0, output)))
+    return Usage(
+        cached + written + plain, output, cached, written, draw(st.integers(0, output)), draw(st.sampled_from(("", *TIERS)))
+    )
 
 
 def by_hand(usage: Usage, price: Price) -> Fraction:
     """What the docstrings of ``Rates`` and ``Price`` say, in nano-dollars."""
-    rates = price.rates
-    if price.long_above is not None and price.long_rates is not None and usage.input > price.long_above:
-        rates = price.long_rates
+    stated = next((tier for tier in price.tiers if tier.tier == usage.tier), price)
+    rates = stated.rates
+    if price.long_above is not None and stated.long_rates is not None and usage.input > price.long_above:
+        rates = stated.long_rates
     plain = usage.input - usage.cached - usage.cache_written
     kinds = [(plain, None), (usage.cached, rates.cached), (usage.cache_written, rates.cache_written)]
     dollars = sum((count * Fraction(rates.input if rate is None else rate) for count, rate in kinds), Fraction(0))

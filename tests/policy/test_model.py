@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pointsman.core.errors import SnapshotError
-from pointsman.core.price import Price, Rates
-from pointsman.core.routing import Context, Deployment, Needs
-from pointsman.policy import features, model
+from pointsman.core.price import Price, Rates, TierRates
+from pointsman.core.routing import BoundTest, Context, Deployment, Needs, Plan
+from pointsman.policy import encoding, features, model
 from pointsman.policy.model import Policy
 
 M, T = 2, 3
@@ -163,6 +163,92 @@ def test_a_price_makes_the_cost_and_the_record_only_where_there_is_none() -> Non
     assert recorded.cost_nano == pytest.approx(float(found.recorded[0, 1]), abs=1)
     batch = model.expected_cost(found, 0, np.array([100.0]), replace(ONE, price=PRICE))
     assert priced.cost_nano == pytest.approx(batch[0], abs=1)
+
+
+def test_a_request_on_a_service_tier_is_expected_to_cost_what_that_does() -> None:
+    half = replace(PRICE, tiers=(TierRates("flex", Rates(Decimal(1), Decimal(4))),))
+    vector = vectors(1, 5)[0].tobytes()
+    costs = {
+        tier: model.predict(LEARNED, Context("", Needs(input_tokens=100, tier=tier), vector), (replace(ONE, price=half),))[0]
+        for tier in ("", "flex", "priority")
+    }
+    usual = costs[""].cost_nano
+    assert usual is not None
+    assert costs["flex"].cost_nano == pytest.approx(usual / 2, abs=1)
+    assert costs["priority"].cost_nano == usual
+
+
+def wide(count: int, seed: int = 0, encoder: str = "e") -> np.ndarray:
+    numbers = np.random.default_rng(seed).normal(size=(count, encoding.WIDTH)).astype(np.float32)
+    return np.hstack((vectors(count, seed), encoding.packed(encoder, numbers)))
+
+
+def encoding_policy() -> Policy:
+    rng = np.random.default_rng(9)
+    maps = (0.3 * rng.normal(size=(features.DIMS + encoding.WIDTH, T + 3 * M))).astype(np.float32)
+    return replace(LEARNED, maps=maps, centre=np.zeros(len(maps), dtype=np.float32), encoder="e", bare=LEARNED)
+
+
+def test_a_policy_with_an_encoder_comes_back_from_its_bytes() -> None:
+    found = model.decode(model.encode(encoding_policy()))
+    assert found.encoder == "e"
+    assert found.bare is not None
+    np.testing.assert_array_equal(found.maps, encoding_policy().maps)
+    np.testing.assert_array_equal(found.bare.maps, LEARNED.maps)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        replace(LEARNED, encoder="e", bare=LEARNED),
+        replace(encoding_policy(), bare=None),
+        replace(LEARNED, bare=LEARNED),
+        replace(encoding_policy(), bare=encoding_policy()),
+        replace(encoding_policy(), bare=replace(LEARNED, deployments=("p/two", "p/one"))),
+    ],
+    ids=["narrow", "nothing without", "no encoder", "an encoder twice", "others without"],
+)
+def test_a_policy_whose_halves_do_not_fit_is_refused(wrong: Policy) -> None:
+    with pytest.raises(SnapshotError, match="do not fit together"):
+        model.decode(model.encode(wrong))
+
+
+def test_a_request_without_an_encoding_is_predicted_by_what_was_learned_without() -> None:
+    policy, rows = encoding_policy(), wide(5)
+    bare = model.estimate(LEARNED, features.plain(rows), [()] * 5)
+    np.testing.assert_array_equal(model.estimate(policy, features.plain(rows), [()] * 5).quality, bare.quality)
+    np.testing.assert_array_equal(model.estimate(LEARNED, rows, [()] * 5).quality, bare.quality)
+    assert (model.estimate(policy, rows, [()] * 5).quality != bare.quality).any()
+    (one,) = model.predict(policy, Context("", Needs(), features.plain(rows)[0].tobytes()), (ONE,))
+    assert one.quality == pytest.approx(float(bare.quality[0, 0]), abs=1e-5)
+
+
+def test_one_request_with_an_encoding_is_predicted_as_in_a_batch() -> None:
+    rows = wide(5)
+    many = model.estimate(encoding_policy(), rows, [()] * 5)
+    for place, row in enumerate(rows):
+        one, two = model.predict(encoding_policy(), Context("", Needs(), row.tobytes()), (ONE, TWO))
+        assert (one.quality, two.quality) == pytest.approx(tuple(many.quality[place]), abs=1e-5)
+
+
+def test_encodings_of_another_encoder_are_refused_in_a_table_and_passed_over_in_a_request() -> None:
+    others = wide(2, encoder="another")
+    with pytest.raises(SnapshotError, match=r"learned with the encoder e.*`pointsman learn`"):
+        model.estimate(encoding_policy(), others, [()] * 2)
+    (one,) = model.predict(encoding_policy(), Context("", Needs(), others[0].tobytes()), (ONE,))
+    assert one.quality == pytest.approx(
+        float(model.estimate(LEARNED, features.plain(others), [()] * 2).quality[0, 0]), abs=1e-5
+    )
+
+
+def test_what_was_tested_with_encodings_decides_only_with_one() -> None:
+    tested = Plan("*", tested=BoundTest(500, 0.02, 0.95))
+    mine, others = (Context("", Needs(), wide(1, encoder=name)[0].tobytes()) for name in ("e", "another"))
+    bare = Context("", Needs(), vectors(1)[0].tobytes())
+    policy = encoding_policy()
+    assert [model.may_decide(policy, tested, each) for each in (mine, others, bare)] == [True, False, False]
+    assert model.may_decide(policy, Plan("*"), bare)
+    assert model.may_decide(LEARNED, tested, bare)
 
 
 def test_a_quantile_of_tokens_is_one_of_cost_too_and_within_what_was_seen() -> None:

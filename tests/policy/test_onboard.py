@@ -9,7 +9,7 @@ import pytest
 
 from pointsman.core.price import NANO_PER_USD, Price, Rates
 from pointsman.core.routing import Deployment, Objective
-from pointsman.policy import model, onboard
+from pointsman.policy import encoding, model, onboard
 from pointsman.policy.onboard import Expected
 from pointsman.policy.outcomes import Floats, Outcomes
 from pointsman.policy.teach import Lesson, teach
@@ -45,6 +45,18 @@ def whole(seed: int = 0) -> Outcomes:
 @cache
 def lesson(seed: int = 0) -> Lesson:
     return teach(whole(seed))
+
+
+def test_with_encodings_all_is_learned_with_them_and_once_more_without() -> None:
+    rows = whole()
+    numbers = np.stack((rows.task, 1 - rows.task), axis=1).astype(np.float32)
+    encoded = replace(rows, vectors=np.hstack((rows.vectors, encoding.packed("e", numbers))), encoder="e")
+    found, plain = onboard.taught(encoded).policy, onboard.taught(rows).policy
+    assert model.decode(model.encode(found)).encoder == "e"
+    assert found.bare is not None
+    assert model.encode(found.bare) == model.encode(plain)
+    assert len(found.maps) == len(plain.maps) + encoding.WIDTH
+    np.testing.assert_array_equal(encoded.plain().vectors, rows.vectors)
 
 
 def release(score: Floats, cost: float = 20_000.0, seed: int = 0) -> Outcomes:

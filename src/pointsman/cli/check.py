@@ -17,6 +17,7 @@ from pointsman.control.config.advice import advice, named, presence
 from pointsman.core.errors import ConfigError
 from pointsman.core.price import NANO_PER_USD, Price, Rates
 from pointsman.core.routing import Deployment, Grader, Objective
+from pointsman.serve.encoding import opened
 from pointsman.serve.workspace import find_config
 
 _OF_DEPLOYMENT: Final = ("in", "out", "cached", "written", "request", "since", "price from")
@@ -37,6 +38,8 @@ def _show(path: Path, config: Config) -> None:
     deployments = all_deployments(config, datetime.now(UTC).date())
     console = paper()
     console.print(f"{path}: no mistakes. Serves on http://{config.host}:{config.port}/v1, data in {config.data}")
+    if config.encoder is not None:
+        console.print(f"encoder: {opened(config.encoder)}, within {config.encoder.within_ms:g} ms")
     if config.providers:
         console.print(_providers(config))
     chosen = named(config)

@@ -15,6 +15,8 @@ from pointsman.control.evaluate import AUTO, LABEL, POSSIBLE, SINGLE, Evaluation
 from pointsman.control.learn import named
 from pointsman.control.tables import read_outcomes
 from pointsman.core.routing import Objective
+from pointsman.policy.outcomes import Outcomes
+from pointsman.serve.encoding import encoding_with
 from pointsman.serve.workspace import Workspace, workspace_option
 
 
@@ -48,8 +50,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     )
     columns = (TextColumn("{task.description:<16}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, disable=as_json) as bar:
-        reading = bar.add_task("reading prompts", total=None)
-        outcomes, _ = named(read_outcomes(tables, advance=lambda n: bar.advance(reading, n)), workspace.config.models, known)
+        outcomes, _ = named(_read(bar, tables, workspace), workspace.config.models, known)
         line = bar.add_task("learning", total=seeds)
         found = evaluate(outcomes, aim, known=known, seeds=seeds, advance=lambda: bar.advance(line))
     drawn = out is not None and any(way.usd is not None for way in found.ways)
@@ -64,6 +65,15 @@ def command(  # noqa: PLR0913 - one parameter per option
     show(found)
     if out is not None:
         paper().print(f"picture: {out / 'cost_and_quality.png'}" if drawn else "no picture: no cost is known")
+
+
+def _read(bar: Progress, tables: tuple[Path, ...], workspace: Workspace) -> Outcomes:
+    reading = bar.add_task("reading prompts", total=None)
+    encoding = None if workspace.config.encoder is None else bar.add_task("encoding them", total=None)
+    encode = encoding_with(
+        workspace.config.encoder, workspace.data, lambda n: None if encoding is None else bar.advance(encoding, n)
+    )
+    return read_outcomes(tables, advance=lambda n: bar.advance(reading, n), encode=encode)
 
 
 def show(found: Evaluation) -> None:

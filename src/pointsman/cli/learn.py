@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+from msgspec.structs import replace
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -51,7 +52,7 @@ def command(workspace: Workspace, tables: tuple[Path, ...], route: str, out: Pat
         )
     objective = rules.objective if rules else Objective()
     known = all_deployments(config, dt.datetime.now(dt.UTC).date())
-    outcomes, unmapped = named(files.read(tables), config.models, known)
+    outcomes, unmapped = named(files.read(tables, config.encoder, workspace.data), config.models, known)
     console = paper()
     if unmapped:
         console.print(f"no deployment is known for {len(unmapped)} models of the table: {', '.join(unmapped)}")
@@ -80,7 +81,7 @@ def command(workspace: Workspace, tables: tuple[Path, ...], route: str, out: Pat
     for line in _new(outcomes, taught, reference):
         console.print(line)
     if out is not None:
-        snapshot = on_its_own(route, taught, known, objective)
+        snapshot = replace(on_its_own(route, taught, known, objective), encoder=config.encoder)
         data = snapshots.encode(snapshot)
         files.write(out, data)
         console.print(f"wrote {out}, snapshot {snapshots.snapshot_hash(data)}")
@@ -92,7 +93,8 @@ def command(workspace: Workspace, tables: tuple[Path, ...], route: str, out: Pat
         )
     now_ms = int(time.time() * 1000)
     published = workspace.publish(
-        lambda now: act_on(now, route, taught, now_ms=now_ms), made_by=f"pointsman learn --route {route}"
+        lambda now: replace(act_on(now, route, taught, now_ms=now_ms), encoder=config.encoder),
+        made_by=f"pointsman learn --route {route}",
     )
     plan = plan_of(workspace.decoded(published), route, EVERY)
     what = "is in auto" if plan.accepted or plan.asks else f"stays on {plan.reference} (observe)"

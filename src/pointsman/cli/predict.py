@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 from numpy.typing import NDArray
-from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
+from pointsman.cli import files
 from pointsman.cli.figures import paper
-from pointsman.control.tables import Prompts, read_prompts
+from pointsman.control.tables import Prompts
 from pointsman.core import snapshot as snapshots
 from pointsman.core.errors import SnapshotError, TableError
 from pointsman.core.price import NANO_PER_USD
@@ -37,10 +37,9 @@ def command(prompts: Path, snapshot: Path, out: Path, route: str) -> None:
         raise SnapshotError(
             f"{snapshot}: there is no learned policy for the route {route}; it has {', '.join(current.policies) or 'none'}"
         )
-    with Progress(TextColumn("reading prompts"), TextColumn("{task.completed:,.0f}"), TimeElapsedColumn()) as bar:
-        line = bar.add_task("", total=None)
-        asked = read_prompts(prompts, advance=lambda count: bar.advance(line, count))
-    table = predictions(current, model.decode(data), asked)
+    policy = model.decode(data)
+    asked = files.read_asked(prompts, current.encoder if policy.encoder else None)
+    table = predictions(current, policy, asked)
     try:
         pa_parquet.write_table(table, out)
     except OSError as error:

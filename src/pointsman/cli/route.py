@@ -10,8 +10,9 @@ from pointsman.core.chat import ChatRequest, Message, Text
 from pointsman.core.errors import GatewayError, PointsmanError, SnapshotError
 from pointsman.core.routing import Context, Decision, Needs
 from pointsman.core.snapshot import Snapshot
-from pointsman.policy import decide, features, model
+from pointsman.policy import decide, encoding, features, model
 from pointsman.policy.decide import State
+from pointsman.serve.encoding import encoding_with
 from pointsman.serve.workspace import Workspace, workspace_option
 
 
@@ -56,7 +57,9 @@ def explained(current: Snapshot, request: ChatRequest, feature: str, name: str, 
             data = current.policies.get(decide.plan_for(target.route, feature).policy or target.route.name)
             policy = model.decode(data) if data else None
         needs = Needs(input_tokens=features.input_tokens(request))
-        context = Context(feature, needs, features.vector(request), tags=tags)
+        encode = encoding_with(current.encoder) if policy is not None and policy.encoder else None
+        behind = b"" if encode is None else encode([encoding.text_of(request)])[1].tobytes()
+        context = Context(feature, needs, features.vector(request) + behind, tags=tags)
         return decide.decide(current, target, policy, context, State(snapshot=name), 0.0)
     except GatewayError as error:
         raise PointsmanError(error.message) from error

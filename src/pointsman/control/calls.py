@@ -228,7 +228,8 @@ async def _read(received: Reply, copied: Copied, price: Price, dialect: str) -> 
         said = OF_PROVIDERS[dialect].count.answer(body)
     except WireError:
         return Answer(failed=True, note="answered with something that is no chat completion")
-    cost = amount(said.usage, price) if said.usage is not None else None
+    used = said.billed()
+    cost = amount(used, price) if used is not None else None
     if said.finish in _CUT and copied.limited_here:
-        return Answer(usage=said.usage, cost_nano=cost, note=f"cut at the trial's limit of {copied.output_tokens} tokens")
-    return Answer(text=said.graded, usage=said.usage, cost_nano=cost)
+        return Answer(usage=used, cost_nano=cost, note=f"cut at the trial's limit of {copied.output_tokens} tokens")
+    return Answer(text=said.graded, usage=used, cost_nano=cost)

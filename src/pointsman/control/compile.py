@@ -63,6 +63,7 @@ def compile_snapshot(config: Config, previous: Snapshot | None, *, today: date, 
         pools=tuple(pool_of(rules, deployments) for rules in config.pools),
         releases=tuple(one for one in before.releases if one.route in routes),
         changes={name: one for name, one in before.changes.items() if name in deployments},
+        encoder=config.encoder,
     )
     return Compiled(snapshot, tuple(notes))
 

@@ -1,7 +1,8 @@
 """What a deployment costs on a day: the owner's own prices first, then the price list that comes with Pointsman.
 
 Strategy: the list is ``genai-prices``: data inside the package, with dates, long-context tiers and context windows. It is
-read where it lies and never updated over the network. Its providers are called vendors here.
+read where it lies and never updated over the network. Its providers are called vendors here. Its variants by service tier
+and by batch processing are tiers of a price; those by region or kind of search are left out.
 
 Laws: what the owner states wins; among the owner's prices the latest that has begun; a model without token prices has
 None, never a guess. Where a price depends on the hour of the day, the dearest is taken, so that no saving is claimed that
@@ -19,10 +20,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from pointsman.core.price import Price, Rates
+from pointsman.core.price import Price, Rates, TierRates, tier_of
 
 if TYPE_CHECKING:
-    from genai_prices.types import ModelInfo, ModelPrice
+    from genai_prices.types import ModelInfo, ModelPrice, PriceVariant
     from genai_prices.types import Provider as Vendor
 
 # Names that are sold by the token and yet do not answer a chat request.
@@ -118,7 +119,8 @@ def price_on(info: "ModelInfo", today: date) -> Price | None:
     since, found = _in_force(info, today)
     if found is None:
         return None
-    starts = [tier.start for tier in _tiers(found)]
+    variants = dict(_on_tiers(info, found, today))
+    starts = [tier.start for each in (found, *variants.values()) for tier in _tiers(each)]
     above = min(starts, default=None)
     base = _rates(found, None)
     if base is None:
@@ -131,7 +133,38 @@ def price_on(info: "ModelInfo", today: date) -> Price | None:
         source=source(),
         long_above=above,
         long_rates=None if above is None else _rates(found, above),
+        tiers=tuple(_tier_rates(variants, base, above)),
     )
+
+
+def _on_tiers(info: "ModelInfo", usual: "ModelPrice", today: date) -> "Iterator[tuple[str, ModelPrice]]":
+    """Yield the service tiers that have begun, each with its price; of several for one tier the first, as the list does."""
+    from genai_prices.types import ModelPrice, StartDateConstraint  # noqa: PLC0415 - see _vendors
+
+    seen: set[str] = set()
+    for variant in info.price_variants or ():
+        tier, since = _tier(variant), variant.constraint
+        begun = since is None or (isinstance(since, StartDateConstraint) and since.start_date <= today)
+        if tier and tier not in seen and begun:
+            seen.add(tier)
+            stated = {key: value for key, value in vars(variant.prices).items() if value is not None}
+            yield tier, ModelPrice(**{**vars(usual), **stated})
+
+
+def _tier(variant: "PriceVariant") -> str:
+    """Return the service tier that a variant is for, empty where it is for something else (a region, a kind of search)."""
+    if len(variant.when) != 1:
+        return ""
+    ((key, value),) = variant.when.items()
+    return tier_of(value) if key in ("service_tier", "processing") else ""
+
+
+def _tier_rates(variants: "dict[str, ModelPrice]", usual: Rates, above: int | None) -> Iterator[TierRates]:
+    """Yield what tiers cost where that is anything else."""
+    for tier, price in variants.items():
+        rates, long = _rates(price, None), None if above is None else _rates(price, above)
+        if rates is not None and (rates != usual or long is not None):
+            yield TierRates(tier, rates, long)
 
 
 def _in_force(info: "ModelInfo", today: date) -> "tuple[str, ModelPrice | None]":

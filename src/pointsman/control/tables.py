@@ -22,10 +22,12 @@ import pyarrow.json as pa_json
 import pyarrow.parquet as pa_parquet
 from numpy.typing import NDArray
 
+from pointsman.control import json_lines
+from pointsman.control.encodings import Encode
 from pointsman.core.chat import ChatRequest, Message, Text
 from pointsman.core.errors import TableError, WireError
 from pointsman.core.price import NANO_PER_USD
-from pointsman.policy import features
+from pointsman.policy import encoding, features
 from pointsman.policy.outcomes import Floats, Outcomes, Tagged
 from pointsman.wire.openai_chat import request as requests
 
@@ -34,9 +36,6 @@ _NO_ANSWER: Final = -1
 ASKED: Final = ("prompt_id", "prompt", "messages", "task", "dataset", "feature", "customer", "expected")
 """Columns that say something of a prompt, and nothing of an answer."""
 NUMBERS: Final = ("score", "prompt_tokens", "completion_tokens", "cost_usd")
-KINDS: Final[dict[type, str]] = {
-    str: "text", int: "a number", float: "a number", bool: "true or false", list: "a list", dict: "an object",
-}  # fmt: skip
 READERS: Final[dict[str, Callable[[Path], Any]]] = {
     ".parquet": pa_parquet.read_table,
     ".csv": pa_csv.read_csv,
@@ -48,7 +47,10 @@ READERS: Final[dict[str, Callable[[Path], Any]]] = {
 
 @dataclass(frozen=True)
 class Prompts:
-    """n prompts: ``vectors`` (n, features.LENGTH) uint8, ``groups`` of equal texts, ``labels`` (tasks, or empty)."""
+    """n prompts: ``vectors`` (n, features.LENGTH) uint8, ``groups`` of equal texts, ``labels`` (tasks, or empty).
+
+    With the name of an ``encoder``, vectors have what that made of the texts behind them (n, features.WIDE).
+    """
 
     ids: tuple[str, ...]
     vectors: NDArray[np.uint8]
@@ -57,17 +59,20 @@ class Prompts:
     features: tuple[str, ...]
     customers: tuple[str, ...]
     input_tokens: Floats
+    encoder: str = ""
 
     def __len__(self) -> int:
         return len(self.ids)
 
 
-def read_outcomes(paths: Sequence[Path], *, advance: Callable[[int], None] = lambda _: None) -> Outcomes:
+def read_outcomes(
+    paths: Sequence[Path], *, advance: Callable[[int], None] = lambda _: None, encode: Encode | None = None
+) -> Outcomes:
     """Read outcome tables into one. ``advance`` is told of each prompt whose features were computed.
 
-    Raises TableError.
+    With ``encode``, the vectors have encodings. Raises TableError, and what ``encode`` raises.
     """
-    found = join([_outcomes(path, advance) for path in paths])
+    found = join([_outcomes(path, advance, encode) for path in paths])
     if len(found.deployments) < 2:
         raise TableError(
             f'{paths[0]}: all rows are of one model ("{found.deployments[0]}"), so there is nothing to choose between; '
@@ -93,13 +98,16 @@ def read_questions(paths: Sequence[Path], groups: Collection[str]) -> dict[str, 
     return found
 
 
-def read_prompts(path: Path, *, advance: Callable[[int], None] = lambda _: None) -> Prompts:
-    """Read prompts alone: ``prompt_id`` and ``prompt`` or ``messages``, perhaps ``prompt_tokens``. Raises TableError."""
+def read_prompts(path: Path, *, advance: Callable[[int], None] = lambda _: None, encode: Encode | None = None) -> Prompts:
+    """Read prompts alone: ``prompt_id`` and ``prompt`` or ``messages``, perhaps ``prompt_tokens``.
+
+    ``advance``, ``encode`` and errors as with ``read_outcomes``.
+    """
     table = _read(path)
     _need(path, table, "prompt_id")
     if not table.num_rows:
         raise TableError(f"{path}: there is no row in it; write one row per prompt")
-    return _prompts(path, table, advance)
+    return _prompts(path, table, advance, encode)
 
 
 def join(tables: Sequence[Outcomes]) -> Outcomes:
@@ -132,6 +140,7 @@ def join(tables: Sequence[Outcomes]) -> Outcomes:
         input_tokens=np.concatenate([table.input_tokens for table in tables]),
         output_tokens=spread(lambda table: table.output_tokens),
         said=said if any(table.said is not None for table in tables) else None,
+        encoder=tables[0].encoder,
         **_labelled(tasks, used, customers),
     )
 
@@ -161,7 +170,7 @@ def _indexed(given: Sequence[str]) -> Tagged:
     return Tagged(tuple(place), np.array([place.get(name, -1) for name in given], dtype=np.int64))
 
 
-def _outcomes(path: Path, advance: Callable[[int], None]) -> Outcomes:
+def _outcomes(path: Path, advance: Callable[[int], None], encode: Encode | None) -> Outcomes:
     table = _read(path)
     for column in ("prompt_id", "model", "score"):
         _need(path, table, column)
@@ -177,7 +186,7 @@ def _outcomes(path: Path, advance: Callable[[int], None]) -> Outcomes:
     names, which = np.unique(np.array(models), return_inverse=True)
     keep, line = np.unique(np.array(ids), return_inverse=True)
     shape = (len(keep), len(names))
-    prompts = _prompts_of(path, table, keep, advance)
+    prompts = _prompts_of(path, table, keep, advance, encode)
     stated = _mean((len(keep), 1), line, np.zeros_like(line), numbers["prompt_tokens"])[:, 0]
     graded = _mean(shape, line, which, score)
     if np.isnan(graded).all():
@@ -191,15 +200,16 @@ def _outcomes(path: Path, advance: Callable[[int], None]) -> Outcomes:
         input_tokens=np.where(np.isnan(stated), prompts.input_tokens, stated),
         output_tokens=_mean(shape, line, which, numbers["completion_tokens"]),
         said=_answers(shape, line, which, table),
+        encoder=prompts.encoder,
         **_labelled(prompts.labels, prompts.features, prompts.customers),
     )
     return outcomes.rows(np.flatnonzero(np.isfinite(graded).any(axis=1)))
 
 
-def _prompts_of(path: Path, table: Any, ids: NDArray[Any], advance: Callable[[int], None]) -> Prompts:
+def _prompts_of(path: Path, table: Any, ids: NDArray[Any], advance: Callable[[int], None], encode: Encode | None) -> Prompts:
     """Return the prompts of a table in the order of ``ids``."""
     source, rows, places = _with_texts(path, table, ids)
-    return _prompts(source, rows, advance, places)
+    return _prompts(source, rows, advance, encode, places)
 
 
 def _with_texts(path: Path, table: Any, ids: NDArray[Any]) -> tuple[Path, Any, list[int]]:
@@ -238,7 +248,13 @@ def group_of(request: ChatRequest) -> str:
     return features.text_group(f"{request.system_text}\n{request.user_text}")
 
 
-def _prompts(path: Path, table: Any, advance: Callable[[int], None], places: Sequence[int] | None = None) -> Prompts:
+def _prompts(
+    path: Path,
+    table: Any,
+    advance: Callable[[int], None],
+    encode: Encode | None,
+    places: Sequence[int] | None = None,
+) -> Prompts:
     """Turn the texts of a table into feature vectors, groups and token counts. ``places`` are the rows' in the file."""
     count = table.num_rows
     places = places if places is not None else range(count)
@@ -250,6 +266,10 @@ def _prompts(path: Path, table: Any, advance: Callable[[int], None], places: Seq
         vectors[row] = np.frombuffer(features.vector(request), dtype=np.uint8)
         tokens[row] = features.input_tokens(request)
         advance(1)
+    encoder = ""
+    if encode is not None:
+        encoder, encodings = encode([encoding.text_of(request) for request in wanted])
+        vectors = np.hstack((vectors, encodings))
     columns = set(table.column_names)
     groups = _texts(path, table, "dup_group", places) if "dup_group" in columns else [group_of(one) for one in wanted]
     label = next((name for name in ("task", "dataset") if name in columns), None)
@@ -262,6 +282,7 @@ def _prompts(path: Path, table: Any, advance: Callable[[int], None], places: Seq
         features=tuple(_texts(path, table, "feature", places)) if "feature" in columns else ("",) * count,
         customers=_tags(table, "customer"),
         input_tokens=np.where(np.isnan(stated), tokens, stated),
+        encoder=encoder,
     )
 
 
@@ -310,35 +331,13 @@ def _read(path: Path) -> Any:
     except FileNotFoundError as error:
         raise TableError(f"{path}: there is no such file") from error
     except (OSError, pa.ArrowException) as error:
-        fault = _json_fault(path) if reader is pa_json.read_json else ""
+        fault = json_lines.fault(path) if reader is pa_json.read_json else ""
         if fault:
             raise TableError(f"{path}: {fault}; correct it or leave it out") from error
         reason = str(error).splitlines()[0]
         raise TableError(
             f"{path}: cannot be read as {path.suffix[1:]} ({reason}); is it whole, and of that kind?"
         ) from error
-
-
-def _json_fault(path: Path) -> str:
-    """Say which line of JSON Lines is at fault, empty where none is found: Arrow counts rows within its own blocks."""
-    kinds: dict[str, str] = {}
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError:
-        return ""
-    for number, line in enumerate(lines, start=1):
-        try:
-            value = msgspec.json.decode(line) if line.strip() else {}
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return f"line {number} is not JSON"
-        if not isinstance(value, dict):
-            return f"line {number} is no JSON object, and each line must be one"
-        for column, cell in value.items():
-            kind = KINDS.get(type(cell), "")
-            before = kinds.setdefault(column, kind) if kind else ""
-            if kind != before:
-                return f"line {number}, column {column} holds {kind}, and {before} before"
-    return ""
 
 
 def _need(path: Path, table: Any, column: str) -> None:

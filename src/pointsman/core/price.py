@@ -5,10 +5,13 @@ that turns usage into an amount is in ``policy/cost``.
 """
 
 from decimal import Decimal
+from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 NANO_PER_USD = 1_000_000_000
+_STANDARD: Final = frozenset(("auto", "default", "standard", "standard_only", "on_demand"))
 
 
 class Rates(Struct, frozen=True, cache_hash=True):
@@ -20,12 +23,21 @@ class Rates(Struct, frozen=True, cache_hash=True):
     cache_written: Decimal | None = None
 
 
+class TierRates(Struct, frozen=True, cache_hash=True):
+    """What a token costs on a service tier (``batch``, ``flex``, ``priority``); ``long_rates`` as in ``Price``."""
+
+    tier: str
+    rates: Rates
+    long_rates: Rates | None = None
+
+
 class Price(Struct, frozen=True, cache_hash=True):
     """The price of a deployment.
 
     ``since`` is the ISO date from which it holds (empty: always). ``source`` says who states it: ``config`` (the owner, a
     contract price included), ``genai-prices <version>``, or ``simulated``. Where a provider charges more for long inputs,
-    requests with more than ``long_above`` input tokens are billed at ``long_rates`` as a whole.
+    requests with more than ``long_above`` input tokens are billed at ``long_rates`` as a whole. ``tiers`` are the service
+    tiers that cost something else; any other tier costs what the standard one does.
     """
 
     rates: Rates
@@ -34,3 +46,17 @@ class Price(Struct, frozen=True, cache_hash=True):
     source: str = "config"
     long_above: int | None = None
     long_rates: Rates | None = None
+    tiers: tuple[TierRates, ...] = ()
+
+    def on(self, tier: str) -> "Price":
+        """Return the price on a service tier (empty: the standard one)."""
+        found = next((one for one in self.tiers if one.tier == tier), None)
+        if found is None:
+            return self
+        return replace(self, rates=found.rates, long_rates=found.long_rates or found.rates, tiers=())
+
+
+def tier_of(word: str) -> str:
+    """Return the service tier that a provider's word, or a client's, stands for; empty: the standard one, or not said."""
+    tier = word.lower()
+    return "" if tier in _STANDARD else tier

@@ -221,7 +221,7 @@ class Needs(Struct, frozen=True, omit_defaults=True):
     """What a deployment must be able to do to serve a request at all.
 
     ``unspeakable`` maps a dialect to the reason why the request would be answered wrongly in it; ``held_by`` names the one
-    deployment that holds what its provider keeps of the conversation.
+    deployment that holds what its provider keeps of the conversation. ``tier`` is the service tier that is asked for.
     """
 
     input_tokens: int = 0
@@ -231,6 +231,7 @@ class Needs(Struct, frozen=True, omit_defaults=True):
     media: frozenset[str] = frozenset()
     unspeakable: dict[str, str] = {}
     held_by: str = ""
+    tier: str = ""
 
 
 class Outlook(Struct, frozen=True):
@@ -248,7 +249,8 @@ class Outlook(Struct, frozen=True):
 
 
 class Context(Struct, frozen=True):
-    """What a decision may look at. ``vector`` is the versioned feature vector of ``policy/features`` (empty: none).
+    """What a decision may look at. ``vector`` is the versioned feature vector of ``policy/features`` (empty: none),
+    perhaps with an encoding behind it.
 
     ``outlook`` is None where a request stands alone. ``loop``: the request brings results of tools, in the middle of an
     agent's loop; ``stuck`` says in a few words how that is stuck (empty: it is not). ``tags`` are what else the owner's
@@ -289,7 +291,8 @@ class Decision(Struct, frozen=True):
     ``excluded`` maps a deployment that could not serve the request to the reason. ``why`` is one short sentence for people.
     ``pace`` is what the worth of a right answer was multiplied by to keep a budget; ``tags`` are the context's. ``course``
     is the id of the exchange that began the conversation for which chance has spoken (empty: it speaks here). ``needs`` are
-    those of the request, so that it can be decided again (None: there was nothing to decide).
+    those of the request, so that it can be decided again (None: there was nothing to decide). ``encoded``: the predictions
+    rest on what an encoder made of the text, too, which is not kept.
     """
 
     chosen: str
@@ -306,6 +309,7 @@ class Decision(Struct, frozen=True):
     tags: tuple[str, ...] = ()
     course: str = ""
     needs: Needs | None = None
+    encoded: bool = False
 
     def predicted(self, deployment: str) -> Prediction | None:
         """Return the prediction for a deployment, None where there is none."""

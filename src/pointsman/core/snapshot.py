@@ -26,6 +26,20 @@ class ClientKey(Struct, frozen=True):
     feature: str | None = None
 
 
+class Encoder(Struct, frozen=True):
+    """The sentence encoder that the owner configured: an address with a model, or the directory of an ONNX model.
+
+    ``url`` is the whole address of OpenAI-style embeddings; ``credential`` names a source, as a provider's does. A request
+    is decided without its encoding where that is not there within ``within_ms``.
+    """
+
+    url: str = ""
+    model: str = ""
+    credential: str = "none"
+    onnx: str = ""
+    within_ms: float = 50.0
+
+
 class Limits(Struct, frozen=True):
     """Bounds of the data plane: bytes, seconds, counts."""
 
@@ -61,6 +75,7 @@ class Snapshot(Struct, frozen=True):
     pools: tuple[Pool, ...] = ()
     releases: tuple[Release, ...] = ()
     changes: dict[str, Change] = {}
+    encoder: Encoder | None = None
 
     def pool(self, deployment: str) -> Pool | None:
         """Return the pool that a deployment is in, None where it is in none."""

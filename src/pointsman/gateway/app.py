@@ -124,6 +124,7 @@ class Gateway:
                 "problem": self._live.problem,
                 "under_way": self.under_way,
                 "journal": self._equipment.journal.state,
+                **({"encoder": encoder.counts} if (encoder := current and current.encoder) else {}),
             }
         )
 

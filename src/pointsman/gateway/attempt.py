@@ -157,7 +157,7 @@ class Call:
 
     def understand(self, said: Answer, size: int, request: ChatRequest) -> None:
         """Note what a reply of ``size`` bytes took; it is counted here where the provider does not say."""
-        self.usage, self.finish = said.usage, said.finish
+        self.usage, self.finish = said.billed(request.service_tier), said.finish
         if said.usage is None and said.finish is not None:
             self.usage = Usage(features.input_tokens(request), max(len(said.graded), size // _STREAM_OVERHEAD) // 4)
             self.estimated = True

@@ -61,7 +61,7 @@ class Exchange:
         self._glanced = dialect.name == "openai_chat"  # where the bytes go on as they came, a glance is enough
         self._request = request = glance(body) if self._glanced else dialect.request.decode(body, entry.address)
         self._feature = caller.feature_of(request)
-        self._route, self._vector = "", b""
+        self._route, self._vector, self._encoding = "", b"", b""
         self._decision: Decision | None = None
         self._trial: sampling.Standing | None = None
         self._asking: Asking | None = None
@@ -78,6 +78,9 @@ class Exchange:
     async def serve(self, client: Client) -> None:
         """Answer the client, then keep the record. Raises nothing that the client caused but its own cancellation."""
         try:
+            if self._current.encoder is not None:
+                route = self._current.target(self._request.model)[0].route
+                self._encoding = await self._current.encoder.encode(route, self._feature, self._request)
             failure = await self._ask(self._decide(), client)
             if failure is not None:
                 self._pass_on(failure, client)
@@ -124,7 +127,7 @@ class Exchange:
             self._vector = features.vector(request)
         now = self._with.clock()
         tags = self._caller.tags_of(request) if policy is not None else ()
-        context = Context(self._feature, self._needs(target.route), self._vector, request.stream, tags=tags)
+        context = Context(self._feature, self._needs(target.route), self._vector + self._encoding, request.stream, tags=tags)
         if between:
             self._place = self._with.courses.place(self._named, self._request, context, current.snapshot, between, now)
             context = self._place.context

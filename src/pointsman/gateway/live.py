@@ -16,9 +16,11 @@ from dataclasses import dataclass
 import msgspec
 
 from pointsman.core import snapshot as snapshots
+from pointsman.core.errors import ConfigError
 from pointsman.core.routing import Decision, Deployment, Provider
-from pointsman.core.snapshot import ClientKey, Snapshot
+from pointsman.core.snapshot import ClientKey, Encoder, Snapshot
 from pointsman.gateway import sampling
+from pointsman.gateway.encoding import timely
 from pointsman.gateway.invoked import invoked
 from pointsman.gateway.unpacked import unpacked
 from pointsman.policy import cascade, decide, model
@@ -26,7 +28,7 @@ from pointsman.policy.decide import State, Target
 from pointsman.policy.model import Policy
 from pointsman.store.interfaces import Published, Snapshots
 from pointsman.upstream import addresses
-from pointsman.upstream.interfaces import Credential, Reply, Request, Timeouts
+from pointsman.upstream.interfaces import Credential, Encodes, Reply, Request, Timeouts
 from pointsman.upstream.providers import NO_STREAM_OPTIONS
 
 POLL_S = 0.2
@@ -63,14 +65,27 @@ class Way:
         return unpacked(reply) if self.plain else invoked(self.provider, unpacked(reply))
 
 
+def no_encoder(configured: Encoder) -> Encodes:  # noqa: ARG001 - it stands for the way to open one
+    """Refuse: the process was not given a way to open encoders."""
+    raise ConfigError("this process opens no encoder: remove [encoder] from the configuration")
+
+
 class Current:
     """One snapshot, prepared: nothing in it changes but the memory of names that were looked up."""
 
-    def __init__(self, number: int, name: str, snapshot: Snapshot, credential: Callable[[Provider], Credential]) -> None:
+    def __init__(
+        self,
+        number: int,
+        name: str,
+        snapshot: Snapshot,
+        credential: Callable[[Provider], Credential],
+        encoder: Callable[[Encoder], Encodes] = no_encoder,
+    ) -> None:
         self.number = number
         self.hash = name
         self.snapshot = snapshot
         self.policies: dict[str, Policy] = {route: model.decode(data) for route, data in snapshot.policies.items() if data}
+        self.encoder = timely(snapshot.encoder, encoder, self.policies)
         self.askings = {route: cascade.decode(data) for route, data in snapshot.askings.items()}
         self.keys: dict[str, ClientKey] = {key.sha256.lower(): key for key in snapshot.keys}
         self.trials = sampling.standing(snapshot)
@@ -119,9 +134,15 @@ class Current:
 class Live:
     """Holds the current snapshot of one worker. ``current`` is None until a first one was published."""
 
-    def __init__(self, published: Snapshots, credential: Callable[[Provider], Credential]) -> None:
+    def __init__(
+        self,
+        published: Snapshots,
+        credential: Callable[[Provider], Credential],
+        encoder: Callable[[Encoder], Encodes] = no_encoder,
+    ) -> None:
         self._published = published
         self._credential = credential
+        self._encoder = encoder
         self._refused = 0
         self.current: Current | None = None
         self.problem = ""
@@ -149,7 +170,7 @@ class Live:
 
     def _take(self, found: Published) -> bool:
         try:
-            current = Current(found.number, found.hash, snapshots.decode(found.data), self._credential)
+            current = Current(found.number, found.hash, snapshots.decode(found.data), self._credential, self._encoder)
         except Exception as error:  # noqa: BLE001 - a bad snapshot never displaces a good one, whatever is bad about it
             self._refused = found.number
             self.problem = f"snapshot {found.hash} was not taken up: {error}"

@@ -5,7 +5,7 @@ is first used. An expected amount is a float until it is shown, because it is an
 
 Laws: ``amount`` is exact and rounds half-even once per call; tokens are never billed twice (cached and cache-written tokens
 are part of the input), and a count below zero bills nothing; a call above ``long_above`` input tokens is billed at the long
-rates as a whole.
+rates as a whole; a call is billed at the rates of the service tier that its usage names.
 """
 
 from functools import lru_cache
@@ -40,6 +40,8 @@ def amount(usage: Usage, price: Price) -> int:
 
     Cached and cache-written tokens cost the plain input rate where the price has no rate of their own for them.
     """
+    if usage.tier and price.tiers:
+        price = price.on(usage.tier)
     long_above, taken, given = price.long_above, usage.input, usage.output
     cached, written = usage.cached, usage.cache_written
     each = _scaled(price, long_above is not None and taken > long_above)

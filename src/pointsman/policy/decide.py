@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from pointsman.core.chat import ChatRequest
 from pointsman.core.errors import GatewayError
+from pointsman.core.price import tier_of
 from pointsman.core.routing import Context, Decision, Deployment, Needs, Plan, Prediction, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy import balance, conversation, features, latency, model, objective
@@ -118,6 +119,7 @@ def needs_of(request: ChatRequest) -> Needs:
         tools=bool(request.tools),
         json_schema=request.json_schema,
         media=request.media,
+        tier=tier_of(request.service_tier),
     )
 
 
@@ -150,7 +152,7 @@ def decide(snapshot: Snapshot, target: Target, policy: Policy | None, context: C
         )
     field = _Field.of(snapshot, plan, reference, context.needs, state)
     predictions: tuple[Prediction, ...] = ()
-    if policy is not None:
+    if policy is not None and model.may_decide(policy, plan, context):
         same = {other: name for name in field.acting for other in snapshot.siblings(name)} if snapshot.pools else {}
         predictions = model.predict(policy, context, field.predictable(snapshot), same)
     if plan.ceiling is None:
@@ -298,6 +300,7 @@ def _drawn(
         tags=context.tags,
         course=course.began if course and step else "",
         needs=context.needs,
+        encoded=features.is_wide(context.vector),
     )
 
 

@@ -1,4 +1,4 @@
-"""What a request looks like, in at most 480 bytes: the only thing that a learned policy sees of its text.
+"""What a request looks like, in at most 480 bytes: what a learned policy sees of its text, unless an encoder is configured.
 
 Strategy: the sketches (``policy/sketch``) of the words of the user's and of the system's text, beside structural measures:
 lengths, shares of digits, code and mathematics, scripts, turns, tools. Many requests share their array operations.
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointsman.core.chat import ChatRequest, Media, Text
-from pointsman.policy import sketch
+from pointsman.policy import encoding, sketch
 
 VERSION: Final = 2
 FLAGS: Final = 48
@@ -25,6 +25,8 @@ USER_DIMS: Final = 704
 SYSTEM_DIMS: Final = 128
 DIMS: Final = FLAGS + USER_DIMS + SYSTEM_DIMS
 LENGTH: Final = 1 + FLAGS + (USER_DIMS + SYSTEM_DIMS) // 2
+WIDE: Final = LENGTH + encoding.LENGTH
+"""Bytes of a vector with what an encoder made of the text behind it (``policy/encoding``): never stored with an exchange."""
 
 _HEAD: Final = 6000
 _TAIL: Final = 3000
@@ -125,15 +127,31 @@ def _together(reads: Sequence[_Read]) -> list[bytes]:
 
 
 def readable(data: bytes) -> bool:
-    """Say whether bytes are a feature vector of this version."""
-    return len(data) == LENGTH and data[0] == VERSION
+    """Say whether bytes are a feature vector of this version, with an encoding behind it or without."""
+    return (len(data) == LENGTH and data[0] == VERSION) or (is_wide(data) and data[0] == VERSION)
+
+
+def is_wide(data: bytes) -> bool:
+    """Say whether an encoding that can be read stands behind a vector."""
+    return len(data) == WIDE and data[LENGTH] == encoding.VERSION
+
+
+def plain(vectors: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return vectors (n, LENGTH or WIDE) without encodings."""
+    return vectors[:, :LENGTH]
 
 
 def dense(vectors: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return vectors (n, LENGTH) as numbers for a linear model (n, DIMS): flags in [0, 1], each sketch of norm 1 or 0."""
-    numbers = np.empty((len(vectors), DIMS), dtype=np.float32)
+    """Return vectors (n, LENGTH) as numbers for a linear model (n, DIMS): flags in [0, 1], each sketch of norm 1 or 0.
+
+    With encodings, vectors (n, WIDE) as (n, DIMS + encoding.WIDTH).
+    """
+    wide = vectors.shape[1] == WIDE
+    numbers = np.empty((len(vectors), DIMS + (encoding.WIDTH if wide else 0)), dtype=np.float32)
+    if wide:
+        numbers[:, DIMS:] = encoding.dense(vectors[:, LENGTH:])
     np.divide(vectors[:, 1 : 1 + FLAGS], np.float32(255), out=numbers[:, :FLAGS])
-    numbers[:, FLAGS:] = _UNPACKED.take(vectors[:, 1 + FLAGS :].ravel(), axis=0).reshape(len(vectors), -1)
+    numbers[:, FLAGS:DIMS] = _UNPACKED.take(vectors[:, 1 + FLAGS : LENGTH].ravel(), axis=0).reshape(len(vectors), -1)
     for part in (slice(FLAGS, FLAGS + USER_DIMS), slice(FLAGS + USER_DIMS, DIMS)):
         sketch = numbers[:, part]
         sketch /= np.maximum(np.sqrt(np.vecdot(sketch, sketch)), np.float32(1))[:, None]

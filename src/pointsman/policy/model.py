@@ -4,9 +4,10 @@ Strategy: everything that was learned is a linear map of the feature vector, so 
 predicting for every deployment at once is one product and a handful of operations on short rows. ``policy/teach`` makes a
 Policy; the gateway reads it from the snapshot.
 
-Laws: a prediction depends on the feature vector, the tags and the estimate of input tokens alone (its cost, in the
-middle of a conversation, on the outlook too), so that a decision can be made again from the journal; one request alone is
-predicted as in a batch; a deployment that was not learned has no prediction; damaged bytes are an error.
+Laws: a prediction depends on the feature vector (and what an encoder made of the text, where the policy has one), the tags
+and the estimate of input tokens alone (its cost, in the middle of a conversation, on the outlook too), so that a decision
+can be made again from the journal; one request alone is predicted as in a batch; a deployment that was not learned has no
+prediction; damaged bytes are an error.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,8 +22,8 @@ from numpy.typing import NDArray
 
 from pointsman.core.errors import SnapshotError
 from pointsman.core.price import Price
-from pointsman.core.routing import Context, Deployment, Prediction
-from pointsman.policy import cost, features
+from pointsman.core.routing import Context, Deployment, Plan, Prediction
+from pointsman.policy import cost, encoding, features
 from pointsman.policy.linear import softmax
 
 Matrix = NDArray[np.float32]
@@ -44,7 +45,8 @@ class Policy(Struct, frozen=True, eq=False):
     logarithm of recorded costs in nano-dollars, the logarithm of output tokens; ``table`` (T, 3 M) what each task adds to
     the last three. ``table_variance`` (T, M), ``variance`` (M,) and ``tags`` (F, M) are those of ``quality.QualityModel``;
     ``most`` (2, M) the largest recorded cost and output ever seen; ``quantiles`` (2, 2 M) the median and the 90th percentile
-    of recorded costs and of output tokens, as shares of what is expected. NaN: nothing was recorded.
+    of recorded costs and of output tokens, as shares of what is expected. NaN: nothing was recorded. With an ``encoder``, by
+    its name, D has what that makes of a text beside; ``bare`` is what was learned of the same without.
     """
 
     deployments: tuple[str, ...]
@@ -64,6 +66,8 @@ class Policy(Struct, frozen=True, eq=False):
     learned_from: int = 0
     vector_version: int = features.VERSION
     format: int = _FORMAT
+    encoder: str = ""
+    bare: "Policy | None" = None
 
 
 class Estimates(Struct, frozen=True, eq=False):
@@ -90,14 +94,23 @@ def decode(data: bytes) -> Policy:
         policy = _DECODER.decode(data)
     except (msgspec.DecodeError, msgspec.ValidationError, ValueError, TypeError) as error:
         raise SnapshotError(f"the learned policy is damaged or of an incompatible version: {error}") from error
+    _check(policy)
+    return policy
+
+
+def _check(policy: Policy) -> None:
+    """Raise SnapshotError where a policy is of another version, or its parts do not fit together."""
     if policy.format != _FORMAT or policy.vector_version != features.VERSION:
         raise SnapshotError("the learned policy is of another version: learn it again with `pointsman learn`")
+    if policy.bare is not None:
+        _check(policy.bare)
+    width = features.DIMS + (encoding.WIDTH if policy.encoder else 0)
     m, t = len(policy.deployments), len(policy.tasks)
     shapes = {
         "flag_centre": (features.FLAGS,),
         "flag_scale": (features.FLAGS,),
-        "centre": (features.DIMS,),
-        "maps": (features.DIMS, t + 3 * m),
+        "centre": (width,),
+        "maps": (width, t + 3 * m),
         "bias": (t + 3 * m,),
         "table": (t, 3 * m),
         "table_variance": (t, m),
@@ -106,9 +119,23 @@ def decode(data: bytes) -> Policy:
         "most": (2, m),
         "quantiles": (2, 2 * m),
     }
-    if not t or any(getattr(policy, name).shape != shape for name, shape in shapes.items()):
+    fits = all(getattr(policy, name).shape == shape for name, shape in shapes.items())
+    same = policy.bare is None or (policy.bare.deployments == policy.deployments and not policy.bare.encoder)
+    if not t or not fits or not same or bool(policy.encoder) != (policy.bare is not None):
         raise SnapshotError("the learned policy is damaged: its parts do not fit together")
-    return policy
+
+
+def _heard(policy: Policy, vectors: NDArray[np.uint8]) -> tuple[Policy, NDArray[np.uint8]]:
+    """Return the part of a policy that reads these vectors, and what it reads of them. Raises SnapshotError."""
+    if not policy.encoder or vectors.shape[1] != features.WIDE:
+        return policy.bare or policy, features.plain(vectors)
+    marks = vectors[:, features.LENGTH + 1 : features.LENGTH + 1 + encoding.MARK]
+    if (marks != np.frombuffer(encoding.mark(policy.encoder), dtype=np.uint8)).any():
+        raise SnapshotError(
+            f"this policy was learned with the encoder {policy.encoder}, and these texts were encoded by another: learn it "
+            "again with `pointsman learn`, or configure that encoder"
+        )
+    return policy, vectors
 
 
 def design(vectors: NDArray[np.uint8], flag_centre: Matrix, flag_scale: Matrix) -> Matrix:
@@ -125,9 +152,12 @@ def design(vectors: NDArray[np.uint8], flag_centre: Matrix, flag_scale: Matrix) 
 def estimate(policy: Policy, vectors: NDArray[np.uint8] | None, tags: Sequence[Sequence[str]]) -> Estimates:
     """Return what is expected of every learned deployment for N requests, each with its tags.
 
-    ``vectors`` is (N, LENGTH), or None where none were recorded: then every request is an average one. Tags are the owner's
-    features, and ``task:NAME``, which is believed: a task that was learned need not be told from the text.
+    ``vectors`` is (N, LENGTH), with encodings (N, WIDE), or None where none were recorded: then every request is an average
+    one. Tags are the owner's features, and ``task:NAME``, which is believed: a task that was learned need not be told from
+    the text. Raises SnapshotError where another encoder made the encodings.
     """
+    if vectors is not None:
+        policy, vectors = _heard(policy, vectors)
     m, t = len(policy.deployments), len(policy.tasks)
     if vectors is None:
         out = np.repeat((policy.centre @ policy.maps + policy.bias)[None, :], len(tags), axis=0)
@@ -185,7 +215,7 @@ def predict(
 
     ``same`` names, for a deployment that nothing was learned of, one of the same model of which something was.
     """
-    vectors = np.frombuffer(context.vector, dtype=np.uint8)[None, :] if features.readable(context.vector) else None
+    vectors = _vectors(policy, context.vector)
     found = estimate(policy, vectors, ((context.feature, *context.tags),))
     quality, spread = found.quality[0].tolist(), found.quality_sd[0].tolist()
     recorded, tokens = found.recorded[0].tolist(), found.tokens[0].tolist()
@@ -203,13 +233,31 @@ def predict(
     return tuple(predictions)
 
 
+def may_decide(policy: Policy, plan: Plan, context: Context) -> bool:
+    """Whether a policy may decide a request: one that was tested with encodings was not tested without."""
+    return plan.tested is None or not policy.encoder or _own_encoding(policy, context.vector)
+
+
+def _vectors(policy: Policy, data: bytes) -> NDArray[np.uint8] | None:
+    """Return a request's vector (1, LENGTH or WIDE), without an encoding that another encoder made; None: it has none."""
+    if features.is_wide(data) and not _own_encoding(policy, data):
+        data = data[: features.LENGTH]
+    return np.frombuffer(data, dtype=np.uint8)[None, :] if features.readable(data) else None
+
+
+def _own_encoding(policy: Policy, data: bytes) -> bool:
+    return features.is_wide(data) and data.startswith(encoding.mark(policy.encoder), features.LENGTH + 1)
+
+
 def _task(tags: Sequence[str]) -> str | None:
     """Return the name of the task among a request's tags, None where none is said."""
     return next((tag[len(TASK) :] for tag in tags if tag.startswith(TASK)), None)
 
 
 def _expected_one(context: Context, one: Deployment, price: Price, output_tokens: float) -> float:
-    taken, ahead = context.needs.input_tokens, context.outlook
+    taken, ahead, tier = context.needs.input_tokens, context.outlook, context.needs.tier
+    if tier:
+        price = price.on(tier)
     if ahead is None:
         return cost.expected_one(taken, output_tokens, price)
     warm, kept = ahead.warm.get(one.name, 0.0), ahead.kept.get(one.name, 0.0)

@@ -10,12 +10,14 @@ Laws: what is predicted of known deployments does not change; no chance; a new d
 (``trade.FEWEST``) has predictions and is never chosen.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from pointsman.core.routing import Deployment
@@ -59,12 +61,28 @@ def taught(
     """Return what graded answers teach, as ``teach`` does, with models of which little was graded as new ones beside.
 
     ``home`` is never new; ``expected`` is what an owner expects of those that are, by name. Without two models of which
-    more was graded, all are learned from alike. Raises ValueError as ``teach`` does.
+    more was graded, all are learned from alike. Where the rows have encodings, all is learned once more without them, for
+    requests that will have none. Raises ValueError as ``teach`` does.
     """
     rows = outcomes.grouped()
+    lesson = _taught(rows, deployments, tell, home, expected, caution)
+    if not rows.encoder:
+        return lesson
+    bare = _taught(rows.plain(), deployments, silent, home, expected, caution).policy
+    return dataclasses.replace(lesson, policy=replace(lesson.policy, bare=bare))
+
+
+def _taught(
+    rows: Outcomes,
+    deployments: Sequence[Deployment],
+    tell: Callable[[str], None],
+    home: str | None,
+    expected: Mapping[str, Expected],
+    caution: float,
+) -> Lesson:
     fresh = new(rows, home)
     if not len(fresh):
-        return teach(outcomes, deployments, tell)
+        return teach(rows, deployments, tell)
     lesson = teach(rows.columns(np.setdiff1d(np.arange(len(rows.deployments)), fresh)), deployments, tell)
     return beside(lesson, rows.columns(fresh), deployments, expected=expected, caution=caution)
 

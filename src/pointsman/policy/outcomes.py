@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from pointsman.policy import features
+
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
@@ -30,11 +32,11 @@ class Tagged:
 class Outcomes:
     """N prompts x M deployments.
 
-    ``vectors`` (N, features.LENGTH) uint8; ``score`` in [0, 1], ``cost_nano`` and ``output_tokens`` (N, M), NaN where
-    unknown; ``input_tokens`` (N,). ``task`` and ``feature`` (N,) index ``tasks`` and ``features``, -1 for none: labels that
-    may teach. ``groups`` (N,) name the groups of equal prompts. ``said`` (N, M) are numbers, equal within a row where
-    answers are the same and negative where there is none; None where no answers were read. ``tagged`` are further tags, one
-    kind after the other.
+    ``vectors`` (N, features.LENGTH) uint8, or (N, features.WIDE) with what the ``encoder`` of that name made of the texts;
+    ``score`` in [0, 1], ``cost_nano`` and ``output_tokens`` (N, M), NaN where unknown; ``input_tokens`` (N,). ``task`` and
+    ``feature`` (N,) index ``tasks`` and ``features``, -1 for none: labels that may teach. ``groups`` (N,) name the groups of
+    equal prompts. ``said`` (N, M) are numbers, equal within a row where answers are the same and negative where there is
+    none; None where no answers were read. ``tagged`` are further tags, one kind after the other.
     """
 
     deployments: tuple[str, ...]
@@ -50,6 +52,7 @@ class Outcomes:
     features: tuple[str, ...]
     said: Indices | None = None
     tagged: tuple[Tagged, ...] = ()
+    encoder: str = ""
 
     @property
     def tags(self) -> tuple[Tagged, ...]:
@@ -74,6 +77,10 @@ class Outcomes:
             said=None if self.said is None else self.said[wanted],
             tagged=tuple(Tagged(one.names, one.place[wanted]) for one in self.tagged),
         )
+
+    def plain(self) -> "Outcomes":
+        """Return these rows without encodings."""
+        return replace(self, vectors=features.plain(self.vectors), encoder="")
 
     def columns(self, wanted: Sequence[int] | Indices) -> "Outcomes":
         """Return some of the deployments."""

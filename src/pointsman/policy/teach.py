@@ -100,6 +100,7 @@ def teach(outcomes: Outcomes, deployments: Sequence[Deployment] = (), tell: Call
         most=np.stack((recorded.most, tokens.most)).astype(np.float32),
         quantiles=np.hstack((recorded.quantiles, tokens.quantiles)).astype(np.float32),
         learned_from=len(rows),
+        encoder=rows.encoder,
     )
     return Lesson(policy, rows, held_quality, *costs)
 

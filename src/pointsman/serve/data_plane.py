@@ -26,6 +26,7 @@ from pointsman.gateway.live import Live
 from pointsman.gateway.server.listener import Server
 from pointsman.store.interfaces import Store
 from pointsman.upstream.credentials import credentials, fetching
+from pointsman.upstream.encoders import encoders
 from pointsman.upstream.transport import HttpTransport
 
 GRACE_S = 30.0
@@ -82,7 +83,8 @@ def allow_files() -> None:
 async def _gateway(store: Store, offer: Callable[[Sample], bool]) -> AsyncIterator[Gateway]:
     transport = HttpTransport()
     journal = JournalWriter(store.journal)
-    live = Live(store.snapshots, credentials(fetching(transport)))
+    fetch = fetching(transport)
+    live = Live(store.snapshots, credentials(fetch), encoders(transport, fetch))
     live.refresh()
     feedback = Intake(store.feedback)
     equipment = Equipment(transport, journal, offer, Breakers(), Ids(), Conversations(), feedback)

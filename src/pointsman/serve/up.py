@@ -26,6 +26,7 @@ from pointsman.core.snapshot import Snapshot
 from pointsman.gateway.server.listener import BACKLOG
 from pointsman.serve.child import ControlProcess
 from pointsman.serve.data_plane import serve_until_signalled
+from pointsman.serve.encoding import opened
 from pointsman.serve.samples import SampleQueue
 from pointsman.serve.workers import Workers
 from pointsman.store.interfaces import Store
@@ -46,8 +47,9 @@ class Installation:
 def publish_configuration(installation: Installation, made_by: str) -> tuple[str, ...]:
     """Publish the configuration and return a note for each thing of the previous snapshot that could not be kept.
 
-    Raises StoreError, SnapshotError.
+    Raises StoreError, SnapshotError, and ConfigError where the encoder cannot be opened.
     """
+    opened(installation.config.encoder)
     today = dt.datetime.now(dt.UTC).date()
     notes: tuple[str, ...] = ()
 

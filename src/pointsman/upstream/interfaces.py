@@ -1,13 +1,15 @@
-"""What the rest of Pointsman sees of the outbound side: a credential source and a transport.
+"""What the rest of Pointsman sees of the outbound side: a credential source, a transport, and sentence encoders.
 
-Both are small on purpose: signed requests and refreshed tokens (Bedrock, Vertex, Entra) are other Credentials, and another
+All are small on purpose: signed requests and refreshed tokens (Bedrock, Vertex, Entra) are other Credentials, and another
 HTTP client is another Transport.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 
 class Request(Struct, frozen=True):
@@ -64,6 +66,15 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """Close every connection."""
+
+
+class Encodes(Protocol):
+    """Turns texts into numbers. ``name`` says which model does, and stands in what was learned with it."""
+
+    name: str
+
+    async def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return a row of numbers for each text (n, d). Raises UpstreamError."""
 
 
 class Credential(Protocol):

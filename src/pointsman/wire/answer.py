@@ -2,18 +2,34 @@
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pointsman.core.chat import ToolCall, Usage
+from pointsman.core.price import tier_of
 
 
 class Answer(Struct, frozen=True):
-    """What a reply said and what it took. ``usage`` is None where the provider reported none; ``id`` is the reply's own."""
+    """What a reply said and what it took. ``usage`` is None where the provider reported none; ``id`` is the reply's own.
+
+    ``tier`` is the service tier that served it, in the provider's own word; empty where it does not say.
+    """
 
     text: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     finish: str | None = None
     usage: Usage | None = None
     id: str = ""
+    tier: str = ""
+
+    def billed(self, asked: str = "") -> Usage | None:
+        """Return the usage with the service tier that it was billed on: the reply's own, else the one ``asked`` for."""
+        tier = tier_of(self.tier or asked)
+        return replace(self.usage, tier=tier) if tier and self.usage is not None else self.usage
+
+    @property
+    def bare(self) -> "Answer":
+        """The answer without what was said."""
+        return replace(self, text="", tool_calls=())
 
     @property
     def graded(self) -> str:

@@ -22,7 +22,7 @@ from pointsman.wire.answer import Answer
 class Fold:
     """Adds events up. Beyond ``limit`` characters texts are no longer kept, and ``overflowed`` says so."""
 
-    __slots__ = ("_calls", "_finish", "_id", "_limit", "_size", "_usage", "_words", "ended", "overflowed")
+    __slots__ = ("_calls", "_finish", "_id", "_limit", "_size", "_tier", "_usage", "_words", "ended", "overflowed")
 
     def __init__(self, limit: int = 1024 * 1024) -> None:
         self._limit = limit
@@ -31,7 +31,7 @@ class Fold:
         self._calls: dict[int, list[str]] = {}
         self._finish: str | None = None
         self._usage: Usage | None = None
-        self._id = ""
+        self._id = self._tier = ""
         self.overflowed = False
         self.ended: set[int] = set()
 
@@ -54,14 +54,14 @@ class Fold:
             case Used():
                 self._usage = event.usage
             case Start():
-                self._id = event.id or self._id
+                self._id, self._tier = event.id or self._id, event.service_tier or self._tier
             case _:
                 pass
 
     def answer(self) -> Answer:
         """Return what was added so far."""
         calls = tuple(ToolCall(name, "".join(parts), id_) for id_, name, *parts in self._calls.values())
-        return Answer("".join(self._words), calls, self._finish, self._usage, self._id)
+        return Answer("".join(self._words), calls, self._finish, self._usage, self._id, self._tier)
 
     def _fits(self, text: str) -> bool:
         self._size += len(text)

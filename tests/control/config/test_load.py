@@ -13,8 +13,9 @@ from pointsman.control.compile import compile_snapshot
 from pointsman.control.config import Config, PoolRules, discovered, is_loopback, load, parse, with_reference
 from pointsman.control.publish import faults
 from pointsman.core.errors import ConfigError
-from pointsman.core.price import Price, Rates
+from pointsman.core.price import Price, Rates, TierRates
 from pointsman.core.routing import Deployment, Grader, Objective, Plan, Provider
+from pointsman.core.snapshot import Encoder
 from pointsman.upstream.discover import Found, FoundProvider, keyed
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "configuration.md"
@@ -66,6 +67,40 @@ def test_the_file_of_a_credential_is_beside_the_configuration(tmp_path: Path) ->
 def test_how_long_a_provider_caches_is_five_minutes_unless_the_owner_says_otherwise() -> None:
     config = parse(b'[providers.openai]\n[providers.house]\nbase_url = "http://a"\ncache_s = 3600\n', "f")
     assert {name: one.cache_s for name, one in config.providers.items()} == {"openai": 300.0, "house": 3600.0}
+
+
+def test_a_price_may_state_what_service_tiers_cost() -> None:
+    file = """
+    [providers.house]
+    base_url = "http://a"
+    [deployments."house/x"]
+    price = {input = 2, output = 8, tiers = {flex = {input = 1, output = 4, cached = 0}, batch = {input = 0.5, output = 2}}}
+    [[prices]]
+    deployment = "house/x"
+    since = 2026-11-01
+    input = 3
+    output = 9
+    tiers.flex = {input = 2, output = 5}
+    """
+    config = parse(file.encode(), "f")
+    stated = config.deployments["house/x"].price
+    assert stated is not None
+    assert stated.tiers == (
+        TierRates("flex", Rates(Decimal(1), Decimal(4), Decimal(0))),
+        TierRates("batch", Rates(Decimal("0.5"), Decimal(2))),
+    )
+    assert config.own_prices[0].price.tiers == (TierRates("flex", Rates(Decimal(2), Decimal(5))),)
+
+
+def test_an_encoder_is_an_address_or_a_directory_beside_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "p.toml"
+    file.write_text('[encoder]\nonnx = "minilm"\nwithin_ms = 30')
+    assert load(file).encoder == Encoder(onnx=str(tmp_path / "minilm"), within_ms=30.0)
+    file.write_text('[encoder]\nurl = "https://a.example/v1/embeddings"\nmodel = "small"\ncredential = "file:key"')
+    assert load(file).encoder == Encoder(
+        "https://a.example/v1/embeddings", "small", f"file:{tmp_path / 'key'}", within_ms=50.0
+    )
+    assert parse(b"", "f").encoder is None
 
 
 def test_the_documented_example_says_what_the_documentation_says() -> None:

@@ -230,6 +230,57 @@ price = {input = inf, output = 1}  #!
 [deployments."house/x"]
 price = {input = "1", output = 1}  #!
 
+== a tier without output: has input but no output
+[deployments."house/x"]
+price = {input = 1, output = 1, tiers = {flex = {input = 1}}}  #!
+
+== a tier that is the standard one: is no tier with rates of its own; name it as replies do
+[deployments."house/x"]
+price = {input = 1, output = 1, tiers = {default = {input = 1, output = 1}}}  #!
+
+== a tier in capitals: is not written in small letters; name it as replies do
+[deployments."house/x"]
+price = {input = 1, output = 1, tiers = {Flex = {input = 1, output = 1}}}  #!
+
+== a tier with a threshold: unknown key 'long_above'
+[deployments."house/x"]
+price = {input = 1, output = 1, tiers = {flex = {input = 1, output = 1, long_above = 9}}}  #!
+
+== an encoder that is nowhere: neither an address nor a directory; write url
+[encoder]  #!
+within_ms = 20
+
+== an encoder in two places: both an address and a directory
+[encoder]  #!
+url = "https://a.example/v1/embeddings"
+model = "m"
+onnx = "e"
+
+== an address without a model: [encoder] has no model; add model
+[encoder]  #!
+url = "https://a.example/v1/embeddings"
+
+== a directory with a model: has no effect with onnx; remove it
+[encoder]
+onnx = "e"
+model = "m"  #!
+
+== an address with a secret in it: is no plain web address
+[encoder]
+model = "m"
+url = "https://me:hush@a.example/v1/embeddings"  #!
+
+== an encoder's key in the file: encoder.credential does not name a place
+[encoder]
+url = "https://a.example/v1/embeddings"
+model = "m"
+credential = "sk-1234"  #!
+
+== an encoder that may take forever: write a number from 1 to 1000
+[encoder]
+onnx = "e"
+within_ms = 5000  #!
+
 == an unknown medium: unknown medium 'imag'; did you mean image?
 [deployments."house/x"]
 media = ["imag"]  #!

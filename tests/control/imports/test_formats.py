@@ -74,6 +74,11 @@ def test_our_own_format() -> None:
     )  # fmt: skip
 
 
+def test_our_own_format_may_name_a_service_tier() -> None:
+    call = one({**OWN, "usage": {"input": 100, "output": 20, "tier": "batch"}}, "pointsman")
+    assert call.usage == Usage(100, 20, tier="batch")
+
+
 def test_our_own_format_needs_a_time_and_a_model_only() -> None:
     assert one({"at": SECONDS, "model": "m"}, "pointsman") == Call(at_ms=AT, asked="m", model="m", status=200)
 
@@ -143,8 +148,17 @@ def test_a_pair_in_http_envelopes_that_failed() -> None:
 def test_a_line_of_a_batch_s_output() -> None:
     line = {"id": "batch_req_1", "custom_id": "row-7", "error": None}
     call = one({**line, "response": {"status_code": 200, "request_id": "r", "body": COMPLETION}}, "openai")
-    assert (call.at_ms, call.usage, call.status, call.key) == (AT, USED, 200, "chatcmpl-1")
+    assert (call.at_ms, call.usage, call.status, call.key) == (AT, replace(USED, tier="batch"), 200, "chatcmpl-1")
     assert call.labels == {"feature": "support", "custom_id": "row-7"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "replied", "tier"), [("flex", "default", ""), ("flex", None, "flex"), ("auto", "flex", "flex")]
+)
+def test_a_pair_is_billed_on_the_tier_of_its_reply(asked: str, replied: str | None, tier: str) -> None:
+    request = {"model": "gpt-4o", "messages": ASK, "service_tier": asked}
+    call = one({"request": request, "response": {**COMPLETION, "service_tier": replied}}, "openai")
+    assert call.usage == replace(USED, tier=tier)
 
 
 def test_a_batch_line_that_never_ran_has_nothing_to_import() -> None:

@@ -97,8 +97,8 @@ def test_deltas_of_one_part_are_joined() -> None:
 
 def test_a_reply_is_counted_and_answered() -> None:
     usage = Usage(input=10, output=4, cached=3, cache_written=2, reasoning=1)
-    assert count.count(BODY) == Answer(finish="tool_use", usage=usage, id="msg_1")
-    assert count.answer(BODY) == Answer("four", (ToolCall("look", '{"a": 1}', "t"),), "tool_use", usage, "msg_1")
+    assert count.count(BODY) == Answer(finish="tool_use", usage=usage, id="msg_1", tier="standard")
+    assert count.answer(BODY) == Answer("four", (ToolCall("look", '{"a": 1}', "t"),), "tool_use", usage, "msg_1", "standard")
 
 
 @pytest.mark.parametrize("usage", [None, [], {"input_tokens": -1, "output_tokens": "many"}, {"input_tokens": 10**30}])

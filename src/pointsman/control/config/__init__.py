@@ -9,6 +9,7 @@ gates      what is watched of what acts
 pools      deployments that share the requests for one model
 releases   what is expected of a new model
 canaries   which prompts are asked again and again
+encoder    the sentence encoder
 found      the configuration of someone who wrote none
 advice     what is no mistake and yet worth a word
 
@@ -27,6 +28,7 @@ from msgspec.structs import replace
 
 from pointsman.control.config.callables import read_callables
 from pointsman.control.config.canaries import read_canaries
+from pointsman.control.config.encoder import read_encoder
 from pointsman.control.config.found import discovered, with_reference
 from pointsman.control.config.lines import key_lines
 from pointsman.control.config.pools import read_pools
@@ -44,7 +46,7 @@ from pointsman.control.config.values import (
     StandingTrial,
 )
 from pointsman.core.errors import ConfigError
-from pointsman.core.snapshot import ClientKey, Limits
+from pointsman.core.snapshot import ClientKey, Encoder, Limits
 
 __all__ = [
     "DEFAULT_ROUTE",
@@ -82,12 +84,14 @@ def load(path: Path) -> Config:
         providers = {
             name: replace(one, credential=_anchored(one.credential, path)) for name, one in config.providers.items()
         }
+        encoder = config.encoder and _encoder_beside(config.encoder, path)
     except RuntimeError as error:  # ~somebody whom this machine does not know
         raise ConfigError(
-            f"{path}: a key file is in a home directory that does not exist here; write its whole path"
+            f"{path}: a key file or the encoder is in a home directory that does not exist here; write its whole path"
         ) from error
     canaries = config.canaries and replace(config.canaries, prompts=str(path.parent / config.canaries.prompts))
-    return replace(config, data=str(path.parent / config.data), providers=providers, canaries=canaries)
+    place = str(path.parent / config.data)
+    return replace(config, data=place, providers=providers, canaries=canaries, encoder=encoder)
 
 
 def parse(data: bytes, file: str) -> Config:
@@ -108,6 +112,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _encoder_beside(encoder: Encoder, path: Path) -> Encoder:
+    onnx = str(path.parent / Path(encoder.onnx).expanduser()) if encoder.onnx else ""
+    return replace(encoder, onnx=onnx, credential=_anchored(encoder.credential, path))
 
 
 def _anchored(credential: str, path: Path) -> str:
@@ -152,6 +161,7 @@ def _config(document: Table) -> Config:
     host, port, data, workers = _listen(document)
     prompts, vectors = _journal(document)
     limits = _limits(document)
+    encoder = read_encoder(document)
     document.finish()
     return Config(
         host=host,
@@ -172,6 +182,7 @@ def _config(document: Table) -> Config:
         limits=limits,
         store_prompts=prompts,
         store_vectors=vectors,
+        encoder=encoder,
     )
 
 

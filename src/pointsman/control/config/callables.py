@@ -16,7 +16,7 @@ from msgspec import Struct
 from pointsman.control import prices
 from pointsman.control.config.reading import Report, Table, meant
 from pointsman.control.prices import Own
-from pointsman.core.price import Price, Rates
+from pointsman.core.price import Price, Rates, TierRates, tier_of
 from pointsman.core.routing import CACHE_S, Deployment, Provider, Variant
 from pointsman.upstream.providers import ROWS, Row, row
 from pointsman.upstream.providers import quirks as known_quirks
@@ -28,7 +28,7 @@ EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _SOURCE: Final = re.compile(r"none|env:[A-Za-z_][A-Za-z0-9_]*|file:.*\S.*|aws(:[\w.@-]+)?|adc(:.*\S.*)?|entra")
 _BEFORE: Final = "the address before /chat/completions"
 _MOST_USD: Final = "1000000"
-_RATE_KEYS: Final = ("input", "output", "cached", "cache_written", "per_request")
+_RATE_KEYS: Final = ("input", "output", "cached", "cache_written")
 
 
 class Callables(Struct, frozen=True):
@@ -241,6 +241,26 @@ def _variant(table: Table) -> Variant | None:
 
 def _price(table: Table, since: str) -> Price | None:
     """Read rates in US dollars per million tokens, and per request; None, the mistake noted, without input and output."""
+    rates = _rates(table)
+    per_request = table.number("per_request", "0", _MOST_USD)
+    tiers = tuple(_tiers(table))
+    return None if rates is None else Price(rates, per_request=per_request or Decimal(0), since=since, tiers=tiers)
+
+
+def _tiers(outer: Table) -> Iterator[TierRates]:
+    """Read what service tiers cost."""
+    for name, table in outer.tables("tiers"):
+        rates = _rates(table)
+        table.finish()
+        if not tier_of(name) or name != name.lower():
+            what = "is no tier with rates of its own" if name.islower() else "is not written in small letters"
+            table.report.add(table.path, f"{table.name} {what}", "name it as replies do: batch, flex, priority")
+        elif rates is not None:
+            yield TierRates(name, rates)
+
+
+def _rates(table: Table) -> Rates | None:
+    """Read rates in US dollars per million tokens; None, the mistake noted, without input and output."""
     amounts = {key: table.number(key, "0", _MOST_USD) for key in _RATE_KEYS}
     for key, other in (("input", "output"), ("output", "input")):
         if key not in table:
@@ -249,8 +269,7 @@ def _price(table: Table, since: str) -> Price | None:
             table.report.add(table.path, f"this price has {there}", remedy)
     if amounts["input"] is None or amounts["output"] is None:
         return None
-    rates = Rates(amounts["input"], amounts["output"], amounts["cached"], amounts["cache_written"])
-    return Price(rates, per_request=amounts["per_request"] or Decimal(0), since=since)
+    return Rates(amounts["input"], amounts["output"], amounts["cached"], amounts["cache_written"])
 
 
 def _own_prices(document: Table, callables: Callables) -> tuple[Own, ...]:

@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from pointsman.control.prices import Own
 from pointsman.core.routing import Ceiling, Compared, Deployment, Gates, Grader, Objective, Provider
-from pointsman.core.snapshot import ClientKey, Limits
+from pointsman.core.snapshot import ClientKey, Encoder, Limits
 
 DEFAULT_ROUTE = "auto"
 EVERY_FEATURE = "*"
@@ -139,3 +139,4 @@ class Config(Struct, frozen=True):
     limits: Limits = Limits()
     store_prompts: bool = False
     store_vectors: bool = True
+    encoder: Encoder | None = None

@@ -13,6 +13,7 @@ import msgspec
 from pointsman.control.imports.call import LineError
 from pointsman.core.chat import ChatRequest, Usage
 from pointsman.core.errors import WireError
+from pointsman.core.price import tier_of
 from pointsman.wire.moment import milliseconds
 from pointsman.wire.openai_chat import request as openai_request
 
@@ -93,8 +94,11 @@ def nano(value: Any, name: str) -> int | None:
     return int(dollars.scaleb(9).to_integral_value(rounding=ROUND_HALF_EVEN))
 
 
-def usage(value: Mapping[str, Any]) -> Usage | None:
-    """Return OpenAI's ``usage`` object, of Chat Completions or of Responses, None for nothing. Raises LineError."""
+def usage(value: Mapping[str, Any], tier: str = "") -> Usage | None:
+    """Return OpenAI's ``usage`` object, of Chat Completions or of Responses, None for nothing. Raises LineError.
+
+    ``tier`` is the service tier in OpenAI's word.
+    """
     if not value:
         return None
     inputs = mapping(at(value, "prompt_tokens_details", "input_tokens_details"))
@@ -110,6 +114,7 @@ def usage(value: Mapping[str, Any]) -> Usage | None:
                 "cache-written tokens",
             ),
             reasoning=count(at(outputs, "reasoning_tokens"), "reasoning tokens"),
+            tier=tier_of(tier),
         )
     )
 

@@ -5,7 +5,8 @@ Sources: the chat completion object and stored completions (https://platform.ope
 (.../batch/request-output). A pair is any object with ``request`` and ``response``: the two JSON bodies, either of them
 perhaps inside an HTTP envelope (``body``, ``status_code`` or ``status``), with the times that a logger adds.
 
-Law: a batch is billed at a discount that no price list knows; its calls are priced as single calls, which overstates them.
+Law: a line of a batch's output was billed on the tier ``batch``, whatever its reply calls it; another one on the tier that
+its reply names, else its request.
 """
 
 from collections.abc import Iterator, Mapping
@@ -52,6 +53,7 @@ def _call(answer: Mapping[str, Any], asked: Mapping[str, Any], line: Mapping[str
     body = {
         name: asked[name] for name in ("tools", "response_format", "max_tokens", "stream") if asked.get(name) is not None
     }
+    tier = "batch" if "custom_id" in line else fields.text(answer.get("service_tier") or asked.get("service_tier"))
     latency = fields.number(fields.at(line, *_LATENCIES_MS), "latency")
     seconds = fields.number(fields.at(line, *_LATENCIES_S), "latency")
     return Call(
@@ -59,7 +61,7 @@ def _call(answer: Mapping[str, Any], asked: Mapping[str, Any], line: Mapping[str
         asked=fields.text(asked.get("model")) or model,
         model=model,
         provider=fields.text(line.get("provider")),
-        usage=fields.usage(fields.mapping(answer.get("usage"))),
+        usage=fields.usage(fields.mapping(answer.get("usage")), tier),
         cost_nano=fields.nano(fields.at(line, "cost_usd"), "cost_usd"),
         outcome="error" if failed else "ok",
         status=status or (0 if failed else 200),

@@ -12,6 +12,7 @@ from msgspec import Struct
 from pointsman.control.imports import fields
 from pointsman.control.imports.call import Call, LineError
 from pointsman.core.chat import Usage
+from pointsman.core.price import tier_of
 
 
 class _Usage(Struct, forbid_unknown_fields=True):
@@ -20,6 +21,7 @@ class _Usage(Struct, forbid_unknown_fields=True):
     cached: int = 0
     cache_written: int = 0
     reasoning: int = 0
+    tier: str = ""
 
 
 class _Line(Struct, forbid_unknown_fields=True):
@@ -84,6 +86,7 @@ def _usage(used: _Usage) -> Usage:
         cached=fields.count(used.cached, "usage.cached"),
         cache_written=fields.count(used.cache_written, "usage.cache_written"),
         reasoning=fields.count(used.reasoning, "usage.reasoning"),
+        tier=tier_of(used.tier),
     )
     if found.cached + found.cache_written > found.input:
         raise LineError("usage.input must include the cached and the cache-written tokens")

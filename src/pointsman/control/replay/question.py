@@ -99,12 +99,16 @@ def named(snapshot: Snapshot, said: str) -> tuple[str, ...]:
 
 
 def times(price: Price, factor: Decimal) -> Price:
-    """Return a price multiplied by a factor, every kind of token and the request itself."""
+    """Return a price multiplied by a factor, every kind of token, every service tier and the request itself."""
     return replace(
         price,
         rates=_rates(price.rates, factor),
         per_request=price.per_request * factor,
-        long_rates=None if price.long_rates is None else _rates(price.long_rates, factor),
+        long_rates=price.long_rates and _rates(price.long_rates, factor),
+        tiers=tuple(
+            replace(one, rates=_rates(one.rates, factor), long_rates=one.long_rates and _rates(one.long_rates, factor))
+            for one in price.tiers
+        ),
     )
 
 

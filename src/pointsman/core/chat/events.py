@@ -11,7 +11,8 @@ class Usage(Struct, frozen=True):
     """Tokens by kind, as the provider reported them.
 
     ``input`` counts *all* input tokens, those read from and written to a cache included; ``output`` counts all output
-    tokens, reasoning included. So ``input - cached - cache_written`` were billed at the plain rate.
+    tokens, reasoning included. So ``input - cached - cache_written`` were billed at the plain rate. ``tier`` is the service
+    tier that all of them were billed on, empty for the standard one (``core/price.tier_of``).
     """
 
     input: int = 0
@@ -19,6 +20,7 @@ class Usage(Struct, frozen=True):
     cached: int = 0
     cache_written: int = 0
     reasoning: int = 0
+    tier: str = ""
 
 
 FinishReason = Literal[

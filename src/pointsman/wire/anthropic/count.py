@@ -40,10 +40,10 @@ def count(body: bytes) -> Answer:
     except BROKEN as error:
         raise WireError(f"the reply is not a message: {error}") from error
     try:
-        usage = None if null(wire.usage) else usage_of(objects.decode(wire.usage))[0]
+        usage, tier, _ = (None, "", {}) if null(wire.usage) else usage_of(objects.decode(wire.usage))
     except BROKEN:
-        usage = None  # what a provider says of its work never costs anybody the work
-    return Answer(finish=wire.stop_reason, usage=usage, id=wire.id)
+        usage, tier = None, ""  # what a provider says of its work never costs anybody the work
+    return Answer(finish=wire.stop_reason, usage=usage, id=wire.id, tier=tier)
 
 
 def answer(body: bytes) -> Answer:

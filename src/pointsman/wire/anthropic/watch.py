@@ -61,7 +61,7 @@ class StreamReader(Watching):
     def answer(self) -> Answer:
         """Return what was read so far: finish and usage always, text and tool calls only with ``texts``."""
         answer = self._fold.answer()
-        return answer if self._texts else Answer(finish=answer.finish, usage=answer.usage, id=answer.id)
+        return answer if self._texts else answer.bare
 
     def _read(self, frame: bytes) -> Seen:
         events = self._decoder.read(frame)

@@ -12,7 +12,7 @@ from pointsman.core.errors import WireError
 from pointsman.wire.answer import Answer
 from pointsman.wire.fold import fold
 from pointsman.wire.gemini import reply
-from pointsman.wire.gemini.usage import usage_of
+from pointsman.wire.gemini.usage import tier_of, usage_of
 
 
 class _Candidate(Struct, rename="camel"):
@@ -50,7 +50,8 @@ def count(body: bytes) -> Answer:
         raise WireError("the reply is not one of generateContent: it holds no candidates")
     usage = usage_of(wire.usage_metadata) if bytes(wire.usage_metadata) else None
     finish = (wire.candidates[0].finish_reason or "other") if wire.candidates else blocked
-    return Answer(finish=finish, usage=usage, id=wire.response_id or "")
+    tier = tier_of(wire.usage_metadata) if usage is not None else ""
+    return Answer(finish=finish, usage=usage, id=wire.response_id or "", tier=tier)
 
 
 def answer(body: bytes) -> Answer:

@@ -21,6 +21,10 @@ class _Counts(Struct, rename="camel"):
     total_token_count: int | None = None
 
 
+class _Tier(Struct, rename="camel"):
+    service_tier: str | None = None
+
+
 _MOST_TOKENS = 10**12
 _TOOLS = "toolUsePromptTokenCount"
 _TOTAL = "totalTokenCount"
@@ -28,6 +32,7 @@ _TIERS = {"default": "standard", "standard": "standard", "flex": "flex", "priori
 _READ = ("promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "cachedContentTokenCount")
 _counts = msgspec.json.Decoder(_Counts, strict=False)
 _object = msgspec.json.Decoder(dict[str, Raw])
+_tier = msgspec.json.Decoder(_Tier)
 _int = msgspec.json.Decoder(int | None, strict=False)
 
 
@@ -35,6 +40,14 @@ def usage_of(raw: Raw | bytes) -> Usage | None:
     """Return the counts: what is missing, or below zero, is zero. None where there are none that can be counted."""
     counts = _read(raw)
     return None if counts is None else _usage(counts)
+
+
+def tier_of(raw: Raw | bytes) -> str:
+    """Return the service tier that counts name, empty where they name none."""
+    try:
+        return _tier.decode(raw).service_tier or ""
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
 
 
 def used_of(raw: Raw | bytes) -> Used | None:

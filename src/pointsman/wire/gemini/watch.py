@@ -64,7 +64,7 @@ class StreamReader:
                     self._fold.add(event)
             self._skipped = None
         answer = self._fold.answer()
-        return answer if self._texts else Answer(finish=answer.finish, usage=answer.usage, id=answer.id)
+        return answer if self._texts else answer.bare
 
     def _seen(self, frame: bytes) -> Seen:
         if self._began and not self._texts and b'"finishReason"' not in frame and b'"error"' not in frame:

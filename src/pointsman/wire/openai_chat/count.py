@@ -70,6 +70,11 @@ def finish_of(reason: object) -> str | None:
     return reason if isinstance(reason, str) else None
 
 
+def tier_in(tier: object) -> str:
+    """Return the service tier that a reply names, empty where it names none."""
+    return tier if isinstance(tier, str) else ""
+
+
 def words(content: WireContent) -> str:
     """Return the visible text of a message's content, whichever form it has."""
     if isinstance(content, list):
@@ -84,7 +89,7 @@ def count(body: bytes) -> Answer:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _counted_apart(body)
     finish = finish_of(usual.choices[0].finish_reason) if usual.choices else None
-    return Answer("", (), finish, _counts(usual.usage))
+    return Answer("", (), finish, _counts(usual.usage), "", tier_in(usual.service_tier))
 
 
 def _counted_apart(body: bytes) -> Answer:
@@ -93,7 +98,8 @@ def _counted_apart(body: bytes) -> Answer:
         wire = _counted.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _not_a_reply(error) from error
-    return Answer(finish=finish_of(wire.choices[0].finish_reason) if wire.choices else None, usage=usage_of(wire.usage))
+    finish = finish_of(wire.choices[0].finish_reason) if wire.choices else None
+    return Answer(finish=finish, usage=usage_of(wire.usage), tier=tier_in(wire.service_tier))
 
 
 def answer(body: bytes) -> Answer:
@@ -104,7 +110,7 @@ def answer(body: bytes) -> Answer:
         raise _not_a_reply(error) from error
     usage = usage_of(wire.usage)
     if not wire.choices:
-        return Answer(usage=usage)
+        return Answer(usage=usage, tier=tier_in(wire.service_tier))
     choice = wire.choices[0]
     message = choice.message or WireMessage()
     return Answer(
@@ -112,6 +118,7 @@ def answer(body: bytes) -> Answer:
         tool_calls=tuple(_tool_call(call) for call in message.tool_calls or ()),
         finish=finish_of(choice.finish_reason),
         usage=usage,
+        tier=tier_in(wire.service_tier),
     )
 
 

@@ -81,6 +81,7 @@ class Usual(Struct):
 
     choices: list[Ended]
     usage: WireUsage | None = None
+    service_tier: Any = None
 
 
 class Counted(Struct):
@@ -88,6 +89,7 @@ class Counted(Struct):
 
     choices: list[Ended]
     usage: Raw = Raw()
+    service_tier: Any = None
 
 
 class Whole(Struct):
@@ -95,3 +97,4 @@ class Whole(Struct):
 
     choices: list[Choice]
     usage: Raw = Raw()
+    service_tier: Any = None

@@ -25,6 +25,7 @@ class Chunk(Struct):
     choices: list[Choice] | None = None
     usage: Raw = Raw()
     error: Raw = Raw()
+    service_tier: Any = None
 
 
 class _Error(Struct):

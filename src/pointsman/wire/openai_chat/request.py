@@ -67,6 +67,7 @@ def _glance(body: bytes) -> ChatRequest:
         user=wire.user,
         metadata=sampling.metadata(wire, {}) if wire.metadata else _NO_METADATA,
         cache_key=words(wire.prompt_cache_key),
+        service_tier=words(wire.service_tier),
     )
 
 

@@ -94,6 +94,7 @@ class Seen(Known):
     user: str | None = None
     metadata: dict[str, Any] | None = None
     prompt_cache_key: Any = None
+    service_tier: Any = None
 
 
 class Body(Seen):
@@ -114,7 +115,6 @@ class Body(Seen):
     reasoning_effort: Any = None
     reasoning: Raw = ABSENT
     verbosity: Any = None
-    service_tier: Any = None
     store: Any = None
 
 

@@ -13,7 +13,7 @@ from pointsman.core.chat import ToolCall, Usage
 from pointsman.wire import sse
 from pointsman.wire.answer import Answer, Seen
 from pointsman.wire.openai_chat import glimpse
-from pointsman.wire.openai_chat.count import finish_of, usage_of, words
+from pointsman.wire.openai_chat.count import finish_of, tier_in, usage_of, words
 from pointsman.wire.openai_chat.glimpse import Chunk
 from pointsman.wire.watching import Watching
 
@@ -33,6 +33,7 @@ class StreamReader(Watching):
         "_finish",
         "_limit",
         "_size",
+        "_tier",
         "_usage",
         "_words",
         "ended",
@@ -47,13 +48,14 @@ class StreamReader(Watching):
         self._calls: dict[int, list[str]] = {}
         self._finish: str | None = None
         self._usage: Usage | None = None
+        self._tier = ""
         self.overflowed = False
         self.ended: set[int] = set()
 
     def answer(self) -> Answer:
         """Return what was read so far: finish and usage always, text and tool calls only with ``texts``."""
         calls = tuple(ToolCall(name, "".join(parts), id_) for id_, name, *parts in self._calls.values())
-        return Answer("".join(self._words), calls, self._finish, self._usage)
+        return Answer("".join(self._words), calls, self._finish, self._usage, "", self._tier)
 
     def _read(self, frame: bytes) -> Seen:
         data = sse.data(frame)
@@ -92,6 +94,7 @@ class StreamReader(Watching):
         self._began = self._began or content
         self._finish = finish or self._finish
         self._usage = usage or self._usage
+        self._tier = tier_in(chunk.service_tier) or self._tier
         extra = chunk.choices == [] and bytes(chunk.usage) not in (b"", b"null")
         return Seen(content, text, tool_text, finish, usage, usage_only=extra)
 

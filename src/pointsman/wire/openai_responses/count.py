@@ -6,6 +6,8 @@ as events and added up.
 Law: a reply that is not a response is an error (WireError), so that a log-in page never passes for an answer.
 """
 
+from typing import Any
+
 import msgspec
 from msgspec import Raw, Struct
 
@@ -29,6 +31,7 @@ class _Counted(Struct):
     status: str | None = None
     incomplete_details: _Details | None = None
     usage: Raw = Raw()
+    service_tier: Any = None
 
 
 _counted = msgspec.json.Decoder(_Counted)
@@ -39,7 +42,8 @@ def count(body: bytes | Raw) -> Answer:
     wire = read(_counted, body, "")
     if not bytes(wire.output).startswith(b"["):
         raise WireError("the reply is not a response: it has no list of output")
-    return Answer(finish=finish_of(wire), usage=usage_of(wire.usage), id=wire.id or "")
+    tier = wire.service_tier if isinstance(wire.service_tier, str) else ""
+    return Answer(finish=finish_of(wire), usage=usage_of(wire.usage), id=wire.id or "", tier=tier)
 
 
 def finish_of(wire: _Counted) -> str:

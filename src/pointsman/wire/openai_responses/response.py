@@ -116,7 +116,7 @@ def usage(source: Raw | None) -> Used | None:
     if total and total != sum(counted):
         fields.left["total_tokens"] = Raw(str(total).encode())
     own = {name: raw for name, raw in fields.left.items() if bytes(raw) != b"null"}
-    return Used(Usage(counted[0], counted[1], *details), own=own)
+    return Used(Usage(counted[0], counted[1], details[0], details[1], details[2]), own=own)
 
 
 def _count(fields: Fields, name: str) -> int:
