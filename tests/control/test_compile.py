@@ -11,7 +11,7 @@ from pointsman.control.compile import Compiled, compile_snapshot
 from pointsman.control.config import Config, parse
 from pointsman.control.publish import faults
 from pointsman.core import snapshot as snapshots
-from pointsman.core.routing import BoundTest, Ceiling, Plan, Pool, Trial
+from pointsman.core.routing import BoundTest, Ceiling, Explore, Plan, Pool, Trial
 from pointsman.core.snapshot import Snapshot
 
 TODAY = date(2026, 11, 24)
@@ -328,3 +328,29 @@ def test_a_trial_of_the_routes_candidates_leaves_out_who_may_not_answer() -> Non
     trial = compiled(config(text)).snapshot.routes["auto"].plans["tried"].trial
     assert trial is not None
     assert trial.candidates == ("house/small",), "house/mid, which has no price, is not missed"
+
+
+def test_what_may_be_tried_is_the_features_own_from_a_purse_of_its_own_else_the_routes() -> None:
+    text = FILE.replace("[features.plain]\n", "[features.plain]\nexplore = {share = 0.1, usd_per_day = 0.5}\n")
+    text = text.replace("[routes.auto]\n", "[routes.auto]\nexplore = {share = 0.02, usd_per_day = 5}\n")
+    plans = compiled(config(text)).snapshot.routes["auto"].plans
+    assert plans["plain"].explore == Explore(0.1, 500_000_000, "auto/plain")
+    assert plans["tried"].explore == plans["*"].explore == Explore(0.02, 5_000_000_000, "auto")
+    assert compiled(config()).snapshot.routes["auto"].plans["*"].explore is None
+
+
+def test_who_may_be_tried_is_kept_as_long_as_it_is_a_candidate() -> None:
+    before = accepted(compiled(config()).snapshot)
+    plan = replace(before.routes["auto"].plans["plain"], explorable={"house/mid": 0.75, "house/small": 0.25})
+    kept = compiled(config(), with_plan(before, plan)).snapshot.routes["auto"].plans["plain"]
+    assert kept.explorable == plan.explorable
+    fewer = config(FILE, ('candidates = ["house/small", "house/mid"]', 'candidates = ["house/small"]'))
+    left = compiled(fewer, with_plan(before, plan)).snapshot.routes["auto"].plans["plain"]
+    assert left.explorable == {"house/small": 0.25}
+
+
+def test_a_plan_that_only_tries_goes_on_acting() -> None:
+    before = accepted(compiled(config()).snapshot)
+    plan = replace(before.routes["auto"].plans["plain"], accepted=(), one_model=None, explorable={"house/mid": 1.0})
+    kept = compiled(config(), with_plan(before, plan)).snapshot.routes["auto"].plans["plain"]
+    assert (kept.mode, kept.accepted, kept.explorable) == ("canary", (), {"house/mid": 1.0})

@@ -11,7 +11,7 @@ from pointsman.control.publish import faults, publish
 from pointsman.core import snapshot as snapshots
 from pointsman.core.errors import SnapshotError, StoreError
 from pointsman.core.price import Price, Rates
-from pointsman.core.routing import Deployment, Objective, Plan, Pool, Provider, Route, Trial
+from pointsman.core.routing import Deployment, Explore, Objective, Plan, Pool, Provider, Route, Trial
 from pointsman.core.snapshot import Limits, Snapshot
 from pointsman.store.interfaces import Store
 from pointsman.store.sqlite import open_store
@@ -62,6 +62,11 @@ BAD = {
     "house/small is to serve all requests and was not accepted": with_plan(one_model="house/small"),
     "is in auto without a reference": with_plan(mode="auto", reference=None, accepted=("house/small",)),
     "is in canary without a reference or without an accepted": with_plan(mode="canary"),
+    "names house/odd, which is not a deployment": with_plan(explorable={"house/odd": 1.0}),
+    "the parts of those who may be tried": with_plan(explorable={"house/small": 0.7, "house/big": 0.4}),
+    "nor above 1 together": with_plan(explorable={"house/small": -0.1}),
+    "the share to be tried must be in (0, 0.5]": with_plan(explore=Explore(0.6, 1, "auto")),
+    "its money above zero": with_plan(explore=Explore(0.1, 0, "auto")),
     "the policy auto cannot be read": replace(GOOD, policies={"auto": b"\x00cut"}),
     "chooses by the policy other, which does not exist": with_plan(policy="other"),
     "names the provider house, which does not exist": replace(GOOD, providers={}),

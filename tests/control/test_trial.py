@@ -367,9 +367,11 @@ async def test_served_answers_are_graded_by_arm_for_nothing(bench: Bench) -> Non
     asked = sum(bench.zoo.tally.values())
     await bench.run(bench.samples(6, arm="policy", deployment=SMALL))
     await bench.run([replace(one, exchange=f"c{one.exchange}") for one in bench.samples(4, arm="control")])
-    assert sum(bench.zoo.tally.values()) == asked
-    assert [len(bench.judged(arm)) for arm in ("policy", "control")] == [6, 4]
+    await bench.run([replace(one, exchange=f"e{one.exchange}") for one in bench.samples(3, arm="explore", deployment=TINY)])
+    assert sum(bench.zoo.tally.values()) == asked, "what was tried is graded as served, too, and nobody else is asked for it"
+    assert [len(bench.judged(arm)) for arm in ("policy", "control", "explore")] == [6, 4, 3]
     assert {row.trial for row in bench.judged("policy")} == {""}
+    assert {row.deployment for row in bench.judged("explore")} == {TINY}
 
 
 async def test_at_the_cap_what_is_served_is_still_measured_on_both_arms(bench: Bench) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pointsman.core.chat import Usage
 from pointsman.core.price import Price, Rates, TierRates
-from pointsman.policy.cost import amount, expected, expected_ahead, expected_cached, expected_one
+from pointsman.policy.cost import amount, expected, expected_ahead, expected_cached, expected_one, most
 
 RATE = st.decimals(min_value=0, max_value=1000, allow_nan=False, places=9) | st.just(Decimal(2) / 3)
 RATES = st.builds(Rates, RATE, RATE, st.none() | RATE, st.none() | RATE)
@@ -180,3 +180,8 @@ def test_an_expected_call_with_a_cache_is_the_amount_of_such_a_call(
     usage = Usage(cached + rest, output, cached, rest)
     found = expected_ahead(cached + rest, output, price, warm=cached, kept=1.0, calls=1, growth=0.0)
     assert found == pytest.approx(amount(usage, price), rel=1e-9, abs=1)
+
+
+@given(usages(), PRICES, st.integers(0, 1000), st.integers(0, 1000))
+def test_no_call_within_its_tokens_costs_more_than_the_most(usage: Usage, price: Price, more: int, longer: int) -> None:
+    assert most(usage.input + more, usage.output + longer, price) >= amount(usage, price)

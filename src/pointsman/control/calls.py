@@ -21,10 +21,11 @@ from msgspec.structs import replace
 from pointsman.control.purse import Purse
 from pointsman.core.chat import ChatRequest, Media, Opaque, Usage
 from pointsman.core.errors import PointsmanError, UpstreamError, WireError
-from pointsman.core.price import Price, Rates
+from pointsman.core.price import Price
 from pointsman.core.routing import Deployment, Provider
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy.cost import amount
+from pointsman.policy.cost import most as most_of
 from pointsman.policy.decide import needs_of, unfit
 from pointsman.upstream import addresses
 from pointsman.upstream.interfaces import Credential, Reply, Request, Timeouts, Transport
@@ -187,13 +188,7 @@ def worst_case(copied: Copied, body_bytes: int, price: Price) -> int:
     """Return the most that a call can cost, in nano-dollars."""
     media = sum(isinstance(part, Media) for message in copied.request.messages for part in message.parts)
     input_tokens = body_bytes + _OVERHEAD_TOKENS + _MEDIA_TOKENS * media
-    output_tokens = copied.output_tokens * copied.request.choices
-    tiers = [price.rates]
-    if price.long_rates is not None and price.long_above is not None and input_tokens > price.long_above:
-        tiers.append(price.long_rates)
-    dearest = max(rate for tier in tiers for rate in (tier.input, tier.cached, tier.cache_written) if rate is not None)
-    rates = Rates(dearest, max(tier.output for tier in tiers))
-    return amount(Usage(input=input_tokens, output=output_tokens), Price(rates, price.per_request))
+    return most_of(input_tokens, copied.output_tokens * copied.request.choices, price)
 
 
 def _outbound(provider: Provider, copied: Copied, deployment: Deployment) -> Request:

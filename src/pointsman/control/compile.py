@@ -19,7 +19,7 @@ from pointsman.control import prices
 from pointsman.control.config import EVERY_FEATURE, Config, FeatureRules, PoolRules, RouteRules
 from pointsman.control.plans import trial_id
 from pointsman.control.prices import Own
-from pointsman.core.routing import Deployment, Grader, Plan, Pool, Provider, Route, Trial
+from pointsman.core.routing import Deployment, Explore, Grader, Plan, Pool, Provider, Route, Trial
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy.balance import tiers
 from pointsman.upstream.providers import offers
@@ -160,6 +160,7 @@ def _fresh(route: str, feature: str, rules: RouteRules) -> Plan:
         allow=filters.allow or (),
         ceiling=filters.ceiling,
         review_days=rules.review_days if stated.review_days is None else stated.review_days,
+        explore=_explore(route, feature, stated, rules),
     )
     if own is None or own.trial is None or reference is None or own.grader is None:
         return plan
@@ -192,7 +193,8 @@ def _carried(
     asks = old.asks if rules.ask_twice is not None and rules.ask_twice == before.ask_twice else ()
     if old.asks and not asks:
         notes.append(f"{where} asks nobody twice any more: learn again under what ask_twice says now")
-    acting = old.mode in _ACTING and bool(old.accepted or asks)
+    explorable = _explorable(rules, fresh, old, deployments)
+    acting = old.mode in _ACTING and bool(old.accepted or asks or explorable)
     if acting and before.objective != rules.objective:
         notes.append(f"{where} still acts by the route's former objective: accept it again to act by the new one")
     if acting and old.grader != fresh.grader:
@@ -212,7 +214,21 @@ def _carried(
         tolerance=old.tolerance if started_by_act else fresh.tolerance,
         since_ms=old.since_ms,
         tested=old.tested,
+        explorable=explorable,
     )
+
+
+def _explore(route: str, feature: str, stated: FeatureRules, rules: RouteRules) -> Explore | None:
+    """Return what may be tried: by the feature's own rule from a purse of its own, else by the route's from the route's."""
+    if stated.explore is not None:
+        return Explore(stated.explore.share, stated.explore.day_nano, f"{route}/{feature}")
+    return None if rules.explore is None else Explore(rules.explore.share, rules.explore.day_nano, route)
+
+
+def _explorable(rules: RouteRules, fresh: Plan, old: Plan, deployments: Mapping[str, Deployment]) -> dict[str, float]:
+    """Return who may still be tried: what was learned of it stays, and who is no candidate any more goes."""
+    known = {*rules.candidates, *fresh.candidates, *old.accepted}
+    return {name: part for name, part in old.explorable.items() if name in known & {*deployments} and fresh.allows(name)}
 
 
 def _moved(before: Snapshot, providers: Mapping[str, Provider], routes: Mapping[str, Route]) -> Iterator[str]:

@@ -24,6 +24,7 @@ from typing import Final, Literal
 import numpy as np
 from msgspec import Struct
 
+from pointsman.core.chat import Usage
 from pointsman.core.feedback import GRADER, FeedbackKind
 from pointsman.core.record import ExchangeRecord, Judgement
 from pointsman.core.routing import Arm
@@ -40,7 +41,8 @@ class Label(Struct, frozen=True):
     ``arm`` is the decision's where the answer was graded as served, else ``reference`` or ``candidate`` of a trial.
     ``propensity`` is the chance that this deployment had of being drawn; None where it answered for another reason (a trial
     asked it, it was a fallback). ``at_ms`` is when the request came, ``judged_ms`` when the answer was judged last.
-    ``grader`` is who decided: of several of one rank, the last. ``vector`` is empty and ``cost_nano`` None where unknown.
+    ``grader`` is who decided: of several of one rank, the last. ``vector`` is empty, ``cost_nano`` and
+    ``usage`` None where unknown.
     """
 
     exchange: str
@@ -56,6 +58,7 @@ class Label(Struct, frozen=True):
     grader: str
     compared: bool
     judged_ms: int
+    usage: Usage | None = None
 
 
 class Trust(Struct, frozen=True):
@@ -190,6 +193,8 @@ def _decided(rows: Sequence[Judgement], judged: Sequence[Judgement], trust: Trus
 def _label(decided: _Decided, rows: Sequence[Judgement], record: ExchangeRecord | None) -> Label:
     last = decided.by
     kept = record.vector if record is not None else b""
+    own = record.served_by if record is not None else None
+    served = own if own is not None and own.deployment == last.deployment else None
     return Label(
         exchange=last.exchange,
         deployment=last.deployment,
@@ -198,12 +203,15 @@ def _label(decided: _Decided, rows: Sequence[Judgement], record: ExchangeRecord 
         score=decided.score,
         weight=decided.weight,
         vector=next((row.vector for row in rows if row.vector), kept),
-        cost_nano=next((row.cost_nano for row in rows if row.cost_nano is not None), None),
+        cost_nano=next(
+            (row.cost_nano for row in rows if row.cost_nano is not None), served.cost_nano if served is not None else None
+        ),
         at_ms=record.at_ms if record is not None else last.at_ms,
         propensity=_propensity(record, last.deployment),
         grader=last.grader,
         compared=decided.compared,
         judged_ms=max(row.at_ms for row in rows),
+        usage=next((row.usage for row in rows if row.usage is not None), served.usage if served is not None else None),
     )
 
 

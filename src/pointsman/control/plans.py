@@ -232,6 +232,7 @@ def rollback(snapshot: Snapshot, route: str, feature: str, *, now_ms: int, why: 
         trial=None,
         since_ms=now_ms,
         tested=None,
+        explorable={},
     )
     made_by = f"{feature} rolled back from {plan.mode}" + (f" by itself: {why}" if why else "")
     after = wave.lost(_with(snapshot, route, changed, made_by), route, feature, plan.accepted, why or "rolled back")

@@ -97,7 +97,7 @@ def _unknown(snapshot: Snapshot, where: str, named: Iterable[str | None]) -> Ite
 
 def _plan_faults(snapshot: Snapshot, route: Route, plan: Plan) -> Iterator[str]:
     where = f"feature {plan.feature} on route {route.name}"
-    named = [plan.reference, *plan.candidates, *plan.accepted, *plan.asks, plan.one_model]
+    named = [plan.reference, *plan.candidates, *plan.accepted, *plan.asks, plan.one_model, *plan.explorable]
     trial = plan.trial
     if trial is not None:
         named += trial.candidates
@@ -110,5 +110,11 @@ def _plan_faults(snapshot: Snapshot, route: Route, plan: Plan) -> Iterator[str]:
         yield f"{where} chooses by the policy {plan.policy}, which does not exist"
     if plan.one_model is not None and plan.one_model not in (plan.reference, *plan.accepted):
         yield f"{where}: {plan.one_model} is to serve all requests and was not accepted"
-    if plan.mode in ("canary", "auto") and (plan.reference is None or not (plan.accepted or plan.asks)):
+    acts = plan.accepted or plan.asks or plan.explorable
+    if plan.mode in ("canary", "auto") and (plan.reference is None or not acts):
         yield f"{where} is in {plan.mode} without a reference or without an accepted deployment"
+    parts = plan.explorable.values()
+    if any(part < 0 for part in parts) or sum(parts) > 1 + 1e-9:
+        yield f"{where}: the parts of those who may be tried must not be below 0, nor above 1 together"
+    if plan.explore is not None and not (0 < plan.explore.share <= 0.5 and plan.explore.day_nano > 0):
+        yield f"{where}: the share to be tried must be in (0, 0.5] and its money above zero"

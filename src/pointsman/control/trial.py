@@ -103,10 +103,10 @@ class Trials:
             job = self._job(sample)
             if job is None:
                 return
-            if sample.arm != "policy" and job.by_reference:
+            if sample.arm not in ("policy", "explore") and job.by_reference:
                 with suppress(CapReachedError):  # what is served is still measured, on both arms alike
                     await self._compare(job)
-            if job.plan.mode in ACTING and sample.arm in ("policy", "control"):
+            if job.plan.mode in ACTING and sample.arm in ("policy", "control", "explore"):
                 with suppress(CapReachedError):
                     await self._as_served(job)
         except PointsmanError as error:

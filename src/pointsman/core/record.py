@@ -127,7 +127,7 @@ class Sample(Struct, frozen=True):
     feature: str
     route: str
     deployment: str
-    arm: Literal["reference", "policy", "control"]
+    arm: Literal["reference", "policy", "control", "explore"]
     body: bytes
     answer: str
     usage: Usage | None = None

@@ -10,7 +10,7 @@ from msgspec import Struct
 from pointsman.core.price import Price
 
 Mode = Literal["observe", "trial", "canary", "auto"]
-Arm = Literal["policy", "control", "forced", "reference", "pinned", "observed"]
+Arm = Literal["policy", "control", "explore", "forced", "reference", "pinned", "observed"]
 ObjectiveKind = Literal["best", "match", "budget", "worth"]
 CACHE_S = 300.0
 """Anthropic's, and the shorter end of OpenAI's."""
@@ -145,6 +145,17 @@ class BoundTest(Struct, frozen=True):
     confidence: float
 
 
+class Explore(Struct, frozen=True):
+    """What an owner allows to be tried on live requests: at most a ``share`` of them, for at most ``day_nano`` a day (UTC).
+
+    ``purse`` names whose money it is: a route's, ``auto``, or a feature's own, ``auto/support``.
+    """
+
+    share: float
+    day_nano: int
+    purse: str
+
+
 class Plan(Struct, frozen=True):
     """What the gateway does with one feature on one route. The feature ``*`` stands for all that have no plan of their own.
 
@@ -159,6 +170,8 @@ class Plan(Struct, frozen=True):
     ``ceiling`` leaves out who is too slow while somebody else is not. ``asks`` are the deployments that may be asked beside
     the reference before an answer is given (``Route.ask_twice``). ``review_days`` is for how many days requests and answers
     of trials are kept for people to review (0: not at all).
+    ``explore`` allows that others are tried (None: nobody is); ``explorable`` are those that may be, none of them shown to
+    be worse than tolerated, each with its part of the share: together at most 1, more where it can change a decision.
     """
 
     feature: str
@@ -179,6 +192,8 @@ class Plan(Struct, frozen=True):
     ceiling: Ceiling | None = None
     asks: tuple[str, ...] = ()
     review_days: int = 0
+    explore: Explore | None = None
+    explorable: dict[str, float] = {}
 
     def allows(self, deployment: str) -> bool:
         """Return whether a deployment may answer here."""
@@ -254,7 +269,7 @@ class Context(Struct, frozen=True):
 
     ``outlook`` is None where a request stands alone. ``loop``: the request brings results of tools, in the middle of an
     agent's loop; ``stuck`` says in a few words how that is stuck (empty: it is not). ``tags`` are what else the owner's
-    application says of the request: ``task:NAME``, ``customer:NAME``.
+    application says of the request: ``task:NAME``, ``customer:NAME``. ``no_explore``: nobody may be tried on it.
     """
 
     feature: str
@@ -265,6 +280,7 @@ class Context(Struct, frozen=True):
     loop: bool = False
     stuck: str = ""
     tags: tuple[str, ...] = ()
+    no_explore: bool = False
 
 
 class Prediction(Struct, frozen=True):
@@ -285,9 +301,10 @@ class Decision(Struct, frozen=True):
     """What was decided, with all that is needed to judge it later.
 
     ``eligible`` and ``probabilities`` run in step: the chance each deployment had of being drawn, after filtering.
-    ``arm`` is ``policy`` (the policy decided), ``control`` (held on the reference to measure against), ``forced`` (the
-    reference could not take it, so that chance had no say), ``reference`` (no evidence yet, or none may be acted on),
-    ``pinned`` or ``observed`` (the client chose); all through a conversation it is what was drawn at its start.
+    ``arm`` is ``policy`` (the policy decided), ``control`` (held on the reference to measure against), ``explore`` (tried to
+    learn more of it), ``forced`` (the reference could not take it, so that chance had no say), ``reference`` (no evidence
+    yet, or none may be acted on), ``pinned`` or ``observed`` (the client chose); all through a conversation it is what was
+    drawn at its start.
     ``excluded`` maps a deployment that could not serve the request to the reason. ``why`` is one short sentence for people.
     ``pace`` is what the worth of a right answer was multiplied by to keep a budget; ``tags`` are the context's. ``course``
     is the id of the exchange that began the conversation for which chance has spoken (empty: it speaks here). ``needs`` are

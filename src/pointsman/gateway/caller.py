@@ -29,7 +29,7 @@ class Caller:
     """
 
     __slots__ = (
-        "_conversation", "_feature", "_harness", "_passed", "_tags", "_usual",
+        "_conversation", "_feature", "_harness", "_no_explore", "_passed", "_tags", "_usual",
         "admitted_by", "client_id", "dialect", "entry", "headers", "key",
     )  # fmt: skip
 
@@ -46,6 +46,7 @@ class Caller:
         self._harness = harness_of(headers)
         own = next((headers[name] for name in _OWN_IDS if name in headers), b"")
         self.client_id = _text(own).strip()[:_NAME_LENGTH] if own else ""
+        self._no_explore = _named(headers, b"x-pointsman-no-explore")
         self._passed: dict[str, tuple[tuple[bytes, bytes], ...]] = {}
 
     def feature_of(self, request: ChatRequest) -> str:
@@ -60,6 +61,11 @@ class Caller:
         said = request.metadata
         names = ((kind, named or said.get(kind)) for kind, named in self._tags.items())
         return tuple([f"{kind}:{name[:_NAME_LENGTH]}" for kind, name in names if name])
+
+    def no_explore(self, request: ChatRequest) -> bool:
+        """Return whether nobody may be tried on a request: by header, else in its metadata (``0``, ``false``: no)."""
+        said = self._no_explore if self._no_explore is not None else request.metadata.get("no_explore") or ""
+        return said.strip().lower() not in ("", "0", "false")
 
     def conversation_of(self, request: ChatRequest) -> str:
         """Return what the client calls the conversation, else empty.

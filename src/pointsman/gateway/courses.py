@@ -29,8 +29,8 @@ _LIMIT: Final = 50_000
 _READ: Final = 4096  # characters of each message
 _KINDS: Final = 1000  # features whose loops are learned
 _PREFIXES: Final = 4  # deployments that are remembered to have been sent a conversation, the latest
-_ARMS: Final[dict[str, Literal["policy", "control", "forced"]]] = {
-    "policy": "policy", "control": "control", "forced": "forced"
+_ARMS: Final[dict[str, Literal["policy", "control", "explore", "forced"]]] = {
+    "policy": "policy", "control": "control", "explore": "explore", "forced": "forced"
 }  # fmt: skip
 _USUAL: Final = Length()
 

@@ -6,6 +6,7 @@ from random import random
 from time import monotonic, time_ns
 
 from pointsman.core.record import Sample
+from pointsman.gateway.allowance import Allowance
 from pointsman.gateway.conversations import Conversations
 from pointsman.gateway.courses import Courses
 from pointsman.gateway.feedback import Intake
@@ -42,6 +43,7 @@ class Equipment:
     paces: Paces = field(default_factory=Paces)
     speeds: Speeds = field(default_factory=Speeds)
     courses: Courses = field(default_factory=Courses)
+    allowance: Allowance = field(default_factory=Allowance)
     clock: Callable[[], float] = monotonic
     now_ms: Callable[[], int] = now_ms
     draw: Callable[[], float] = random

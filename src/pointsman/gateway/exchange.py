@@ -20,7 +20,7 @@ from msgspec import structs
 from pointsman.core.chat import ChatRequest
 from pointsman.core.errors import GatewayError, UpstreamError, WireError
 from pointsman.core.record import Cause, ExchangeRecord
-from pointsman.core.routing import Context, Decision, Deployment, Needs, Route
+from pointsman.core.routing import Context, Decision, Deployment, Needs, Plan, Route
 from pointsman.gateway import heads, sampling
 from pointsman.gateway.answer import refuse
 from pointsman.gateway.asking import Asking, Held, begin
@@ -117,7 +117,7 @@ class Exchange:
     def _choose(self, target: Target) -> Decision:
         """Decide between deployments."""
         current, request = self._current, self._request
-        policy = None
+        policy = plan = None
         between: tuple[str, ...] = ()
         if target.route is not None:
             self._route = target.route.name
@@ -127,30 +127,35 @@ class Exchange:
             self._vector = features.vector(request)
         now = self._with.clock()
         tags = self._caller.tags_of(request) if policy is not None else ()
-        context = Context(self._feature, self._needs(target.route), self._vector + self._encoding, request.stream, tags=tags)
+        vector, closed = self._vector + self._encoding, self._caller.no_explore(request)
+        needs = self._needs(target.route)
+        context = Context(self._feature, needs, vector, request.stream, tags=tags, no_explore=closed)
         if between:
             self._place = self._with.courses.place(self._named, self._request, context, current.snapshot, between, now)
             context = self._place.context
-        state = self._state(now, target.route)
+        state = self._state(now, target.route, plan)
         try:
             decision = decide.decide(current.snapshot, target, policy, context, state, self._with.draw())
         except GatewayError as error:
             if error.retry_after is not None:
                 error.retry_after = max(error.retry_after, self._with.breakers.wait_s(now))
             raise
+        if plan is not None:
+            self._with.allowance.promise(self._id, decision, plan, current.snapshot, context.needs)
         if self._route in current.askings and target.route is not None and state.course is None:
             whole = self._read_whole()
             decision, self._asking = begin(current, target.route, self._feature, whole, decision)
         return decision
 
-    def _state(self, now: float, route: Route | None) -> State:
+    def _state(self, now: float, route: Route | None, plan: Plan | None) -> State:
         """Return what is known now; how busy who is, only where deployments share requests."""
         cooling, pace = self._with.breakers.cooling(now), self._with.paces.factor(route)
         speeds = self._with.speeds.now(now) if self._route in self._current.timed else {}
         course = self._place.course if self._place is not None else None
         loads = self._with.loads.now(now) if self._current.pooled else {}
         holder = course.deployment if course is not None else self._memory.holder(self._conversation) or ""
-        return State(cooling, self._current.hash, loads, holder, pace, speeds, course)
+        left = self._with.allowance.left(plan, self._at_ms) if plan is not None and plan.explore is not None else 0
+        return State(cooling, self._current.hash, loads, holder, pace, speeds, course, left)
 
     def _needs(self, route: Route | None) -> Needs:
         """Return what the request needs. What nobody remembers of a provider's is taken to be with the reference."""
@@ -383,6 +388,7 @@ class Exchange:
         self._with.journal.put(record, self._request if later else None, len(self._body))
         if self._route:
             self._with.paces.note(snapshot.routes[self._route], record)
+            self._with.allowance.settle(record)
         if self._current.timed:
             self._with.speeds.note(record, ended)
         served = record.served_by

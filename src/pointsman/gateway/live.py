@@ -147,6 +147,10 @@ class Live:
         self.current: Current | None = None
         self.problem = ""
 
+    def snapshot(self) -> Snapshot | None:
+        """Return the snapshot in use, None until a first one was published."""
+        return self.current.snapshot if self.current is not None else None
+
     def refresh(self) -> bool:
         """Take up a newly published snapshot; True when one was. ``problem`` says what is wrong, nothing is raised."""
         try:

@@ -67,7 +67,7 @@ def sample(
         feature=record.feature,
         route=trial.route,
         deployment=served.deployment,
-        arm=decision.arm if decision.arm in ("policy", "control") else "reference",
+        arm=decision.arm if decision.arm in ("policy", "control", "explore") else "reference",
         body=body,
         answer=text,
         usage=served.usage,

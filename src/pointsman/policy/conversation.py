@@ -4,6 +4,7 @@ Strategy: chance speaks once, at the start: it says whether the conversation is 
 goes the policy's way. From then on
 
     held on the reference      the reference
+    tried to learn more of it  who was tried, for as long as it may, can, and is not stuck; then as if chance had no say
     in the middle of a loop    who has it; who has it and is stuck gives it to the next better one; who cannot go on gives it
                                to the best that can
     at a new turn of the user  whoever is worth most over the calls to come: caches are in that sum (``Outlook``), so that
@@ -18,6 +19,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pointsman.core.routing import Context, Plan, Prediction, Route
 from pointsman.policy.warmth import Prefix
@@ -26,7 +28,7 @@ STAYS: Final = "stays with its conversation"
 _STILL_WARM: Final = 0.5  # of the last prompt
 
 
-Drawn = Literal["policy", "control", "forced"]
+Drawn = Literal["policy", "control", "explore", "forced"]
 """What chance said of a conversation at its start: ``forced`` where it had no say."""
 
 
@@ -78,15 +80,20 @@ def onward(
     home: str | None,
     ranking: Sequence[str],
     predictions: Sequence[Prediction],
+    explorers: Collection[str] = (),
 ) -> Step | None:
     """Return who goes on with a conversation; None: chance decides, as at a start.
 
     ``places`` says, for each model that may be chosen, which deployments serve it; ``home`` is the reference's, ``ranking``
-    the models in order of utility, the one to use first.
+    the models in order of utility, the one to use first. ``explorers`` are those that may be tried on this request.
     """
     if course.arm == "control":
         return Step(home, "control") if home is not None else None
     now_with = next((name for name, serving in places.items() if course.deployment in serving), None)
+    if course.arm == "explore":
+        if now_with is not None and now_with in explorers and not context.stuck:
+            return Step(now_with, "explore", STAYS)
+        course = replace(course, arm="forced")
     if context.loop:
         return _in_loop(course, context, now_with, home, ranking, predictions)
     if course.arm == "forced":

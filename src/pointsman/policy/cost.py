@@ -102,6 +102,22 @@ def expected_one(input_tokens: int, output_tokens: float, price: Price) -> float
     return (input_tokens * taken + output_tokens * given) * _NANO_PER_RATE + fixed
 
 
+def most(input_tokens: int, output_tokens: int, price: Price) -> int:
+    """Return the most that one call with at most so many tokens costs, whatever is cached and on whatever tier, in nano-dollars."""
+    long = price.long_above is not None and input_tokens > price.long_above
+    return amount(Usage(input=input_tokens, output=output_tokens), _dearest(price, long))
+
+
+@lru_cache(_PRICES_KEPT)
+def _dearest(price: Price, long: bool) -> Price:
+    """Return a price at which no token costs less than it may at this one, on any service tier, long or not."""
+    every = [price.rates, *(tier.rates for tier in price.tiers)]
+    if long:
+        every += [rates for rates in (price.long_rates, *(tier.long_rates for tier in price.tiers)) if rates is not None]
+    dearest = max(rate for rates in every for rate in (rates.input, rates.cached, rates.cache_written) if rate is not None)
+    return Price(Rates(dearest, max(rates.output for rates in every)), price.per_request)
+
+
 @lru_cache(_PRICES_KEPT)
 def _floats(price: Price, long: bool) -> tuple[float, float, float, float, float]:
     """Return dollars per million tokens of input and of output, nano-dollars per request, and dollars per million tokens

@@ -10,6 +10,7 @@ draw; without evidence a route *is* its reference; who pins or names a model get
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from dataclasses import replace as replace_field
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -21,13 +22,14 @@ from pointsman.core.errors import GatewayError
 from pointsman.core.price import tier_of
 from pointsman.core.routing import Context, Decision, Deployment, Needs, Plan, Prediction, Route
 from pointsman.core.snapshot import Snapshot
-from pointsman.policy import balance, conversation, features, latency, model, objective
+from pointsman.policy import balance, conversation, explore, features, latency, model, objective
 from pointsman.policy.balance import Load
 from pointsman.policy.conversation import Course
 from pointsman.policy.latency import Speed
 from pointsman.policy.model import Policy
 
 _COOLING = "is cooling down after failures"
+_TRIED = "tried to learn more of it"
 _BARRED = "is not among those that may answer here"
 _NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
 _RETRY_SECONDS = 1.0
@@ -40,7 +42,8 @@ class State(Struct, frozen=True):
 
     ``loads`` is what is known of deployments that share requests; ``holder`` the one that the conversation is with; ``pace``
     what the worth of a right answer is multiplied by so that a budget is kept (``policy/pace``); ``speeds`` how fast who
-    answered lately; ``course`` where the conversation stands (None: it begins).
+    answered lately; ``course`` where the conversation stands (None: it begins). ``explore_nano`` is what may be spent on
+    trying others now, in nano-dollars (``gateway/allowance``).
     """
 
     cooling: frozenset[str] = frozenset()
@@ -50,6 +53,7 @@ class State(Struct, frozen=True):
     pace: float = 1.0
     speeds: dict[str, Speed] = {}
     course: Course | None = None
+    explore_nano: int = 0
 
 
 class Target(Struct, frozen=True):
@@ -150,7 +154,8 @@ def decide(snapshot: Snapshot, target: Target, policy: Policy | None, context: C
             "start the gateway with --reference provider/model",
             param="model",
         )
-    field = _Field.of(snapshot, plan, reference, context.needs, state)
+    explorers = explore.allowed(plan, context, state.explore_nano) if plan.explore is not None else ()
+    field = _Field.of(snapshot, plan, reference, context.needs, state, explorers)
     predictions: tuple[Prediction, ...] = ()
     if policy is not None and model.may_decide(policy, plan, context):
         same = {other: name for name in field.acting for other in snapshot.siblings(name)} if snapshot.pools else {}
@@ -158,7 +163,7 @@ def decide(snapshot: Snapshot, target: Target, policy: Policy | None, context: C
     if plan.ceiling is None:
         return _drawn(snapshot, plan, field, predictions, context, state, u)
     slow = latency.too_slow(plan.ceiling, (d.name for d in field.eligible), predictions, state.speeds, context)
-    quick = _Field.of(snapshot, plan, reference, context.needs, state, slow) if slow else field
+    quick = _Field.of(snapshot, plan, reference, context.needs, state, explorers, slow) if slow else field
     if quick.home is None and not quick.acting:  # a late answer is better than none
         late = _drawn(snapshot, plan, field, predictions, context, state, u)
         return replace(late, why=f"{late.why}; nobody is within the ceiling on time")
@@ -189,10 +194,11 @@ def standing(snapshot: Snapshot, plan: Plan, reference: str, needs: Needs, state
 
 @dataclass(frozen=True)
 class _Field:
-    """Who runs: the reference, deployments of the same model, those accepted, and who shares their requests.
+    """Who runs: the reference, deployments of the same model, those accepted or tried, and who shares their requests.
 
     ``acting`` are the models that may be chosen, each by the deployment that was accepted: also one that cannot serve
-    itself, where another of its pool can. ``places`` says where the requests for each of them, and for ``home``, go.
+    itself, where another of its pool can; ``explorers`` those that may be tried on this request. ``places`` says where the
+    requests for each of them, and for ``home``, go.
     """
 
     reference: str
@@ -202,10 +208,17 @@ class _Field:
     eligible: tuple[Deployment, ...]
     excluded: dict[str, str]
     places: dict[str, dict[str, float]]
+    explorers: tuple[str, ...] = ()
 
     @staticmethod
     def of(
-        snapshot: Snapshot, plan: Plan, reference: str, needs: Needs, state: State, slow: Mapping[str, str] = _NOBODY
+        snapshot: Snapshot,
+        plan: Plan,
+        reference: str,
+        needs: Needs,
+        state: State,
+        explorers: tuple[str, ...] = (),
+        slow: Mapping[str, str] = _NOBODY,
     ) -> "_Field":
         trusted = deployment(snapshot, reference)
         key = trusted.model_key
@@ -229,11 +242,38 @@ class _Field:
         home = reference if places[reference] else next(iter(able), None)
         if home is not None and home not in places:
             places[home] = {home: 1.0}
-        return _Field(reference, home, able, acting, fit, excluded, places)
+        field = _Field(reference, home, able, acting, fit, excluded, places)
+        return field._with(explorers, snapshot, plan, needs, state, slow) if explorers else field
+
+    def _with(
+        self,
+        explorers: tuple[str, ...],
+        snapshot: Snapshot,
+        plan: Plan,
+        needs: Needs,
+        state: State,
+        slow: Mapping[str, str],
+    ) -> "_Field":
+        """Return the field with those beside who may be tried, who can serve, and whose call fits into what is left."""
+        known = {one.name for one in self.eligible} | self.excluded.keys()
+        names = dict.fromkeys(sibling for name in explorers for sibling in snapshot.siblings(name) if sibling not in known)
+        barred = {**{name: _BARRED for name in names if not plan.allows(name)}, **slow}
+        more, refused = _filtered((deployment(snapshot, name) for name in names), needs, state, barred)
+        eligible = (*self.eligible, *more)
+        able = [one.name for one in eligible]
+        places = {name: _places(snapshot, name, able, state) for name in explorers}
+        paying = tuple(
+            name
+            for name, shares in places.items()
+            if shares and explore.affordable((deployment(snapshot, one) for one in shares), needs, state.explore_nano)
+        )
+        return replace_field(
+            self, eligible=eligible, excluded=self.excluded | refused, places=places | self.places, explorers=paying
+        )
 
     def serving(self, snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
-        """Return, for each model that may be chosen and for ``home``, the deployments that answer for it."""
-        found = {name: snapshot.siblings(name) for name in self.acting}
+        """Return, for each model that may be chosen or tried and for ``home``, the deployments that answer for it."""
+        found = {name: snapshot.siblings(name) for name in (*self.acting, *self.explorers)}
         if self.home is not None:
             found[self.home] = (*snapshot.siblings(self.home), *self.same)
         return found
@@ -241,7 +281,8 @@ class _Field:
     def predictable(self, snapshot: Snapshot) -> tuple[Deployment, ...]:
         """The deployments whose quality is asked for: those that can serve, and the models that others serve for them."""
         known = {d.name for d in self.eligible}
-        return (*self.eligible, *(deployment(snapshot, name) for name in self.acting if name not in known))
+        models = dict.fromkeys((*self.acting, *self.explorers))
+        return (*self.eligible, *(deployment(snapshot, name) for name in models if name not in known))
 
 
 def _places(snapshot: Snapshot, name: str, able: list[str], state: State) -> dict[str, float]:
@@ -269,20 +310,26 @@ def _drawn(
     share = 0.0 if not acting else 1.0 if home is None else plan.acting_share
     pick = ranking[0] if ranking else home
     course = state.course if acting else None
-    step = course and conversation.onward(course, context, field.serving(snapshot), home, ranking, predictions)
+    step = course and conversation.onward(
+        course, context, field.serving(snapshot), home, ranking, predictions, field.explorers
+    )
     if step:
         pick, share = step.pick, step.share
-    drawn = u < share
-    asked = pick if drawn or home is None else home
-    if asked is None or pick is None:
+    if pick is None:
         raise _nothing_eligible(field.excluded)
-    # What is left of the chance once it has said which model: it is as uniform as before.
-    chosen = balance.drawn(field.places[asked], u / share if drawn else (u - share) / (1.0 - share))
+    tried: dict[str, float] = {}
+    if field.explorers and not step and home is not None:
+        value = _value(plan, state.pace)
+        tried = explore.chances(plan, field.explorers, predictions, pick, field.reference, value)
+        tried = explore.within(tried, share)
+    draw = explore.draw(tried, pick, home, share, u)
+    asked, drawn = draw.asked, draw.arm != "control"
+    chosen = balance.drawn(field.places[asked], draw.rest)
     mass = dict.fromkeys((d.name for d in field.eligible), 0.0)
-    for model_of, part in ((pick, share), (home, 1.0 - share)):
+    for model_of, part in (*tried.items(), (pick, share - sum(tried.values())), (home, 1.0 - share)):
         for name, within in field.places[model_of].items() if model_of is not None else ():
             mass[name] += part * within
-    siblings = snapshot.siblings(asked) if snapshot.pools else ()
+    siblings = snapshot.siblings(asked) if snapshot.pools and draw.arm != "explore" else ()
     others = [name for name in (*siblings, home, *ranking, *field.same) if name in mass and name != chosen]
     return Decision(
         chosen=chosen,
@@ -290,8 +337,9 @@ def _drawn(
         eligible=tuple(mass),
         probabilities=tuple(mass.values()),
         mode=plan.mode,
-        arm=step.arm if step else "forced" if home is None else "policy" if drawn else "control" if acting else "reference",
+        arm=step.arm if step else "forced" if home is None else draw.arm if acting else "reference",
         why=(step.why if step else "")
+        or (_TRIED if draw.arm == "explore" else "")
         or _why(plan, field, asked, chosen, drawn=drawn, acting=acting, predicted=bool(predictions)),
         predictions=predictions,
         excluded=field.excluded,
@@ -304,12 +352,16 @@ def _drawn(
     )
 
 
+def _value(plan: Plan, pace: float) -> int | None:
+    return None if plan.value_nano is None else round(plan.value_nano * pace)
+
+
 def _ranking(plan: Plan, field: _Field, predictions: tuple[Prediction, ...], pace: float) -> list[str]:
     """Return the reference and the accepted that can serve, the one to use first, then in order of utility.
 
     Where more was spent than a budget allows, the one model that suffices gives way to what is worth its price.
     """
-    value = None if plan.value_nano is None else round(plan.value_nano * pace)
+    value = _value(plan, pace)
     wanted = [p for p in predictions if p.deployment in field.acting]
     order = objective.ranked(wanted, field.reference, value) if wanted else list(field.acting)
     if plan.one_model in field.acting and (pace >= 1 or not wanted):

@@ -15,7 +15,7 @@ from typing import Final
 
 from msgspec import Struct
 
-HORIZON: Final = 50.0  # a debt of so many requests' budgets changes the factor by e
+HORIZON: Final = 20.0  # a debt of so many requests' budgets changes the factor by e
 DAMPING: Final = 4 * HORIZON * HORIZON / 0.3  # no swings where e times the worth costs 0.3 budgets more, or less than that
 WIDEST: Final = 1e4
 REMEMBERED: Final = 2000.0

@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -26,6 +27,7 @@ from pointsman.control.compile import compile_snapshot
 from pointsman.control.drift import DriftWatch
 from pointsman.control.gates import Gatekeeper
 from pointsman.control.joining import join_due
+from pointsman.control.onboard import expectations
 from pointsman.control.publish import publish
 from pointsman.control.releases import Stages
 from pointsman.control.repriced import PriceWatch
@@ -35,6 +37,7 @@ from pointsman.core import snapshot as snapshots
 from pointsman.core.errors import PointsmanError
 from pointsman.core.snapshot import Snapshot
 from pointsman.serve import control_api
+from pointsman.serve.relearning import Relearning
 from pointsman.serve.samples import samples
 from pointsman.serve.workspace import Workspace
 from pointsman.store.interfaces import Store
@@ -135,6 +138,7 @@ async def run(workspace: Workspace) -> None:
 async def _tend(file: ConfigFile, store: Store, current: Current) -> None:
     """Look at the file, at what acts and at what arrived, again and again."""
     watching = [each(store, now_ms=_now_ms, say=say) for each in (Gatekeeper, Stages, PriceWatch, DriftWatch)]
+    relearning = Relearning(store, say)
     expired = 0.0
 
     def look() -> None:
@@ -146,6 +150,8 @@ async def _tend(file: ConfigFile, store: Store, current: Current) -> None:
         join_due(store, _now_ms(), pages=_JOINED_AT_ONCE)
         for watch in watching:
             watch.look(current())
+        if relearning.due(file.config.learn_every_s):
+            relearning.look(current(), _now_ms(), hopes=partial(expectations, file.config.releases))
 
     await _again(lambda: asyncio.to_thread(look))  # after a restart a long journal is read, and trials go on meanwhile
 

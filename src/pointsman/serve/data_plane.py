@@ -88,7 +88,8 @@ async def _gateway(store: Store, offer: Callable[[Sample], bool]) -> AsyncIterat
     live.refresh()
     feedback = Intake(store.feedback)
     equipment = Equipment(transport, journal, offer, Breakers(), Ids(), Conversations(), feedback)
-    following = asyncio.create_task(live.follow())
+    leasing = equipment.allowance.follow(store.counters, live.snapshot, equipment.now_ms)
+    following = asyncio.gather(live.follow(), leasing)
     try:
         yield Gateway(live, equipment)
     finally:

@@ -162,6 +162,7 @@ def test_every_key_of_the_code_is_documented() -> None:
         "features.x",
         "keys.x",
         "journal",
+        "learning",
         "limits",
     ):
         with pytest.raises(ConfigError) as raised:
@@ -349,3 +350,9 @@ review_days = 5
 def _plans(text: bytes) -> list[Plan]:
     snapshot = compile_snapshot(parse(text, "f"), None, today=date(2026, 11, 24), made_by="test").snapshot
     return [plan for route in snapshot.routes.values() for plan in route.plans.values()]
+
+
+@pytest.mark.parametrize(("said", "seconds"), [("90s", 90.0), ("30m", 1800.0), ("1h", 3600.0), ("1 d", 86_400.0)])
+def test_how_often_is_learned_again_is_read_in_seconds(said: str, seconds: float) -> None:
+    assert parse(f'[learning]\nevery = "{said}"'.encode(), "f").learn_every_s == seconds
+    assert parse(b"", "f").learn_every_s is None

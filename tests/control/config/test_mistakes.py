@@ -393,6 +393,29 @@ confidence = 95  #!
 objective = "best"
 confidence = 0.95  #!
 
+== too much to be tried: write a number above 0 and at most 0.5
+[routes.auto]
+explore = {share = 0.6, usd_per_day = 1}  #!
+
+== a share without money: has no usd_per_day: nobody is tried without a limit; add usd_per_day
+[routes.auto]
+explore = {share = 0.02}  #!
+
+== money without a share: has no share
+[features.x]
+explore = {usd_per_day = 3}  #!
+
+== no time to learn: is no time of a minute or more; write a number and s, m, h or d
+[learning]
+every = "5s"  #!
+
+== a time in words: is no time of a minute or more
+[learning]
+every = "hourly"  #!
+
+== learning without a time: learning has no time; add every
+[learning]  #!
+
 == a caution out of reach: write a number from 0 to 3
 [routes.auto]
 caution = 9  #!

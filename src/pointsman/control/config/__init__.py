@@ -30,6 +30,7 @@ from pointsman.control.config.callables import read_callables
 from pointsman.control.config.canaries import read_canaries
 from pointsman.control.config.encoder import read_encoder
 from pointsman.control.config.found import discovered, with_reference
+from pointsman.control.config.learning import read_learning
 from pointsman.control.config.lines import key_lines
 from pointsman.control.config.pools import read_pools
 from pointsman.control.config.reading import Mistake, Report, Table
@@ -162,6 +163,7 @@ def _config(document: Table) -> Config:
     prompts, vectors = _journal(document)
     limits = _limits(document)
     encoder = read_encoder(document)
+    learn_every_s = read_learning(document)
     document.finish()
     return Config(
         host=host,
@@ -183,6 +185,7 @@ def _config(document: Table) -> Config:
         store_prompts=prompts,
         store_vectors=vectors,
         encoder=encoder,
+        learn_every_s=learn_every_s,
     )
 
 

@@ -16,7 +16,7 @@ from pointsman.control.config.callables import Callables
 from pointsman.control.config.filters import judge_allowed, read_filters
 from pointsman.control.config.gates import read_gates
 from pointsman.control.config.reading import Report, Table
-from pointsman.control.config.values import DEFAULT_ROUTE, FeatureRules, RouteRules, StandingTrial
+from pointsman.control.config.values import DEFAULT_ROUTE, ExploreRules, FeatureRules, RouteRules, StandingTrial
 from pointsman.control.grade import check as check_grader
 from pointsman.core.errors import ConfigError
 from pointsman.core.price import NANO_PER_USD
@@ -83,6 +83,7 @@ def _route(table: Table, callables: Callables) -> RouteRules:
         filters=read_filters(table, callables),
         ask_twice=table.choice("ask_twice", COMPARED),
         gates=read_gates(table),
+        explore=_explore(table),
     )
 
 
@@ -126,6 +127,7 @@ def _features(outer: Table, callables: Callables) -> "list[tuple[str, _Feature]]
             "trial": _trial(table),
             "filters": read_filters(table, callables),
             "review_days": table.whole("review_days", 0, MOST_DAYS),
+            "explore": _explore(table),
         }
         table.finish()
         found.append((name, _Feature(table, {key: value for key, value in said.items() if value is not None})))
@@ -220,6 +222,27 @@ def _trial(table: Table) -> StandingTrial | None:
     if cap is None:
         return None
     return StandingTrial(0.1 if share is None else float(share), int((cap * NANO_PER_USD).to_integral_value()))
+
+
+def _explore(table: Table) -> ExploreRules | None:
+    stated = table.table("explore")
+    if stated is None:
+        return None
+    share = stated.number("share", "0", "0.5", above=True)
+    money = stated.number("usd_per_day", "0", _MOST_USD, above=True)
+    stated.finish()
+    missing = [
+        (key, meaning)
+        for key, meaning in (("share", "the most of requests, 0.02 is 2 %"), ("usd_per_day", "the most US dollars a day"))
+        if key not in stated
+    ]
+    for key, meaning in missing:
+        stated.report.add(
+            stated.path, f"{stated.name} has no {key}: nobody is tried without a limit", f"add {key} = {meaning}"
+        )
+    if share is None or money is None:
+        return None
+    return ExploreRules(float(share), int((money * NANO_PER_USD).to_integral_value()))
 
 
 def _judge_trial(table: Table, outer: Table | None, feature: FeatureRules, route: RouteRules, callables: Callables) -> None:

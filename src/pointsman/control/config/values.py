@@ -21,6 +21,13 @@ class StandingTrial(Struct, frozen=True):
     cap_nano: int
 
 
+class ExploreRules(Struct, frozen=True):
+    """What may be tried on live requests: at most a share of them, for at most a sum a day."""
+
+    share: float
+    day_nano: int
+
+
 class Filters(Struct, frozen=True):
     """Who may answer, and the most seconds that it may be expected to take. None: not said."""
 
@@ -53,6 +60,7 @@ class FeatureRules(Struct, frozen=True):
     trial: StandingTrial | None = None
     filters: Filters = Filters()
     review_days: int | None = None
+    explore: ExploreRules | None = None
 
 
 class RouteRules(Struct, frozen=True):
@@ -67,6 +75,7 @@ class RouteRules(Struct, frozen=True):
     ask_twice: Compared | None = None
     review_days: int = 0
     gates: Gates = Gates()
+    explore: ExploreRules | None = None
 
 
 class ReleaseRules(Struct, frozen=True):
@@ -117,8 +126,8 @@ class Config(Struct, frozen=True):
     ``data`` is the data directory. ``price_lists`` maps a provider to its id in the price list, where it has one.
     ``deployments`` are those declared, each with the price stated there, if any; ``own_prices`` the dated ones. ``models``
     maps names in outcome tables to deployments; ``releases`` is what is expected of some, ``canaries`` what is asked of all
-    that matter again and again. There is always a route ``auto``. ``control`` is None where the control plane listens
-    nowhere.
+    that matter again and again. After ``learn_every_s`` is learned again from what was judged. There is always a route
+    ``auto``. ``control`` is None where the control plane listens nowhere.
     """
 
     host: str = "127.0.0.1"
@@ -140,3 +149,4 @@ class Config(Struct, frozen=True):
     store_prompts: bool = False
     store_vectors: bool = True
     encoder: Encoder | None = None
+    learn_every_s: float | None = None
