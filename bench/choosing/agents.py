@@ -29,7 +29,7 @@ from pointsman.core.record import Attempt, ExchangeRecord
 from pointsman.core.routing import Context, Decision, Deployment, Needs, Objective, Plan, Provider, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.gateway.courses import Courses, Place
-from pointsman.policy import decide, features, loops
+from pointsman.policy import decide, features, loops, naming
 from pointsman.policy.decide import State
 from pointsman.policy.model import Policy
 from pointsman.policy.outcomes import Outcomes
@@ -73,7 +73,7 @@ class Shipped:
     def __init__(self, policy: Policy, worth_usd: float, *, course: bool = True, stays: bool = False) -> None:
         self._policy = policy
         self._snapshot = _snapshot(worth_usd)
-        self._target = decide.resolve(self._snapshot, "auto")
+        self._target = naming.resolve(self._snapshot, "auto")
         self._course = course
         self._stays = stays
         self._courses = Courses()

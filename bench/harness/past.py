@@ -21,7 +21,7 @@ from pointsman.core.chat import ChatRequest, Usage
 from pointsman.core.record import Attempt, ExchangeRecord, Judgement
 from pointsman.core.routing import Context, Plan
 from pointsman.core.snapshot import Snapshot
-from pointsman.policy import cost, decide, features, model
+from pointsman.policy import cost, decide, features, fitness, model, naming
 from pointsman.policy.decide import State
 from pointsman.policy.model import Policy
 from pointsman.policy.outcomes import Outcomes
@@ -129,7 +129,7 @@ def past(
 ) -> Iterator[tuple[ExchangeRecord, Judgement | None]]:
     """Yield so many exchanges, in order of time, and the grade of a share of them."""
     rng = Random(seed)
-    target = decide.resolve(world.snapshot, "auto")
+    target = naming.resolve(world.snapshot, "auto")
     drawn: dict[tuple[int, bool], ExchangeRecord] = {}
     share = world.snapshot.routes["auto"].plans["*"].acting_share
     for number in range(count):
@@ -147,8 +147,8 @@ def past(
         yield record, judgement
 
 
-def _record(world: World, asked: Asked, target: decide.Target, snapshot: str, *, u: float) -> ExchangeRecord:
-    context = Context(asked.feature, decide.needs_of(asked.request), asked.vector)
+def _record(world: World, asked: Asked, target: naming.Target, snapshot: str, *, u: float) -> ExchangeRecord:
+    context = Context(asked.feature, fitness.needs_of(asked.request), asked.vector)
     decision = decide.decide(world.snapshot, target, world.policy, context, State(snapshot=snapshot), u)
     name = decision.chosen
     took = asked.latency_ms[name]

@@ -38,7 +38,7 @@ from pointsman.gateway.allowance import Allowance, leased
 from pointsman.gateway.health import Breakers
 from pointsman.gateway.ids import Ids
 from pointsman.gateway.pacing import Paces
-from pointsman.policy import decide, model
+from pointsman.policy import decide, model, naming
 from pointsman.policy.decide import State
 from pointsman.policy.model import Policy
 from pointsman.policy.onboard import Expected
@@ -199,7 +199,7 @@ class Ours:
         self._hash = published.hash
         data = self._snapshot.policies.get(ROUTE)
         self._policy: Policy | None = model.decode(data) if data else None
-        self._target = decide.resolve(self._snapshot, ROUTE)
+        self._target = naming.resolve(self._snapshot, ROUTE)
 
     @property
     def _acts(self) -> bool:

@@ -16,7 +16,7 @@ from pointsman.control.learn import EVERY, Taught, act_on
 from pointsman.core.errors import TableError
 from pointsman.core.routing import BoundTest, Context, Needs, Objective, Plan, Route
 from pointsman.core.snapshot import Snapshot
-from pointsman.policy import decide, model
+from pointsman.policy import decide, model, naming
 from pointsman.policy.decide import State
 from pointsman.policy.outcomes import Outcomes
 
@@ -105,7 +105,7 @@ def test_the_gateway_decides_as_was_tested() -> None:
     assert taught.bound is not None
     walked = Walked.of(taught, apart, KNOWN)
     step = walked.steps[taught.bound.passed - 1]
-    target = decide.resolve(snapshot, "auto")
+    target = naming.resolve(snapshot, "auto")
     names = taught.deployments
     for place in range(0, 200, 5):
         needs = Needs(input_tokens=int(apart.input_tokens[place]))

@@ -12,7 +12,7 @@ from pointsman.control.publish import _plan_faults
 from pointsman.core.errors import GatewayError, TableError
 from pointsman.core.routing import Context, Deployment, Grader, Needs, Objective, Plan, Route, Trial
 from pointsman.core.snapshot import Snapshot
-from pointsman.policy import decide, model
+from pointsman.policy import decide, model, naming
 from pointsman.policy.decide import State
 from pointsman.policy.outcomes import Outcomes
 
@@ -134,7 +134,7 @@ def test_where_the_reference_suffices_nothing_proven_bad_may_even_stand_in_for_i
     assert not list(_plan_faults(changed, changed.routes["auto"], plan))
     policy = model.decode(changed.policies["auto"])
     cooling = State(cooling=frozenset({"p/big"}))
-    target = decide.resolve(changed, "auto")
+    target = naming.resolve(changed, "auto")
     found = decide.decide(changed, target, policy, Context("f", Needs(), vector("sums")), State(), 0.0)
     assert (found.chosen, found.fallbacks) == ("p/big", ())
     with pytest.raises(GatewayError):

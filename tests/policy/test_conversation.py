@@ -24,7 +24,8 @@ from pointsman.core.routing import (
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy import model
 from pointsman.policy.conversation import Course
-from pointsman.policy.decide import State, decide, resolve
+from pointsman.policy.decide import State, decide
+from pointsman.policy.naming import resolve
 from pointsman.policy.warmth import Prefix
 
 BIG, MIDDLE, SMALL = "p/big", "p/middle", "p/small"

@@ -28,7 +28,9 @@ from pointsman.core.routing import (
 from pointsman.core.snapshot import Limits, Snapshot, decode, encode
 from pointsman.policy import model
 from pointsman.policy.balance import Load
-from pointsman.policy.decide import State, Target, decide, deployment, needs_of, plan_for, resolve, unfit
+from pointsman.policy.decide import State, decide
+from pointsman.policy.fitness import needs_of, unfit
+from pointsman.policy.naming import Target, deployment, plan_for, resolve
 
 PRICE = Price(Rates(Decimal(1), Decimal(2)))
 NAMES = ("a/big", "b/big", "c/big", "a/small", "b/small", "a/tiny")

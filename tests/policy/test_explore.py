@@ -25,7 +25,8 @@ from pointsman.core.routing import (
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy import explore, model
 from pointsman.policy.conversation import Course
-from pointsman.policy.decide import State, decide, resolve
+from pointsman.policy.decide import State, decide
+from pointsman.policy.naming import resolve
 
 PRICE = Price(Rates(Decimal(1), Decimal(2)))
 HOME, PICK, TRIED, OTHER = "a/big", "a/small", "a/new", "a/odd"

@@ -14,7 +14,9 @@ from pointsman.core.price import Price, Rates
 from pointsman.core.routing import Context, Decision, Deployment, Objective, Plan, Provider, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy import features
-from pointsman.policy.decide import State, decide, needs_of, resolve
+from pointsman.policy.decide import State, decide
+from pointsman.policy.fitness import needs_of
+from pointsman.policy.naming import resolve
 from tests.policy.test_model import LEARNED
 
 ONE, TWO, OTHER = "p/one", "p/two", "p/other"

@@ -15,7 +15,7 @@ from pointsman.core.errors import GatewayError
 from pointsman.core.price import Price, Rates
 from pointsman.core.routing import Context, Decision, Deployment, Needs, Objective, Plan, Pool, Provider, Route
 from pointsman.core.snapshot import Snapshot
-from pointsman.policy import decide, features, objective
+from pointsman.policy import decide, features, naming, objective
 from pointsman.policy.decide import State
 from pointsman.policy.model import Policy
 from pointsman.policy.outcomes import Outcomes
@@ -120,7 +120,7 @@ def test_decided_at_once_as_one_by_one(
         way = again.ways[again.way[row]]
         context = Context(feature, what, seen, tags=tags)
         try:
-            one = decide.decide(snapshot, decide.resolve(snapshot, "auto"), taught, context, State(cooling), 0.0)
+            one = decide.decide(snapshot, naming.resolve(snapshot, "auto"), taught, context, State(cooling), 0.0)
         except GatewayError:
             assert way.chance == {}
             continue

@@ -10,7 +10,7 @@ from pointsman.core.chat import ChatRequest, Message, Text
 from pointsman.core.errors import GatewayError, PointsmanError, SnapshotError
 from pointsman.core.routing import Context, Decision, Needs
 from pointsman.core.snapshot import Snapshot
-from pointsman.policy import decide, encoding, features, model
+from pointsman.policy import decide, encoding, features, model, naming
 from pointsman.policy.decide import State
 from pointsman.serve.encoding import encoding_with
 from pointsman.serve.workspace import Workspace, workspace_option
@@ -51,10 +51,10 @@ def command(
 def explained(current: Snapshot, request: ChatRequest, feature: str, name: str, tags: tuple[str, ...] = ()) -> Decision:
     """Return the decision for a request when the draw falls to the policy. Raises PointsmanError where there is none."""
     try:
-        target = decide.resolve(current, request.model)
+        target = naming.resolve(current, request.model)
         policy = None
         if target.route is not None:
-            data = current.policies.get(decide.plan_for(target.route, feature).policy or target.route.name)
+            data = current.policies.get(naming.plan_for(target.route, feature).policy or target.route.name)
             policy = model.decode(data) if data else None
         needs = Needs(input_tokens=features.input_tokens(request))
         encode = encoding_with(current.encoder) if policy is not None and policy.encoder else None

@@ -26,7 +26,7 @@ from pointsman.core.routing import Deployment, Provider
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy.cost import amount
 from pointsman.policy.cost import most as most_of
-from pointsman.policy.decide import needs_of, unfit
+from pointsman.policy.fitness import needs_of, unfit
 from pointsman.upstream import addresses
 from pointsman.upstream.interfaces import Credential, Reply, Request, Timeouts, Transport
 from pointsman.wire.dialects import DIALECTS, OF_PROVIDERS, unspeakable

@@ -18,7 +18,7 @@ from pointsman.gateway.attempt import Call, Failure
 from pointsman.gateway.live import Current
 from pointsman.gateway.server.message import Headers
 from pointsman.gateway.verifying import Verifier, verifier
-from pointsman.policy import answers, asking, decide
+from pointsman.policy import answers, asking, naming
 from pointsman.policy.asking import Round
 from pointsman.wire.answer import Answer
 
@@ -106,7 +106,7 @@ def begin(
     current: Current, route: Route, feature: str, request: ChatRequest, decision: Decision
 ) -> tuple[Decision, Asking | None]:
     """Return the decision and, where this request is asked twice, how that begins; else the decision as it was."""
-    learned, plan = current.askings.get(route.name), decide.plan_for(route, feature)
+    learned, plan = current.askings.get(route.name), naming.plan_for(route, feature)
     reference = plan.reference or route.reference
     if learned is None or route.ask_twice is None or reference is None or reference not in decision.eligible:
         return decision, None

@@ -24,7 +24,7 @@ from pointsman.gateway.caller import Caller
 from pointsman.gateway.equipment import Equipment
 from pointsman.gateway.live import Current
 from pointsman.gateway.server.message import Client, line
-from pointsman.policy import decide, features
+from pointsman.policy import decide, features, fitness, naming
 from pointsman.policy.decide import State
 from pointsman.upstream import addresses
 from pointsman.upstream.providers import VERTEX
@@ -88,8 +88,8 @@ def _serving(equipment: Equipment, current: Current, caller: Caller, request: Ch
     feature = caller.feature_of(request)
     policy = None
     if target.route is not None:
-        policy = current.policies.get(decide.plan_for(target.route, feature).policy or target.route.name)
-    wanted = replace(decide.needs_of(request), unspeakable=unspeakable(request, current.dialects))
+        policy = current.policies.get(naming.plan_for(target.route, feature).policy or target.route.name)
+    wanted = replace(fitness.needs_of(request), unspeakable=unspeakable(request, current.dialects))
     vector = features.vector(request) if policy is not None else b""
     context = Context(feature, wanted, vector, tags=caller.tags_of(request))
     state = State(equipment.breakers.cooling(equipment.clock()), current.hash)

@@ -18,8 +18,8 @@ from pointsman.core.errors import UpstreamError
 from pointsman.core.routing import Route
 from pointsman.core.snapshot import Encoder
 from pointsman.policy import encoding
-from pointsman.policy.decide import plan_for
 from pointsman.policy.model import Policy
+from pointsman.policy.naming import plan_for
 from pointsman.upstream.interfaces import Encodes
 
 PATIENCE: Final = 3

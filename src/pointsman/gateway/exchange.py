@@ -32,9 +32,10 @@ from pointsman.gateway.flow import Flow
 from pointsman.gateway.live import Current, Way
 from pointsman.gateway.passage import Passage, reported
 from pointsman.gateway.server.message import Client, Headers, line
-from pointsman.policy import decide, features
+from pointsman.policy import decide, features, fitness, naming
 from pointsman.policy.conversation import acting
-from pointsman.policy.decide import State, Target
+from pointsman.policy.decide import State
+from pointsman.policy.naming import Target
 from pointsman.upstream.interfaces import Reply, Request, Timeouts
 from pointsman.wire.answer import Answer
 from pointsman.wire.dialects import unspeakable
@@ -121,7 +122,7 @@ class Exchange:
         between: tuple[str, ...] = ()
         if target.route is not None:
             self._route = target.route.name
-            plan = decide.plan_for(target.route, self._feature)
+            plan = naming.plan_for(target.route, self._feature)
             policy, between = current.policies.get(plan.policy or self._route), acting(target.route, plan)
         if policy is not None:
             self._vector = features.vector(request)
@@ -160,14 +161,14 @@ class Exchange:
     def _needs(self, route: Route | None) -> Needs:
         """Return what the request needs. What nobody remembers of a provider's is taken to be with the reference."""
         if self._current.plain:
-            return decide.needs_of(self._request)
+            return fitness.needs_of(self._request)
         request = self._read_whole()
         held = bond(request)
         holder = self._memory.holder(held)
         if held and holder is None and route is not None:
-            holder = decide.plan_for(route, self._feature).reference or route.reference
+            holder = naming.plan_for(route, self._feature).reference or route.reference
         reasons = unspeakable(request, self._current.dialects)
-        return structs.replace(decide.needs_of(request), unspeakable=reasons, held_by=holder or "")
+        return structs.replace(fitness.needs_of(request), unspeakable=reasons, held_by=holder or "")
 
     def _read_whole(self) -> ChatRequest:
         """Return the whole request where only a glance was taken of it. Raises WireError."""

@@ -23,9 +23,10 @@ from pointsman.gateway import sampling
 from pointsman.gateway.encoding import timely
 from pointsman.gateway.invoked import invoked
 from pointsman.gateway.unpacked import unpacked
-from pointsman.policy import cascade, decide, model
-from pointsman.policy.decide import State, Target
+from pointsman.policy import cascade, decide, model, naming
+from pointsman.policy.decide import State
 from pointsman.policy.model import Policy
+from pointsman.policy.naming import Target
 from pointsman.store.interfaces import Published, Snapshots
 from pointsman.upstream import addresses
 from pointsman.upstream.interfaces import Credential, Encodes, Reply, Request, Timeouts
@@ -109,7 +110,7 @@ class Current:
         """
         found = self._targets.get(asked)
         if found is None:
-            target = decide.resolve(self.snapshot, asked)
+            target = naming.resolve(self.snapshot, asked)
             found = (target, decide.foregone(self.snapshot, target, State(snapshot=self.hash)))
             if target.route is not None or target.deployments[0] in self.snapshot.deployments:
                 self._targets[asked] = found
@@ -117,7 +118,7 @@ class Current:
 
     def deployment(self, name: str) -> Deployment:
         """Return a deployment by name, also one that is pinned without being configured."""
-        return self.snapshot.deployments.get(name) or decide.deployment(self.snapshot, name)
+        return self.snapshot.deployments.get(name) or naming.deployment(self.snapshot, name)
 
     @functools.cached_property
     def models(self) -> bytes:

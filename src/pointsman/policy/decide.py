@@ -8,33 +8,26 @@ Laws: filters come before the draw and fail closed; the eligible set and every p
 draw; without evidence a route *is* its reference; who pins or names a model gets that model, whatever we think of it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import replace as replace_field
-from types import MappingProxyType
-from typing import Final, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pointsman.core.chat import ChatRequest
 from pointsman.core.errors import GatewayError
-from pointsman.core.price import tier_of
-from pointsman.core.routing import Context, Decision, Deployment, Needs, Plan, Prediction, Route
+from pointsman.core.routing import Context, Decision, Deployment, Needs, Plan, Prediction
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy import balance, conversation, explore, features, latency, model, objective
 from pointsman.policy.balance import Load
 from pointsman.policy.conversation import Course
+from pointsman.policy.fitness import NOBODY, filtered, nothing_eligible, too_long, unfit
 from pointsman.policy.latency import Speed
 from pointsman.policy.model import Policy
+from pointsman.policy.naming import Target, deployment, plan_for
 
-_COOLING = "is cooling down after failures"
 _TRIED = "tried to learn more of it"
 _BARRED = "is not among those that may answer here"
-_NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
-_RETRY_SECONDS = 1.0
-_NAMES_SHOWN = 12
-_LONGEST_NAME = 512  # names of a provider's models are passed on unknown, and kept in records and headers
 
 
 class State(Struct, frozen=True):
@@ -54,77 +47,6 @@ class State(Struct, frozen=True):
     speeds: dict[str, Speed] = {}
     course: Course | None = None
     explore_nano: int = 0
-
-
-class Target(Struct, frozen=True):
-    """What a model name stands for.
-
-    A route, whose plan decides (``route`` set, ``arm`` None); or what the client chose for itself: ``pinned`` is one
-    deployment, ``observed`` the deployments of one vendor's model, in configuration order.
-    """
-
-    route: Route | None
-    deployments: tuple[str, ...]
-    arm: Literal["pinned", "observed"] | None = None
-
-
-def resolve(snapshot: Snapshot, asked: str) -> Target:
-    """Return what a client's model name stands for.
-
-    In this order: a route (it may shadow a vendor's name); ``provider/model`` with a configured provider, whether or not
-    that deployment is configured; a vendor's bare name; with exactly one provider, any name, unchanged. Raises GatewayError
-    (404 ``model_not_found``) naming what exists.
-    """
-    if len(asked) > _LONGEST_NAME:
-        raise GatewayError(404, "model_not_found", f"no model has a name of {len(asked)} characters", param="model")
-    route = snapshot.routes.get(asked)
-    if route is not None:
-        return Target(route, (route.reference,) if route.reference else ())
-    provider, slash, rest = asked.partition("/")
-    if slash and rest and provider in snapshot.providers:
-        return Target(None, (asked,), "pinned")
-    named = [d for d in snapshot.deployments.values() if d.model == asked]
-    if named:  # two providers may give one name to two models: only the same model stands in
-        return Target(None, tuple(d.name for d in named if d.model_key == named[0].model_key), "observed")
-    if len(snapshot.providers) == 1 and asked:
-        return Target(None, (f"{next(iter(snapshot.providers))}/{asked}",), "observed")
-    raise GatewayError(
-        404,
-        "model_not_found",
-        f"the model {asked!r} does not exist here: ask for a route ({_names(snapshot.routes)}) "
-        f"or for provider/model with one of the providers {_names(snapshot.providers)}",
-        param="model",
-    )
-
-
-def plan_for(route: Route, feature: str) -> Plan:
-    """Return the plan in force for a feature: its own, or the one for all that have none."""
-    return route.plans.get(feature) or route.plans["*"]
-
-
-def deployment(snapshot: Snapshot, name: str) -> Deployment:
-    """Return a deployment by name; one that is not configured is made up from its name, without a price.
-
-    Raises KeyError when its provider is not configured either.
-    """
-    known = snapshot.deployments.get(name)
-    if known is not None:
-        return known
-    provider, _, vendor_name = name.partition("/")
-    row = snapshot.providers[provider]
-    return Deployment(name, row.name, vendor_name, vendor_name, dialect=row.dialect)
-
-
-def needs_of(request: ChatRequest) -> Needs:
-    """Return what a deployment must be able to do to serve a request, as far as the request itself says."""
-    return Needs(
-        input_tokens=features.input_tokens(request),
-        max_output_tokens=request.max_output_tokens,
-        tools=bool(request.tools),
-        json_schema=request.json_schema,
-        media=request.media,
-        tier=tier_of(request.service_tier),
-    )
 
 
 def foregone(snapshot: Snapshot, target: Target, state: State) -> Decision | None:
@@ -218,7 +140,7 @@ class _Field:
         needs: Needs,
         state: State,
         explorers: tuple[str, ...] = (),
-        slow: Mapping[str, str] = _NOBODY,
+        slow: Mapping[str, str] = NOBODY,
     ) -> "_Field":
         trusted = deployment(snapshot, reference)
         key = trusted.model_key
@@ -228,11 +150,11 @@ class _Field:
         if snapshot.pools:
             names |= dict.fromkeys(sibling for name in tuple(names) for sibling in snapshot.siblings(name))
         barred = {**{name: _BARRED for name in names if not plan.allows(name)}, **slow}
-        fit, excluded = _filtered((deployment(snapshot, name) for name in names), needs, state, barred)
-        if not fit and reference not in barred and unfit(trusted, needs) == _too_long(trusted, needs):
+        fit, excluded = filtered((deployment(snapshot, name) for name in names), needs, state.cooling, barred)
+        if not fit and reference not in barred and unfit(trusted, needs) == too_long(trusted, needs):
             # How many tokens a text has is our guess; who knows is the provider, and a reply that it would have given is
             # never withheld for a guess.
-            fit, cooling = _filtered((trusted,), Needs(), state)
+            fit, cooling = filtered((trusted,), Needs(), state.cooling)
             excluded = {name: reason for name, reason in excluded.items() if name != reference} | cooling
         left = [d.name for d in fit]
         places = {name: _places(snapshot, name, left, state) for name in dict.fromkeys((reference, *accepted))}
@@ -258,7 +180,7 @@ class _Field:
         known = {one.name for one in self.eligible} | self.excluded.keys()
         names = dict.fromkeys(sibling for name in explorers for sibling in snapshot.siblings(name) if sibling not in known)
         barred = {**{name: _BARRED for name in names if not plan.allows(name)}, **slow}
-        more, refused = _filtered((deployment(snapshot, name) for name in names), needs, state, barred)
+        more, refused = filtered((deployment(snapshot, name) for name in names), needs, state.cooling, barred)
         eligible = (*self.eligible, *more)
         able = [one.name for one in eligible]
         places = {name: _places(snapshot, name, able, state) for name in explorers}
@@ -305,7 +227,7 @@ def _drawn(
     acting = plan.mode in ("canary", "auto") and bool(field.acting)
     home = field.home
     if home is None and not acting:
-        raise _nothing_eligible(field.excluded)
+        raise nothing_eligible(field.excluded)
     ranking = _ranking(plan, field, predictions, state.pace) if acting else []
     share = 0.0 if not acting else 1.0 if home is None else plan.acting_share
     pick = ranking[0] if ranking else home
@@ -316,7 +238,7 @@ def _drawn(
     if step:
         pick, share = step.pick, step.share
     if pick is None:
-        raise _nothing_eligible(field.excluded)
+        raise nothing_eligible(field.excluded)
     tried: dict[str, float] = {}
     if field.explorers and not step and home is not None:
         value = _value(plan, state.pace)
@@ -382,7 +304,7 @@ def _as_asked(snapshot: Snapshot, target: Target, context: Context, state: State
     first = target.deployments[0]
     pooled = bool(snapshot.pools) and arm == "observed"
     asked = dict.fromkeys((*target.deployments, *snapshot.siblings(first))) if pooled else target.deployments
-    fit, excluded = _filtered((deployment(snapshot, name) for name in asked), context.needs, state)
+    fit, excluded = filtered((deployment(snapshot, name) for name in asked), context.needs, state.cooling)
     names = tuple(d.name for d in fit) or target.deployments[:1]
     parts = (pooled and _places(snapshot, first, list(names), state)) or {names[0]: 1.0}
     chosen = balance.drawn(parts, u) if pooled else names[0]
@@ -397,56 +319,6 @@ def _as_asked(snapshot: Snapshot, target: Target, context: Context, state: State
         excluded={name: reason for name, reason in excluded.items() if name != chosen},
         snapshot=state.snapshot,
     )
-
-
-def _filtered(
-    deployments: Iterable[Deployment], needs: Needs, state: State, barred: Mapping[str, str] = _NOBODY
-) -> tuple[tuple[Deployment, ...], dict[str, str]]:
-    """Return who can serve, and who cannot with the reason; ``barred`` are those who may not, with theirs."""
-    fit: list[Deployment] = []
-    excluded: dict[str, str] = {}
-    for one in deployments:
-        reason = barred.get(one.name) or unfit(one, needs) or (_COOLING if one.name in state.cooling else None)
-        if reason is None:
-            fit.append(one)
-        else:
-            excluded[one.name] = reason
-    return tuple(fit), excluded
-
-
-def unfit(one: Deployment, needs: Needs) -> str | None:
-    """Say why a deployment cannot do what the request needs, None where it can."""
-    if needs.held_by not in ("", one.name):
-        return f"does not hold this conversation, {needs.held_by} does"
-    if one.dialect in needs.unspeakable:
-        return needs.unspeakable[one.dialect]
-    if needs.tools and not one.tools:
-        return "does not take tools"
-    if needs.json_schema and not one.json_schema:
-        return "does not take a JSON schema"
-    unread = needs.media and sorted(needs.media.difference(one.media))
-    if unread:
-        return f"does not read {', '.join(unread)}"
-    return _too_long(one, needs)
-
-
-def _too_long(one: Deployment, needs: Needs) -> str | None:
-    wanted = needs.input_tokens + (needs.max_output_tokens or 0)
-    if one.context_tokens is not None and wanted > one.context_tokens:
-        return f"holds {one.context_tokens} tokens, about {wanted} are needed"
-    return None
-
-
-def _nothing_eligible(excluded: dict[str, str]) -> GatewayError:
-    reasons = "; ".join(f"{name} {reason}" for name, reason in excluded.items())
-    if _COOLING in excluded.values():
-        return GatewayError(
-            503,
-            "no_deployment_available",
-            f"no deployment can take this request right now ({reasons})",
-            retry_after=_RETRY_SECONDS,
-        )
-    return GatewayError(400, "unsupported_request", f"no deployment of this route can serve this request ({reasons})")
 
 
 def _why(plan: Plan, field: _Field, asked: str, chosen: str, *, drawn: bool, acting: bool, predicted: bool) -> str:
@@ -466,9 +338,3 @@ def _why(plan: Plan, field: _Field, asked: str, chosen: str, *, drawn: bool, act
     if chosen == field.reference:
         return "the reference is worth its price here"
     return "best predicted quality" if plan.value_nano is None else "good enough for less"
-
-
-def _names(known: Iterable[str]) -> str:
-    names = list(known)
-    shown = ", ".join(names[:_NAMES_SHOWN]) or "none configured"
-    return shown + (f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else "")

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pointsman.core.routing import Deployment, Needs, Plan, Route
 from pointsman.core.snapshot import Snapshot
-from pointsman.policy import cost, decide, features, model
+from pointsman.policy import cost, decide, features, model, naming
 from pointsman.policy.decide import Standing, State
 from pointsman.policy.model import Estimates, Policy
 from pointsman.policy.outcomes import Floats, Indices
@@ -115,7 +115,7 @@ def redecide(
     snapshot: Snapshot, route: Route, feature: str, policy: Policy | None, asked: Asked, cooling: frozenset[str]
 ) -> Redecided:
     """Return what a snapshot decides for requests of a feature on a route, where ``cooling`` cannot be called."""
-    plan, state = decide.plan_for(route, feature), State(cooling)
+    plan, state = naming.plan_for(route, feature), State(cooling)
     reference = plan.reference or route.reference
     sizes = [needs.input_tokens for needs in asked.needs] if asked.sizes is None else asked.sizes
     size = np.array(sizes, dtype=np.float64)
@@ -166,7 +166,7 @@ def _arrays(found: Estimates) -> tuple[NDArray[np.float32], ...]:
 def _kinds(snapshot: Snapshot, widest: Standing, needs: Sequence[Needs]) -> list[tuple[Needs, Indices]]:
     """Return one request's needs for each kind that the same deployments can serve, and the rows of that kind."""
     names = (*widest.eligible, *widest.excluded)
-    sizes = sorted({size for name in names if (size := decide.deployment(snapshot, name).context_tokens) is not None})
+    sizes = sorted({size for name in names if (size := naming.deployment(snapshot, name).context_tokens) is not None})
     rows: dict[object, list[int]] = {}
     for row, each in enumerate(needs):
         beyond = bisect_left(sizes, each.input_tokens + (each.max_output_tokens or 0))
@@ -195,7 +195,7 @@ def _first(snapshot: Snapshot, plan: Plan, stand: Standing, expected: Expected, 
     order = [name for name in stand.eligible if name in stand.acting]
     order += [name for name in stand.acting if name not in order]
     quality = np.stack([expected.quality(name)[rows] for name in order], axis=1)
-    costs = np.stack([expected.cost_nano(decide.deployment(snapshot, name))[rows] for name in order], axis=1)
+    costs = np.stack([expected.cost_nano(naming.deployment(snapshot, name))[rows] for name in order], axis=1)
     cheapness = np.where(np.isnan(costs), _NOWHERE, -costs)
     known = ~np.isnan(quality)
     utility = np.where(known, quality, _NOWHERE)

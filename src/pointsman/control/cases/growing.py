@@ -26,7 +26,7 @@ from pointsman.core.record import ExchangeRecord, Judgement
 from pointsman.core.routing import Context, Grader, Needs, Prediction
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy import features, model
-from pointsman.policy.decide import plan_for
+from pointsman.policy.naming import plan_for
 
 LEAST: Final = 0.2
 """The least chance of different grades at which a prediction proposes a case."""

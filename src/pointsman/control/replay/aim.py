@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from pointsman.control.replay.question import World, acting
 from pointsman.control.replay.tally import needs_of
 from pointsman.core.routing import Objective, Plan, Route
-from pointsman.policy import decide
+from pointsman.policy import naming
 from pointsman.policy.model import Policy
 from pointsman.policy.outcomes import Floats
 from pointsman.policy.redecide import Asked, redecide
@@ -38,7 +38,7 @@ def aimed(
             continue
         plans = dict(route.plans)
         for key, plan in route.plans.items():
-            mine = [past for past in asked if decide.plan_for(route, past.feature) is plan]
+            mine = [past for past in asked if naming.plan_for(route, past.feature) is plan]
             policy = policies(plan.policy or name)
             if mine and policy is None:
                 notes.append(f"{_spell(name, key)}: nothing is learned to choose by, so the objective changes nothing there")

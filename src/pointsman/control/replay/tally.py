@@ -20,7 +20,7 @@ from pointsman.control.replay.graded import Draws, Judged, Parts, judged, timed
 from pointsman.control.replay.question import World
 from pointsman.core.chat import Usage
 from pointsman.core.routing import Needs
-from pointsman.policy import decide, features
+from pointsman.policy import features, naming
 from pointsman.policy.cost import amount, expected_cached
 from pointsman.policy.estimate import Sums
 from pointsman.policy.model import Policy
@@ -117,7 +117,7 @@ def tally(
             _stays(found, world, past)
     by_exchange = {name: list(rows) for name, rows in groupby(sorted(grades, key=_exchange), _exchange)}
     for (route, feature), rows in routed.items():
-        plan = decide.plan_for(world.snapshot.routes[route], feature)
+        plan = naming.plan_for(world.snapshot.routes[route], feature)
         policy = policies(plan.policy or route)
         asked = _asked(rows, begun)
         again = redecide(world.snapshot, world.snapshot.routes[route], feature, policy, asked, world.lost)
@@ -193,7 +193,7 @@ def _stays(found: Tally, world: World, past: Past) -> None:
     if other is None:
         add(found.unserved, (past.feature, who, NAMED_BY_CLIENTS), 1, cost or 0)
         return
-    one = decide.deployment(world.snapshot, other)
+    one = naming.deployment(world.snapshot, other)
     usage = _usage(past)
     known = one.price is not None and usage is not None
     again = amount(usage, one.price) if usage is not None and one.price is not None else 0
@@ -227,7 +227,7 @@ def _paid(world: World, past: Past, name: str) -> float:
         return np.nan if cost is None else float(cost)
     own = [call for call in past.calls if call.deployment == name]
     if name in world.repriced:
-        price = decide.deployment(world.snapshot, name).price
+        price = naming.deployment(world.snapshot, name).price
         costs = [amount(call.usage, price) for call in own if call.usage is not None and price is not None]
     else:
         costs = [call.cost_nano for call in own if call.cost_nano is not None]
@@ -293,7 +293,7 @@ def _tokens(rows: Sequence[Past]) -> Floats:
 
 def _expected(world: World, again: Redecided, name: str, tokens: Floats) -> Floats:
     """Return what a deployment is expected to cost (N,): the input as it was, the output as learned, else as it was."""
-    one = decide.deployment(world.snapshot, name)
+    one = naming.deployment(world.snapshot, name)
     if one.price is None:
         return again.expected.cost_nano(one)
     taken, given, cached, written = tokens

@@ -1,0 +1,82 @@
+"""Who can serve a request at all: what it needs, and who has that.
+
+Law: filters fail closed, and say why.
+"""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from pointsman.core.chat import ChatRequest
+from pointsman.core.errors import GatewayError
+from pointsman.core.price import tier_of
+from pointsman.core.routing import Deployment, Needs
+from pointsman.policy import features
+
+NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
+COOLING: Final = "is cooling down after failures"
+_RETRY_SECONDS: Final = 1.0
+
+
+def needs_of(request: ChatRequest) -> Needs:
+    """Return what a deployment must be able to do to serve a request, as far as the request itself says."""
+    return Needs(
+        input_tokens=features.input_tokens(request),
+        max_output_tokens=request.max_output_tokens,
+        tools=bool(request.tools),
+        json_schema=request.json_schema,
+        media=request.media,
+        tier=tier_of(request.service_tier),
+    )
+
+
+def filtered(
+    deployments: Iterable[Deployment], needs: Needs, cooling: frozenset[str], barred: Mapping[str, str] = NOBODY
+) -> tuple[tuple[Deployment, ...], dict[str, str]]:
+    """Return who can serve, and who cannot with the reason; ``barred`` are those who may not, with theirs."""
+    fit: list[Deployment] = []
+    excluded: dict[str, str] = {}
+    for one in deployments:
+        reason = barred.get(one.name) or unfit(one, needs) or (COOLING if one.name in cooling else None)
+        if reason is None:
+            fit.append(one)
+        else:
+            excluded[one.name] = reason
+    return tuple(fit), excluded
+
+
+def unfit(one: Deployment, needs: Needs) -> str | None:
+    """Say why a deployment cannot do what the request needs, None where it can."""
+    if needs.held_by not in ("", one.name):
+        return f"does not hold this conversation, {needs.held_by} does"
+    if one.dialect in needs.unspeakable:
+        return needs.unspeakable[one.dialect]
+    if needs.tools and not one.tools:
+        return "does not take tools"
+    if needs.json_schema and not one.json_schema:
+        return "does not take a JSON schema"
+    unread = needs.media and sorted(needs.media.difference(one.media))
+    if unread:
+        return f"does not read {', '.join(unread)}"
+    return too_long(one, needs)
+
+
+def too_long(one: Deployment, needs: Needs) -> str | None:
+    """Say why a request is too long for a deployment, None where it is not, as far as tokens can be guessed."""
+    wanted = needs.input_tokens + (needs.max_output_tokens or 0)
+    if one.context_tokens is not None and wanted > one.context_tokens:
+        return f"holds {one.context_tokens} tokens, about {wanted} are needed"
+    return None
+
+
+def nothing_eligible(excluded: dict[str, str]) -> GatewayError:
+    """Return the error of a request that nobody can serve, with everybody's reason: 503 where waiting may help, else 400."""
+    reasons = "; ".join(f"{name} {reason}" for name, reason in excluded.items())
+    if COOLING in excluded.values():
+        return GatewayError(
+            503,
+            "no_deployment_available",
+            f"no deployment can take this request right now ({reasons})",
+            retry_after=_RETRY_SECONDS,
+        )
+    return GatewayError(400, "unsupported_request", f"no deployment of this route can serve this request ({reasons})")
