@@ -1,11 +1,12 @@
 """What people's judgements are worth: estimates with a biased judge, and the order of the queue.
 
-    python bench/review.py [--parts powered,queue] [--seeds 1000] [--worlds 20] [--write]
+    python bench/review.py [--parts powered,queue,bias] [--seeds 1000] [--worlds 20] [--write]
 
 ``powered``: with at least 100 judgements by people, how often does the interval cover, how wide is it beside a normal one
 with the true variance, and how many judgements by people alone would be as sharp (``reviewing/powered``)? ``queue``: the
 value of what is accepted after 50, 100, 200 and 400 judgements in the queue's order, against random labelling, paired
-(``reviewing/queue``). With ``--write`` the figures go into docs/review-benchmarks.md. Exit status 1: a floor is not held.
+(``reviewing/queue``). ``bias``: the same where judges are better or worse
+than expected. With ``--write`` the figures go into docs/review-benchmarks.md. Exit status 1: a floor is not held.
 """
 
 import argparse
@@ -62,23 +63,38 @@ def measure_queue(worlds: int, installations: int = queue.INSTALLATIONS) -> Foun
     seeds = range(worlds)
     found = {order: queue.values(order, seeds, installations=installations) for order in queue.ORDERS}
     lines = [
-        "| judgements | queue's order | at random | difference [95 %] | ratio [95 %] | uncertain | difference [95 %] |",
+        "| judgements | queue's order | at random | difference [95 %] | ratio [95 %] | over traffic | over uncertain |",
         "|---|---|---|---|---|---|---|",
     ]
     ahead, behind = [], []
     for column, count in enumerate(queue.COUNTS):
         of = {order: values[:, column] for order, values in found.items()}
         change, half = paired(of["queue"], of["random"])
-        other, other_half = paired(of["queue"], of["uncertain"])
         cells = (
             f"{count}", *(f"{100 * of[order].mean():.1f} %" for order in ("queue", "random")), interval(change, half),
-            ratio(of["queue"], of["random"]), f"{100 * of['uncertain'].mean():.1f} %", interval(other, other_half),
+            ratio(of["queue"], of["random"]), *(interval(*paired(of["queue"], of[one])) for one in ("traffic", "uncertain")),
         )  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
         ahead += [count] if change > half else []
         behind += [count] if change < 0 else []
     failed = [] if len(ahead) >= 2 else [f"significantly ahead of random labelling only at {ahead}"]
     return Found(lines, failed + [f"behind random labelling at {count}" for count in behind])
+
+
+def measure_bias(worlds: int, installations: int = 5) -> Found:
+    """Return the table of worlds in which judges are far better, or far worse, than the queue expects beforehand."""
+    lines = [
+        "| judges' biases spread by | judgements | queue's order | at random | difference [95 %] |",
+        "|---|---|---|---|---|",
+    ]
+    counts = (0, *queue.COUNTS)
+    for bias, points in ((0.03, "2 points"), (0.45, "24 points")):
+        found = {order: queue.values(order, range(worlds), counts, installations, bias) for order in ("queue", "random")}
+        for column, count in enumerate(counts):
+            ours, theirs = found["queue"][:, column], found["random"][:, column]
+            cells = (points, f"{count}", f"{100 * ours.mean():.1f} %", f"{100 * theirs.mean():.1f} %")
+            lines.append(f"| {' | '.join((*cells, interval(*paired(ours, theirs))))} |")
+    return Found(lines, [])
 
 
 def paired(ours: Array, theirs: Array) -> tuple[float, float]:
@@ -111,7 +127,7 @@ def written(part: str, lines: list[str], text: str) -> str:
 def main() -> int:
     """Measure, print and perhaps write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--parts", default="powered,queue")
+    parser.add_argument("--parts", default="powered,queue,bias")
     parser.add_argument("--seeds", type=int, default=1000, help="trials for each line of powered")
     parser.add_argument("--worlds", type=int, default=20, help="seeds of queue")
     parser.add_argument("--write", action="store_true", help="write the tables into docs/review-benchmarks.md")
@@ -119,6 +135,7 @@ def main() -> int:
     parts: dict[str, Callable[[], Found]] = {
         "powered": lambda: measure_powered(options.seeds),
         "queue": lambda: measure_queue(options.worlds),
+        "bias": lambda: measure_bias(options.worlds),
     }
     failed = []
     for part in options.parts.split(","):

@@ -6,8 +6,9 @@ answers of each; its bias differs from candidate to candidate. Whatever the orde
 candidate with the highest expected utility (``policy/queue``: the shipped belief), or the reference. The value of a seed is
 the true utility of what is accepted in ``INSTALLATIONS`` of them, as a share of what somebody who knows the truth would get.
 
-Orders: ``queue`` (the shipped gains, worths, numbers and chances), ``random`` (any open question, each as likely), and
-``uncertain`` (the candidate whose belief is widest, then its closest call), which many tools call active learning.
+Orders: ``queue`` (the shipped gains, worths, numbers and chances), ``random`` (any open question, each as likely),
+``traffic`` (any open question of a feature that is drawn by its requests), and ``uncertain`` (the candidate whose belief is
+widest, then its closest call), which many tools call active learning.
 """
 
 from collections.abc import Callable
@@ -20,14 +21,16 @@ from reviewing.pairs import Array, Judge, compare, truth
 FEATURES, CANDIDATES, JUDGED, INSTALLATIONS = 12, 3, 300, 15
 TOLERANCE = 0.05
 COUNTS = (50, 100, 200, 400)
+BIAS = 0.15
+"""How far judges' biases spread from candidate to candidate, in units of the margin: 8 points of wins minus losses."""
 
 
 class Candidate:
     """One candidate of one feature in the world, with what was asked about it so far."""
 
-    def __init__(self, rng: np.random.Generator, traffic: float) -> None:
+    def __init__(self, rng: np.random.Generator, traffic: float, bias: float) -> None:
         lean = float(rng.normal(-0.03, 0.12))
-        judge = Judge("", float(rng.normal(0.0, 0.15)), 0.7, 0.1)
+        judge = Judge("", float(rng.normal(0.0, bias)), 0.7, 0.1)
         self.traffic, self.saving, self.true = traffic, float(rng.uniform(0.1, 0.8)), truth(lean)
         self.people, self.judge = compare(rng, lean, judge, JUDGED)
         self.judge_mean = float(self.judge.mean())
@@ -67,13 +70,20 @@ class Candidate:
 class World:
     """The candidates of every feature of one installation; ``numbers`` are the questions' own."""
 
-    def __init__(self, seed: int, installation: int) -> None:
+    def __init__(self, seed: int, installation: int, bias: float = BIAS) -> None:
         rng = np.random.default_rng((seed, installation))
-        self.features = [[Candidate(rng, 1 / (place + 1)) for _ in range(CANDIDATES)] for place in range(FEATURES)]
+        self.features = [[Candidate(rng, 1 / (place + 1), bias) for _ in range(CANDIDATES)] for place in range(FEATURES)]
         of_asking = np.random.default_rng((seed, installation, 1))
         self.numbers = 1.0 - of_asking.random((FEATURES, CANDIDATES, JUDGED))
         self.shuffled = of_asking.permutation(self.numbers.size)
+        traffic = np.array([1 / (place + 1) for place in range(FEATURES)])[:, None, None]
+        self.in_traffic = np.argsort(of_asking.exponential(size=self.numbers.shape) / traffic, axis=None)
         self.gains: list[list[float]] = [[] for _ in self.features]
+
+    @property
+    def asked(self) -> int:
+        """How many questions were asked."""
+        return sum(len(one.asked) for row in self.features for one in row)
 
     @property
     def best(self) -> float:
@@ -107,9 +117,14 @@ def ask_by_queue(world: World) -> None:
 
 def ask_at_random(world: World) -> None:
     """Ask any open question."""
-    at = int(world.shuffled[sum(len(one.asked) for row in world.features for one in row)])
-    feature, place, question = np.unravel_index(at, world.numbers.shape)
-    world.features[feature][place].ask(int(question), 0.0)
+    row, column, question = np.unravel_index(world.shuffled[world.asked], world.numbers.shape)
+    world.features[row][column].ask(int(question), 0.0)
+
+
+def ask_by_traffic(world: World) -> None:
+    """Ask any open question, those of a feature as often as it has requests."""
+    row, column, question = np.unravel_index(world.in_traffic[world.asked], world.numbers.shape)
+    world.features[row][column].ask(int(question), 0.0)
 
 
 def ask_uncertain(world: World) -> None:
@@ -119,14 +134,21 @@ def ask_uncertain(world: World) -> None:
     one.ask(int(np.where(one.open, one.worths, -1.0).argmax()), 0.0)
 
 
-ORDERS: dict[str, Callable[[World], None]] = {"queue": ask_by_queue, "random": ask_at_random, "uncertain": ask_uncertain}
+ORDERS: dict[str, Callable[[World], None]] = {
+    "queue": ask_by_queue,
+    "random": ask_at_random,
+    "traffic": ask_by_traffic,
+    "uncertain": ask_uncertain,
+}
 
 
-def values(order: str, seeds: range, counts: tuple[int, ...] = COUNTS, installations: int = INSTALLATIONS) -> Array:
+def values(
+    order: str, seeds: range, counts: tuple[int, ...] = COUNTS, installations: int = INSTALLATIONS, bias: float = BIAS
+) -> Array:
     """Return the value after so many judgements in each installation, as a share of the best: seeds by counts."""
     found = np.empty((len(seeds), len(counts)))
     for row, seed in enumerate(seeds):
-        worlds = [World(seed, installation) for installation in range(installations)]
+        worlds = [World(seed, installation, bias) for installation in range(installations)]
         best = sum(world.best for world in worlds)
         asked = 0
         for column, count in enumerate(counts):

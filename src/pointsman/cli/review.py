@@ -34,7 +34,10 @@ def _now_ms() -> int:
 
 
 def _reviewer(_: click.Context, param: click.Parameter, value: str | None) -> str:
-    name = (value or getpass.getuser()).strip()
+    try:
+        name = (value or getpass.getuser()).strip()
+    except (KeyError, ImportError, OSError) as error:  # a container's user may have no name
+        raise click.BadParameter("name yourself: your user has no name on this machine", param=param) from error
     if not name.isprintable() or not name or ":" in name or len(name) > 40:
         raise click.BadParameter("a name has 1 to 40 printable characters and no colon", param=param)
     return name
