@@ -103,7 +103,7 @@ def expected_one(input_tokens: int, output_tokens: float, price: Price) -> float
 
 
 def most(input_tokens: int, output_tokens: int, price: Price) -> int:
-    """Return the most that one call with at most so many tokens costs, whatever is cached and on whatever tier, in nano-dollars."""
+    """Return the most that one call with at most so many tokens costs, cached or not, on any tier; nano-dollars."""
     long = price.long_above is not None and input_tokens > price.long_above
     return amount(Usage(input=input_tokens, output=output_tokens), _dearest(price, long))
 
