@@ -6,9 +6,8 @@ answers of each; its bias differs from candidate to candidate. Whatever the orde
 candidate with the highest expected utility (``policy/queue``: the shipped belief), or the reference. The value of a seed is
 the true utility of what is accepted in ``INSTALLATIONS`` of them, as a share of what somebody who knows the truth would get.
 
-Orders: ``queue`` (the shipped gains, worths, numbers and chances), ``random`` (any open question, each as likely),
-``traffic`` (any open question of a feature that is drawn by its requests), and ``uncertain`` (the candidate whose belief is
-widest, then its closest call), which many tools call active learning.
+Orders: ``queue`` (the shipped gains, worths, numbers and chances), ``random`` (any open question, each as likely), and
+``uncertain`` (the candidate whose belief is widest, then its closest call), which many tools call active learning.
 """
 
 from collections.abc import Callable
@@ -76,8 +75,6 @@ class World:
         of_asking = np.random.default_rng((seed, installation, 1))
         self.numbers = 1.0 - of_asking.random((FEATURES, CANDIDATES, JUDGED))
         self.shuffled = of_asking.permutation(self.numbers.size)
-        traffic = np.array([1 / (place + 1) for place in range(FEATURES)])[:, None, None]
-        self.in_traffic = np.argsort(of_asking.exponential(size=self.numbers.shape) / traffic, axis=None)
         self.gains: list[list[float]] = [[] for _ in self.features]
 
     @property
@@ -121,12 +118,6 @@ def ask_at_random(world: World) -> None:
     world.features[row][column].ask(int(question), 0.0)
 
 
-def ask_by_traffic(world: World) -> None:
-    """Ask any open question, those of a feature as often as it has requests."""
-    row, column, question = np.unravel_index(world.in_traffic[world.asked], world.numbers.shape)
-    world.features[row][column].ask(int(question), 0.0)
-
-
 def ask_uncertain(world: World) -> None:
     """Ask the closest call of the candidate of which least is known."""
     everyone = [one for row in world.features for one in row if one.standing.left]
@@ -137,7 +128,6 @@ def ask_uncertain(world: World) -> None:
 ORDERS: dict[str, Callable[[World], None]] = {
     "queue": ask_by_queue,
     "random": ask_at_random,
-    "traffic": ask_by_traffic,
     "uncertain": ask_uncertain,
 }
 

@@ -43,6 +43,8 @@ def test_worlds_are_the_same_for_every_order() -> None:
 
 
 def test_figures() -> None:
+    assert review.student(19) == pytest.approx(2.093, abs=0.001)
+    assert review.student(5) == pytest.approx(2.571, abs=0.03)
     ours, theirs = np.array([0.5, 0.6, 0.7]), np.array([0.4, 0.5, 0.6])
     assert review.paired(ours, theirs) == pytest.approx((0.1, 0.0))
     assert review.ratio(ours, theirs).startswith("1.200 [")
