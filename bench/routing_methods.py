@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from pointsman.control.evaluate import _comparable, _interval, _paid, _split
 from pointsman.control.tables import read_outcomes
 from pointsman.core.routing import Objective
-from pointsman.policy import features, model, quality, spend, teach, trade
-from pointsman.policy.linear import Axes, Folded, softmax
+from pointsman.policy import model, quality, spend, teach, trade
+from pointsman.policy.linear import Folded, softmax
 from pointsman.policy.outcomes import Outcomes
 from pointsman.policy.quality import Tasks
 from pointsman.policy.trade import Evidence, choices, earns, resolve
@@ -69,10 +69,7 @@ class Split:
 
 def learned(rows: Outcomes, asked: Outcomes) -> Split:
     """Learn on some rows as ``policy/teach`` does, in every form, and predict others."""
-    flags = features.dense(rows.vectors)[:, : features.FLAGS]
-    centre, spread = flags.mean(axis=0), flags.std(axis=0)
-    scale = np.where(spread > 1e-3, teach.FLAG_SIZE / np.maximum(spread, 1e-3), 0.0).astype(np.float32)
-    axes = Axes.of(model.design(rows.vectors, centre, scale).astype(np.float64))
+    axes, centre, scale = teach.seen(rows.vectors)
     there = (model.design(asked.vectors, centre, scale) - axes.centre) @ axes.directions
     folds = rows.folds(quality.FOLDS)
     tasks = Tasks.of(rows, axes.coordinates, folds)

@@ -1,7 +1,8 @@
 """What people do to a prompt that changes nothing of what is asked: six ways, and suffixes of an adversary.
 
 Laws: pure functions of a text, no chance; a text that a transformation has nothing to do to comes back as it is. The texts
-written here are part of the measurement: the features that are measured were not chosen with them.
+written here are part of the measurement: none stands in what is measured, but the ordinary words of ``policy/manners``
+were listed by someone who had read them.
 """
 
 import re

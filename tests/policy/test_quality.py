@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from pointsman.policy import features, model
+from pointsman.policy.linear import TASK_PENALTIES
 from pointsman.policy.outcomes import Outcomes, Tagged
-from pointsman.policy.quality import MOST_TASKS, SMALLEST_TASK, _labels, _Table
+from pointsman.policy.quality import MOST_TASKS, SMALLEST_TASK, _labels, _penalty, _Table
 from pointsman.policy.teach import teach
 
 
@@ -60,6 +61,18 @@ def test_the_truth_is_found_again(*, labels: bool) -> None:
     error = predicted(made(2500, labels=labels)[0], asked).quality - chance
     assert np.sqrt(np.square(error).mean()) < 0.075
     assert np.abs(error.mean(axis=0)).max() < 0.03
+
+
+@pytest.mark.parametrize(("telling", "expected"), [(3.0, TASK_PENALTIES[:-1]), (0.0, TASK_PENALTIES[-1:])])
+def test_tasks_are_told_as_firmly_as_helps_to_foretell_scores(telling: float, expected: tuple[float, ...]) -> None:
+    """Where the coordinates tell tasks for sure, less than the largest; where they are noise, that."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 1000)
+    x = rng.normal(size=(1000, 30)) * 0.3
+    x[:, 0] += telling * labels
+    score = np.column_stack((labels, 1 - labels)).astype(float)
+    squares = np.append(np.square(x).sum(axis=0), len(x))
+    assert _penalty(score, labels, 2, x, rng.integers(0, 5, 1000), squares) in expected
 
 
 @pytest.mark.parametrize(("shown", "gap"), [(False, 0.1), (True, 0.5)])

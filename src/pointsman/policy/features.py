@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointsman.core.chat import ChatRequest, Media, Text
-from pointsman.policy import encoding, sketch
+from pointsman.policy import encoding, manners, sketch
 
-VERSION: Final = 2
+VERSION: Final = 3
 FLAGS: Final = 48
 USER_DIMS: Final = 704
 SYSTEM_DIMS: Final = 128
@@ -41,8 +41,10 @@ _CLASSES: Final = (
     b"\n", b" ", b"\t", b"?", b"!", b",", b".", b":", b";", b"()", b"[]", b"{}", b"<>", b"=", b"$", b"\\", b"^", b"_",
     b"+", b"-", b"*", b"/", b'"', b"'", b"`", b"#", b"%", b"|", b"@", bytes(range(_WIDE, 256)),
 )  # fmt: skip
-_LINES: Final = 3  # which class is the end of a line
-_WIDE_CLASS: Final = len(_CLASSES) - 1
+CAPITALS, SMALL, LINES, BLANKS, WIDE_CLASS = 1, 2, 3, 4, len(_CLASSES) - 1  # which class is what
+LENGTHS, BREAKS, WIDE = slice(0, 2), 4, 9  # where in the structural part stand a text's length and its square, and so on
+_ASKED: Final = 10
+SHARES: Final = slice(_ASKED, _ASKED + len(_CLASSES))  # and the roots of the shares of the classes
 _KINDS: Final = len(_CLASSES) + 1  # the last one is that of all the rest
 
 
@@ -68,7 +70,7 @@ def vector(request: ChatRequest) -> bytes:
     _, user, system, length, instructed = _read(request)
     counts = np.bincount(np.frombuffer(_classes(user), dtype=np.uint8), minlength=_KINDS)
     size = max(len(user), 1)
-    lines, wide = int(counts[_LINES]), int(counts[_WIDE_CLASS]) / size
+    lines, wide = int(counts[LINES]), int(counts[WIDE_CLASS]) / size
     asked = bytes([round(255 * min(each, 1.0)) for each in _asked(request, length, instructed, lines, wide)])
     flags = (_VERSION_BYTE + asked + _shares(counts, size).tobytes()).ljust(1 + FLAGS, b"\0")
     return flags + sketch.sketch(user, USER_DIMS) + sketch.sketch(system, SYSTEM_DIMS)
@@ -95,6 +97,7 @@ def _read(request: ChatRequest) -> _Read:
     for message in request.messages:
         (systems if message.instructs else users).append(message.text)
     user, system = "\n".join(users), "\n".join(systems)
+    user = manners.bare(user)
     return request, _clipped(user), _clipped(system), len(user), len(system)
 
 
@@ -105,7 +108,7 @@ def _together(reads: Sequence[_Read]) -> list[bytes]:
     rows += np.frombuffer(b"".join(classes), dtype=np.uint8)
     counts = np.bincount(rows, minlength=_KINDS * len(reads)).reshape(-1, _KINDS)
     lengths = np.array([max(len(text), 1) for text in users])
-    lines, wide = counts[:, _LINES].tolist(), (counts[:, _WIDE_CLASS] / lengths).tolist()
+    lines, wide = counts[:, LINES].tolist(), (counts[:, WIDE_CLASS] / lengths).tolist()
     more = zip(reads, lines, wide, strict=True)
     asked = np.fromiter(
         chain.from_iterable([_asked(read[0], read[3], read[4], breaks, share) for read, breaks, share in more]), np.float64
@@ -158,6 +161,11 @@ def dense(vectors: NDArray[np.uint8]) -> NDArray[np.float32]:
     return numbers
 
 
+def counted(text: str) -> NDArray[np.intp]:
+    """Return how many characters of each class a text has, (CLASSES,)."""
+    return np.bincount(np.frombuffer(_classes(text), dtype=np.uint8), minlength=_KINDS)[: len(_CLASSES)]
+
+
 def input_tokens(request: ChatRequest) -> int:
     """Return about how many input tokens a request has: a quarter of its UTF-8 bytes, and a frame around each message."""
     size, media = 0, 0
@@ -184,7 +192,11 @@ def _classes(text: str) -> bytes:
 
 
 def _shares(counts: NDArray[np.intp], size: int | NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Return the root of each class's share of a text, or of each of several texts (rows): 255 is all of it."""
+    """Return the root of each class's share of a text, or of each of several texts (rows): 255 is all of it.
+
+    Of capitals and small letters the fewer count as the capitals: a text that is shouted is taken as if it were spoken.
+    """
+    counts[..., CAPITALS : SMALL + 1].sort(axis=-1)
     shares: NDArray[np.float64] = np.sqrt(counts[..., : len(_CLASSES)] * (255.0 * 255.0 / size))
     return np.rint(shares, out=shares).astype(np.uint8)
 

@@ -23,7 +23,7 @@ from pointsman.policy.outcomes import Floats, Indices
 PENALTIES: Final = tuple(float(x) for x in np.geomspace(3.0, 30_000.0, 10))
 _RANK_TOLERANCE: Final = 1e-5
 _LUCK: Final = 3.0  # squared standard errors that the best of all penalties reaches by chance
-_TASK_PENALTY: Final = 0.02
+TASK_PENALTIES: Final = (0.02, 0.1, 0.4, 1.6)
 _TASK_STEPS: Final = 40
 
 
@@ -171,25 +171,27 @@ def completed(residuals: Floats) -> Floats:
     return filled
 
 
-def classify(coordinates: Floats, labels: Indices, count: int, squares: Floats) -> tuple[Floats, Floats]:
+def classify(
+    coordinates: Floats, labels: Indices, count: int, squares: Floats, penalty: float = TASK_PENALTIES[0]
+) -> tuple[Floats, Floats]:
     """Return slopes (R, T) and intercept (T,) of the log-odds of ``count`` classes: multinomial logistic regression.
 
-    Penalised by the squared slopes; Nesterov's accelerated gradient with a step per coordinate. ``squares`` (R + 1,) are
-    the sums of squares of the principal coordinates of all rows, of which these are some, and their number: as principal
-    coordinates have no products with one another, half of them bound the curvature (Boehning 1992), and no step is too
-    long. Words that are rare, and decide, are learned as fast as those that are common.
+    Penalised by ``penalty`` times half the squared slopes; Nesterov's accelerated gradient with a step per coordinate.
+    ``squares`` (R + 1,) are the sums of squares of the principal coordinates of all rows, of which these are some, and
+    their number: as principal coordinates have no products with one another, half of them bound the curvature (Boehning
+    1992), and no step is too long. Words that are rare, and decide, are learned as fast as those that are common.
     """
     rows = len(coordinates)
     design = np.hstack((coordinates, np.ones((rows, 1)))).astype(np.float32)
     truth = np.zeros((rows, count), dtype=np.float32)
     truth[np.arange(rows), labels] = 1.0
-    penalty = np.full((len(squares), 1), _TASK_PENALTY, dtype=np.float32)
-    penalty[-1] = 0.0  # the intercept is free
-    step = 1 / (0.5 * squares[:, None].astype(np.float32) + penalty)
+    pull = np.full((len(squares), 1), penalty, dtype=np.float32)
+    pull[-1] = 0.0  # the intercept is free
+    step = 1 / (0.5 * squares[:, None].astype(np.float32) + pull)
     slopes: NDArray[Any] = np.zeros((design.shape[1], count), dtype=np.float32)
     ahead, momentum = slopes, 1.0
     for _ in range(_TASK_STEPS):
-        fresh = ahead - step * (design.T @ (softmax(design @ ahead) - truth) + penalty * ahead)
+        fresh = ahead - step * (design.T @ (softmax(design @ ahead) - truth) + pull * ahead)
         grown = (1 + (1 + 4 * momentum * momentum) ** 0.5) / 2
         ahead = fresh + np.float32((momentum - 1) / grown) * (fresh - slopes)
         slopes, momentum = fresh, grown

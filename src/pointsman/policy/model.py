@@ -141,12 +141,17 @@ def _heard(policy: Policy, vectors: NDArray[np.uint8]) -> tuple[Policy, NDArray[
 def design(vectors: NDArray[np.uint8], flag_centre: Matrix, flag_scale: Matrix) -> Matrix:
     """Return vectors (N, LENGTH) as the rows (N, D) of a linear model, the structural part standardised and bounded."""
     rows = features.dense(vectors)
-    flags = rows[:, : features.FLAGS]
+    standardise(rows[:, : features.FLAGS], flag_centre, flag_scale)
+    return rows
+
+
+def standardise(flags: Matrix, flag_centre: Matrix, flag_scale: Matrix) -> Matrix:
+    """Return structural parts (N, FLAGS), standardised and bounded in place."""
     flags -= flag_centre
     flags *= flag_scale
     np.maximum(flags, -_FLAG_LIMIT, out=flags)
     np.minimum(flags, _FLAG_LIMIT, out=flags)
-    return rows
+    return flags
 
 
 def estimate(policy: Policy, vectors: NDArray[np.uint8] | None, tags: Sequence[Sequence[str]]) -> Estimates:

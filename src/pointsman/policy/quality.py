@@ -21,12 +21,13 @@ from typing import Final
 import numpy as np
 
 from pointsman.policy import kinds
-from pointsman.policy.linear import Folded, classify, completed, regress, softmax
+from pointsman.policy.linear import TASK_PENALTIES, Folded, classify, completed, regress, softmax
 from pointsman.policy.outcomes import Floats, Indices, Outcomes, Tagged, sums
 
 FOLDS: Final = 5
 SMALLEST_TASK: Final = 8
 MOST_TASKS: Final = 64
+_TRIED: Final = 12_000  # rows that say how firmly tasks are told: more say the same
 CLOSEST: Final = 0.002  # predictions keep this distance from 0 and 1
 
 
@@ -51,14 +52,15 @@ class Tasks:
             labels, count = kinds.found(outcomes, coordinates, folds)
             names = tuple(f"kind {number}" for number in range(count))
         squares = np.append(np.square(coordinates).sum(axis=0), len(coordinates))
-        slopes, intercept = classify(coordinates, labels, len(names), squares)
+        penalty = _penalty(outcomes.score, labels, len(names), coordinates, folds, squares)
+        slopes, intercept = classify(coordinates, labels, len(names), squares, penalty)
         chances = np.zeros((len(labels), len(names)))
         for fold in (found := np.unique(folds)):
             mine = folds == fold
             if len(found) < 2:
                 chances[mine, labels[mine]] = 1.0
                 continue
-            told = classify(coordinates[~mine], labels[~mine], len(names), squares)
+            told = classify(coordinates[~mine], labels[~mine], len(names), squares, penalty)
             chances[mine] = softmax(coordinates[mine] @ told[0] + told[1])
         return Tasks(names, slopes, intercept, labels, chances)
 
@@ -120,6 +122,25 @@ def _labels(outcomes: Outcomes) -> tuple[Indices, tuple[str, ...]]:
     labels = place[given]
     others = bool((labels == len(common)).any())
     return labels, tuple(names[t] for t in common) + (("other",) if others else ())
+
+
+def _penalty(score: Floats, labels: Indices, count: int, coordinates: Floats, folds: Indices, squares: Floats) -> float:
+    """Return the penalty of ``classify`` whose chances, through the tasks' table, come nearest to the scores of one fold.
+
+    Nearness to the scores, not to the labels: of labels whose deployments are alike it matters little which is told.
+    """
+    some = slice(_TRIED)
+    score, labels, coordinates, folds = score[some], labels[some], coordinates[some], folds[some]
+    held = folds == folds.max()
+    if count < 2 or held.all():
+        return TASK_PENALTIES[0]
+    table = _Table.of(score[~held], labels[~held], count).quality
+    errors = []
+    for penalty in TASK_PENALTIES:
+        slopes, intercept = classify(coordinates[~held], labels[~held], count, squares, penalty)
+        chances = softmax(coordinates[held] @ slopes + intercept)
+        errors.append(float(np.nansum(np.square(chances @ table - score[held]))))
+    return TASK_PENALTIES[int(np.argmin(errors))]
 
 
 @dataclass(frozen=True)

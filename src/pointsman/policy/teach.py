@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pointsman.core.routing import Deployment
-from pointsman.policy import cost, features, model, quality, spend
+from pointsman.policy import cost, features, model, quality, spend, typed
 from pointsman.policy.linear import Axes, Folded
 from pointsman.policy.model import Policy
 from pointsman.policy.outcomes import Floats, Outcomes
@@ -64,10 +65,7 @@ def teach(outcomes: Outcomes, deployments: Sequence[Deployment] = (), tell: Call
         raise ValueError("learning needs at least two different prompts and two models")
     step = iter(STEPS)
     tell(next(step))
-    flags = features.dense(rows.vectors)[:, : features.FLAGS]
-    centre, spread = flags.mean(axis=0), flags.std(axis=0)
-    scale = np.where(spread > 1e-3, FLAG_SIZE / np.maximum(spread, 1e-3), 0.0).astype(np.float32)
-    axes = Axes.of(model.design(rows.vectors, centre, scale).astype(np.float64))
+    axes, centre, scale = seen(rows.vectors)
     folds = rows.folds(quality.FOLDS)
     tell(next(step))
     tasks = Tasks.of(rows, axes.coordinates, folds)
@@ -103,6 +101,26 @@ def teach(outcomes: Outcomes, deployments: Sequence[Deployment] = (), tell: Call
         encoder=rows.encoder,
     )
     return Lesson(policy, rows, held_quality, *costs)
+
+
+def seen(vectors: NDArray[np.uint8]) -> tuple[Axes, model.Matrix, model.Matrix]:
+    """Return the axes of vectors (N, LENGTH) and what their structural part was standardised with (``Policy``).
+
+    The part of it that changes when the same is typed otherwise counts for less (``policy/typed``).
+    """
+    flags = features.dense(vectors)[:, : features.FLAGS]
+    centre, spread = flags.mean(axis=0), flags.std(axis=0)
+    scale = np.where(spread > 1e-3, FLAG_SIZE / np.maximum(spread, 1e-3), 0.0).astype(np.float32)
+    rows = model.design(vectors, centre, scale).astype(np.float64)
+    damped = typed.damping(
+        flags.astype(np.float64), lambda each: model.standardise(each.astype(np.float32), centre, scale).astype(np.float64)
+    )
+    middle = rows.mean(axis=0)
+    rows[:, : features.FLAGS] @= damped
+    axes = Axes.of(rows)
+    directions = axes.directions.copy()
+    directions[: features.FLAGS] = damped @ directions[: features.FLAGS]
+    return Axes(middle, directions, axes.coordinates), centre, scale
 
 
 def _quality(
