@@ -42,7 +42,11 @@ _CLASSES: Final = (
     b"+", b"-", b"*", b"/", b'"', b"'", b"`", b"#", b"%", b"|", b"@", bytes(range(_WIDE, 256)),
 )  # fmt: skip
 CAPITALS, SMALL, LINES, BLANKS, WIDE_CLASS = 1, 2, 3, 4, len(_CLASSES) - 1  # which class is what
-LENGTHS, BREAKS, WIDE = slice(0, 2), 4, 9  # where in the structural part stand a text's length and its square, and so on
+LENGTHS, BREAKS, IDEOGRAPHS = (
+    slice(0, 2),
+    4,
+    9,
+)  # where they stand in the structural part; a length and its square
 _ASKED: Final = 10
 SHARES: Final = slice(_ASKED, _ASKED + len(_CLASSES))  # and the roots of the shares of the classes
 _KINDS: Final = len(_CLASSES) + 1  # the last one is that of all the rest

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from pointsman.policy import features
-from pointsman.policy.features import BLANKS, CAPITALS, LENGTHS, LINES, SHARES, SMALL, WIDE, WIDE_CLASS
+from pointsman.policy.features import BLANKS, CAPITALS, IDEOGRAPHS, LENGTHS, LINES, SHARES, SMALL, WIDE_CLASS
 from pointsman.policy.outcomes import Floats
 
 STRENGTH: Final = 300.0  # by how much a direction is shrunk: 1 / sqrt(1 + STRENGTH x mean squared change)
@@ -71,7 +71,7 @@ def otherwise(flags: Floats, change: Change) -> Floats:
     length = np.log2(1 + size) / 20
     found[:, LENGTHS] = np.column_stack((length, length * length))
     found[:, features.BREAKS] = np.log2(1 + counts[LINES]) / 10
-    found[:, WIDE] = counts[WIDE_CLASS] / size
+    found[:, IDEOGRAPHS] = counts[WIDE_CLASS] / size
     found[:, SHARES] = np.sqrt(counts / size).T
     return np.minimum(found, 1.0)
 
