@@ -20,8 +20,9 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from pointsman.control.config import ControlRules
 from pointsman.control.replay.question import Question, QuestionError
-from pointsman.core.errors import GatewayError, PointsmanError
+from pointsman.core.errors import ConfigError, GatewayError, PointsmanError
 from pointsman.core.snapshot import ClientKey, Limits
 from pointsman.gateway.admission import admit
 from pointsman.gateway.answer import refuse
@@ -110,7 +111,7 @@ class ControlApi:
 @contextlib.asynccontextmanager
 async def listening(workspace: Workspace, say: Callable[[str], None]) -> AsyncIterator[None]:
     """Listen while the block runs, where the configuration wants it. Where the port is taken, ``say`` so and go without."""
-    rules = workspace.config.control
+    rules = _rules(workspace)
     bound = None if rules is None else _bound(rules.port, say)
     if rules is None or bound is None:
         yield
@@ -122,6 +123,13 @@ async def listening(workspace: Workspace, say: Callable[[str], None]) -> AsyncIt
         yield
     finally:
         await server.stop(0)
+
+
+def _rules(workspace: Workspace) -> ControlRules | None:
+    try:
+        return workspace.config.control
+    except ConfigError:  # whoever follows the file says what is wrong with it
+        return None
 
 
 def _bound(port: int, say: Callable[[str], None]) -> socket.socket | None:
