@@ -131,7 +131,7 @@ def _lot(exchange: str) -> float:
 
 
 def _arrays(found: Sequence[tuple[str, Asked, Mapping[str, Answered]]], names: tuple[str, ...]) -> Outcomes:
-    features = tuple(sorted({asked.feature for _, asked, _ in found}))
+    named = tuple(sorted({asked.feature for _, asked, _ in found}))
     score, cost, tokens = (np.full((len(found), len(names)), np.nan) for _ in range(3))
     for row, (_, _, answers) in enumerate(found):
         for name, one in answers.items():
@@ -150,8 +150,8 @@ def _arrays(found: Sequence[tuple[str, Asked, Mapping[str, Answered]]], names: t
         output_tokens=tokens,
         task=np.full(len(found), -1, dtype=np.int64),
         tasks=(),
-        feature=np.array([features.index(asked.feature) for _, asked, _ in found], dtype=np.int64),
-        features=features,
+        feature=np.array([named.index(asked.feature) for _, asked, _ in found], dtype=np.int64),
+        features=named,
     )
 
 
