@@ -10,10 +10,11 @@ A fifth of the requests, by their ids, is never learned from. On those of them t
 chosen now is compared with it and with what is chosen today. Then everybody who may be tried gets a part of the owner's
 share: in proportion to what knowing more of it is expected to be worth.
 
-Laws: what was shown to be worse than tolerated is neither published nor tried; what ``objective.confidence`` promises is
-published only when it has passed its own test (``control/bound``); what changes nothing publishes nothing; answers of a
-deployment from before it was found to have changed are forgotten, and who is barred does not act. Memory holds ``MOST``
-requests that several answered, and ``ALONE`` times as many others.
+Laws: what was shown to be worse than what serves, or with ``match`` than tolerated, is not published; who was shown to be
+worse than tolerated is not tried; what ``objective.confidence`` promises is published only when it has passed its own test
+(``control/bound``); what changes nothing publishes nothing; answers of a deployment from before it was found to have changed
+are forgotten, and who is barred does not act. Memory holds ``MOST`` requests that several answered, and ``ALONE`` times as
+many others.
 """
 
 import dataclasses
@@ -289,14 +290,15 @@ def _worse(
 ) -> str:
     """Say what was learned was shown to be worse than on requests set apart; empty where it was not.
 
-    Against the reference in quality, for all looks; against what serves today in what the objective is about, at one look.
+    Against the reference in quality where the objective says how much of it may be lost, for all looks; against what serves
+    today in what the objective is about, at one look.
     """
     if taught.bound is not None and taught.bound.tested is None:
         return f"it did not pass its test on {taught.bound.judged:,} requests"
     fresh = _choices(taught.lesson.policy, taught.trade.value_nano, taught.trade.one_model, taught.serving, paired, known)
     home = np.full(len(paired), paired.deployments.index(taught.reference))
     loss = confidence(_differences(paired.score, fresh, home)).ruled_out()[1]
-    if loss < -tolerance:
+    if taught.objective.kind == "match" and loss < -tolerance:
         return f"at least {-100 * loss:.1f} points below {taught.reference}, and {100 * tolerance:.3g} are tolerated"
     data = snapshot.policies.get(name)
     if data is None or not plan.accepted:
