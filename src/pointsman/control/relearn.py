@@ -43,7 +43,7 @@ from pointsman.policy.onboard import NOBODY, Expected
 from pointsman.policy.outcomes import Floats, Outcomes
 from pointsman.policy.quality import CLOSEST
 from pointsman.policy.teach import Lesson
-from pointsman.policy.trade import FEWEST, choices, resolve
+from pointsman.policy.trade import choices, resolve
 
 EVERY: Final = "*"
 MOST: Final = 3_000  # requests that several answered
@@ -290,8 +290,8 @@ def _worse(
 ) -> str:
     """Say what was learned was shown to be worse than on requests set apart; empty where it was not.
 
-    Against the reference in quality where the objective says how much of it may be lost, for all looks; against what serves
-    today in what the objective is about, at one look.
+    Against the reference in quality where the objective says how much of it may be lost, and against what serves today in
+    what the objective is about; by bounds that may be looked at after each request, as what serves was chosen there too.
     """
     if taught.bound is not None and taught.bound.tested is None:
         return f"it did not pass its test on {taught.bound.judged:,} requests"
@@ -307,11 +307,8 @@ def _worse(
     today = _choices(model.decode(data), plan.value_nano, plan.one_model, serving, paired, known)
     value = taught.trade.value_nano
     gain = paired.score if value is None else paired.score - np.nan_to_num(paired.cost_nano) / max(value, 1)
-    change = _differences(gain, fresh, today)
-    if len(change) < FEWEST:
-        return ""
-    error = float(change.std()) / np.sqrt(len(change))
-    return "certainly worse than what serves today" if float(change.mean()) < -worth.SURE * error else ""
+    most = confidence(_differences(gain, fresh, today)).ruled_out()[1]
+    return "certainly worse than what serves today" if most < 0 else ""
 
 
 def _choices(
