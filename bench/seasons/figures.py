@@ -69,8 +69,8 @@ Written by `bench/year.py --write`: {seeds} years of {requests:,} requests each 
 tasks and models. No real model is in it, and what it shows is the machinery, not the market.
 
 A right answer is worth ${worth}. Two days later users say of {heard:.0f} % of the answers whether they are right, and err in
-{wrongly:.0f} % of these; all who learn hear this. Pointsman also buys answers, and grades at ${review} each, and holds 1 % on
-the reference: all of that is subtracted. One year takes Pointsman {cpu:.0f} s of CPU, learning included.
+{wrongly:.0f} % of these; all who learn hear this. Pointsman also buys answers, and grades at ${review} each, and holds 1 %
+on the reference: all of that is subtracted. One year takes Pointsman {cpu:.0f} s of CPU, learning included.
 
 **What is shipped code**: the decision with its exploration, allowance of money and breakers, the compiled configuration, the
 journal and its labels (SQLite), choosing what a new model is asked, learning, testing and publishing. **What is the world**:
