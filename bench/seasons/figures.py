@@ -51,8 +51,9 @@ def document(done: Sequence[Result], tuned: dict[str, Any]) -> str:
     requests = lived[0]["requests"]
     parts = [
         _HEAD.format(
-            requests=requests, seeds=len(lived), worth=WORTH_USD, heard=100 * HEARD, wrongly=100 * WRONGLY,
-            review=REVIEW_NANO / 1e9, tuned=_tuned(tuned), cpu=np.mean([one["cpu"] for one in lived]),
+            requests=requests, seeds=len(lived), which=", ".join(str(one["seed"]) for one in lived), worth=WORTH_USD,
+            heard=100 * HEARD, wrongly=100 * WRONGLY, review=REVIEW_NANO / 1e9, tuned=_tuned(tuned),
+            cpu=np.mean([one["cpu"] for one in lived]),
         ),
         _table(lived),
         _money(lived),
@@ -64,11 +65,12 @@ def document(done: Sequence[Result], tuned: dict[str, Any]) -> str:
 
 _HEAD: Final = """# A simulated year of learning on the job
 
-Written by `bench/year.py --write`. {seeds} years of {requests:,} requests each, on the zoo's tasks and models: no real model
-is in it, and what it shows is the machinery, not the market. A right answer is worth ${worth}. Two days later users say of
-{heard:.0f} % of the answers whether they are right, and err in {wrongly:.0f} % of these; all who learn hear this.
-Pointsman also buys answers, and grades at ${review} each, and holds 1 % on the reference: all of that is subtracted. One
-year takes Pointsman {cpu:.0f} s of CPU, learning included.
+Written by `bench/year.py --write`: {seeds} years of {requests:,} requests each (seeds {which}), of the zoo's
+tasks and models. No real model is in it, and what it shows is the machinery, not the market.
+
+A right answer is worth ${worth}. Two days later users say of {heard:.0f} % of the answers whether they are right, and err in
+{wrongly:.0f} % of these; all who learn hear this. Pointsman also buys answers, and grades at ${review} each, and holds 1 %
+on the reference: all of that is subtracted. One year takes Pointsman {cpu:.0f} s of CPU, learning included.
 
 **What is shipped code**: the decision with its exploration, allowance of money and breakers, the compiled configuration, the
 journal and its labels (SQLite), choosing what a new model is asked, learning, testing and publishing. **What is the world**:

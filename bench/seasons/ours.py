@@ -140,7 +140,8 @@ class Ours:
         for day in range(int(year.day[-1]) + 1):
             self._morning(day)
             due = EARLY_DAYS if day <= SETTLED else EVERY_DAYS
-            if self._acts and (day - learned >= due or self._asked_today(day)):
+            arrived = self._acts and self._asked_today(day)
+            if self._acts and (arrived or day - learned >= due):
                 self._relearn(day)
                 learned = day
             records = []

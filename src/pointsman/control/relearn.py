@@ -10,10 +10,11 @@ A fifth of the requests, by their ids, is never learned from. On those of them t
 chosen now is compared with it and with what is chosen today. Then everybody who may be tried gets a part of the owner's
 share: in proportion to what knowing more of it is expected to be worth.
 
-Laws: what was shown to be worse than tolerated is neither published nor tried; what ``objective.confidence`` promises is
-published only when it has passed its own test (``control/bound``); what changes nothing publishes nothing; answers of a
-deployment from before it was found to have changed are forgotten, and who is barred does not act. Memory holds ``MOST``
-requests that several answered, and ``ALONE`` times as many others.
+Laws: what was shown to be worse than what serves, or with ``match`` than tolerated, is not published; who was shown to be
+worse than tolerated is not tried; what ``objective.confidence`` promises is published only when it has passed its own test
+(``control/bound``); what changes nothing publishes nothing; answers of a deployment from before it was found to have changed
+are forgotten, and who is barred does not act. Memory holds ``MOST`` requests that several answered, and ``ALONE`` times as
+many others.
 """
 
 import dataclasses
@@ -42,7 +43,7 @@ from pointsman.policy.onboard import NOBODY, Expected
 from pointsman.policy.outcomes import Floats, Outcomes
 from pointsman.policy.quality import CLOSEST
 from pointsman.policy.teach import Lesson
-from pointsman.policy.trade import FEWEST, choices, resolve
+from pointsman.policy.trade import choices, resolve
 
 EVERY: Final = "*"
 MOST: Final = 3_000  # requests that several answered
@@ -289,14 +290,15 @@ def _worse(
 ) -> str:
     """Say what was learned was shown to be worse than on requests set apart; empty where it was not.
 
-    Against the reference in quality, for all looks; against what serves today in what the objective is about, at one look.
+    Against the reference in quality where the objective says how much of it may be lost, and against what serves today in
+    what the objective is about; by bounds that may be looked at after each request, as what serves was chosen there too.
     """
     if taught.bound is not None and taught.bound.tested is None:
         return f"it did not pass its test on {taught.bound.judged:,} requests"
     fresh = _choices(taught.lesson.policy, taught.trade.value_nano, taught.trade.one_model, taught.serving, paired, known)
     home = np.full(len(paired), paired.deployments.index(taught.reference))
     loss = confidence(_differences(paired.score, fresh, home)).ruled_out()[1]
-    if loss < -tolerance:
+    if taught.objective.kind == "match" and loss < -tolerance:
         return f"at least {-100 * loss:.1f} points below {taught.reference}, and {100 * tolerance:.3g} are tolerated"
     data = snapshot.policies.get(name)
     if data is None or not plan.accepted:
@@ -305,11 +307,8 @@ def _worse(
     today = _choices(model.decode(data), plan.value_nano, plan.one_model, serving, paired, known)
     value = taught.trade.value_nano
     gain = paired.score if value is None else paired.score - np.nan_to_num(paired.cost_nano) / max(value, 1)
-    change = _differences(gain, fresh, today)
-    if len(change) < FEWEST:
-        return ""
-    error = float(change.std()) / np.sqrt(len(change))
-    return "certainly worse than what serves today" if float(change.mean()) < -worth.SURE * error else ""
+    most = confidence(_differences(gain, fresh, today)).ruled_out()[1]
+    return "certainly worse than what serves today" if most < 0 else ""
 
 
 def _choices(

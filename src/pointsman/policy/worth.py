@@ -11,7 +11,6 @@ spread``:
 Laws: never negative; nothing is worth knowing of who is certain; no chance.
 """
 
-from statistics import NormalDist
 from typing import Final
 
 import numpy as np
@@ -19,7 +18,6 @@ import numpy as np
 from pointsman.policy.outcomes import Floats
 from pointsman.policy.trade import Evidence
 
-SURE: Final = NormalDist().inv_cdf(0.95)
 _UNSEEN: Final = 0.3  # standard error of the mean quality of who was never graded ...
 _FAR: Final = 30.0  # standard errors beyond which nothing is open
 _ONE: Final = 0.5  # ... and of one grade
