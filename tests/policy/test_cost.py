@@ -125,9 +125,9 @@ def test_an_estimate_is_the_amount_without_a_cache(inputs: int, outputs: int, pr
 def test_an_estimate_with_a_cache_is_the_amount_with_it(billed: list[Usage], price: Price) -> None:
     tokens = np.array([(one.input, one.output, one.cached, one.cache_written) for one in billed], dtype=np.float64).T
     taken, answered, cached, written = tokens
-    found = expected_cached(taken, answered, cached, written, price)
-    for each, one in zip(found, billed, strict=True):
-        assert float(each) == pytest.approx(amount(one, price), abs=1.0, rel=1e-9)
+    for place, one in enumerate(billed):
+        found = expected_cached(taken, answered, cached, written, price.on(one.tier))
+        assert float(found[place]) == pytest.approx(amount(one, price), abs=1.0, rel=1e-9)
 
 
 def test_estimates_broadcast_and_keep_what_is_unknown_unknown() -> None:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from pointsman.core.chat import ChatRequest, Message, Text
 from pointsman.core.errors import GatewayError
-from pointsman.core.price import Price, Rates
+from pointsman.core.price import Price, Rates, TierRates
 from pointsman.core.routing import Context, Decision, Deployment, Needs, Objective, Plan, Pool, Provider, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy import decide, features, naming, objective
@@ -57,7 +57,12 @@ def policy() -> Policy:
 
 def a_deployment(name: str, **fields: object) -> Deployment:
     provider, _, model = name.partition("/")
-    price = Price(Rates(Decimal(PRICES[name]), Decimal(PRICES[name]) * 4)) if name in PRICES else None
+    flex = (
+        TierRates("flex", Rates(Decimal(1), Decimal(1)))
+        if name == "a/big"
+        else TierRates("flex", Rates(Decimal(5), Decimal(9)))
+    )
+    price = Price(Rates(Decimal(PRICES[name]), Decimal(PRICES[name]) * 4), tiers=(flex,)) if name in PRICES else None
     return replace(Deployment(name, provider, model, model, price), **fields)
 
 
@@ -91,6 +96,7 @@ needs = st.builds(
     tools=st.booleans(),
     media=st.sampled_from([frozenset(), frozenset({"image"})]),
     held_by=st.sampled_from(["", "", "a/mid"]),
+    tier=st.sampled_from(["", "", "flex", "priority"]),
 )
 requests = st.tuples(needs, st.sampled_from([b"", *[vector(text) for text in TEXTS]]), st.sampled_from([(), ("task:x",)]))
 pools = st.sampled_from([(), (Pool((("a/big", "b/big"),)),), (Pool((("a/mid",), ("b/mid",))),)])

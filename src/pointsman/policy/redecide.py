@@ -10,13 +10,14 @@ beyond who is cooling down was never recorded.
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from pointsman.core.price import Price
 from pointsman.core.routing import Deployment, Needs, Plan, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy import cost, decide, features, model, naming
@@ -69,7 +70,7 @@ class Redecided:
 
 @dataclass(frozen=True)
 class Expected:
-    """What a policy (None: nothing is) expects of N requests with so many ``input_tokens`` (N,).
+    """What a policy (None: nothing is) expects of N requests with so many ``input_tokens`` (N,), on their service ``tiers``.
 
     ``same`` names, for a deployment that nothing was learned of, one of the same model of which something was.
     """
@@ -78,6 +79,7 @@ class Expected:
     estimates: Estimates | None
     input_tokens: Floats
     same: Mapping[str, str]
+    tiers: tuple[str, ...] = ()
 
     def column(self, name: str) -> int | None:
         """Return the place of a deployment in the estimates, None where nothing was learned of it."""
@@ -108,7 +110,15 @@ class Expected:
             return np.full(len(self.input_tokens), np.nan)
         if one.price is None:
             return np.rint(self.estimates.recorded[:, column].astype(np.float64))
-        return np.rint(cost.expected(self.input_tokens, self.output_tokens(one.name), one.price))
+        output = self.output_tokens(one.name)
+        return np.rint(self.on_tiers(one.price, lambda price: cost.expected(self.input_tokens, output, price)))
+
+    def on_tiers(self, price: Price, costs: Callable[[Price], Floats]) -> Floats:
+        """Return what ``costs`` says of N requests, each at the rates of its service tier."""
+        found = costs(price)
+        for tier in {one.tier for one in price.tiers}.intersection(self.tiers):
+            found = np.where([each == tier for each in self.tiers], costs(price.on(tier)), found)
+        return found
 
 
 def redecide(
@@ -126,7 +136,8 @@ def redecide(
         )
     widest = decide.standing(snapshot, plan, reference, _NOTHING, State())
     same = {other: name for name in widest.acting for other in snapshot.siblings(name)} if snapshot.pools else {}
-    expected = Expected(policy, _estimates(policy, feature, asked), size, same)
+    tiers = tuple(each.tier for each in asked.needs)
+    expected = Expected(policy, _estimates(policy, feature, asked), size, same, tiers)
     ways: list[Way] = []
     way = np.zeros(len(asked), dtype=np.int64)
     for needs, rows in _kinds(snapshot, widest, asked.needs):

@@ -298,7 +298,10 @@ def _expected(world: World, again: Redecided, name: str, tokens: Floats) -> Floa
         return again.expected.cost_nano(one)
     taken, given, cached, written = tokens
     output = again.expected.output_tokens(name)
-    return np.rint(expected_cached(taken, np.where(np.isnan(output), given, output), cached, written, one.price))
+    answered = np.where(np.isnan(output), given, output)
+    return np.rint(
+        again.expected.on_tiers(one.price, lambda price: expected_cached(taken, answered, cached, written, price))
+    )
 
 
 def _reason(way: Way, lost: frozenset[str]) -> str:
