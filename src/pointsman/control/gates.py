@@ -19,6 +19,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
+import msgspec
+from msgspec.structs import replace
+
 from pointsman.control import plans
 from pointsman.control.publish import publish
 from pointsman.control.verdict import dollars
@@ -33,7 +36,7 @@ LEAST: Final = 200
 """A canary is promoted after so many requests at least."""
 _LATE_MS: Final = 15 * 60 * 1000  # a grade may be written later than its time
 _BUSY: Final = 20  # looks take one part in so many of the time
-_Key = tuple[str, Plan, Gates]
+_Key = tuple[str, bytes, Gates]
 
 
 @dataclass
@@ -242,7 +245,9 @@ def _acting(current: Snapshot) -> Iterator[tuple[_Key, tuple[Route, Plan]]]:
     for route in current.routes.values():
         for plan in route.plans.values():
             if plan.mode in ACTING:
-                yield (route.name, plan, route.gates), (route, plan)
+                # Whom to try, which changes with every lesson, changes nothing of what serves.
+                serves = msgspec.msgpack.encode(replace(plan, explore=None, explorable={}))
+                yield (route.name, serves, route.gates), (route, plan)
 
 
 def _failed(one: ExchangeRecord) -> bool:
