@@ -166,6 +166,13 @@ def test_signals_are_summed(store: Store) -> None:
     ]
 
 
+def test_values_of_more_than_64_bits_together_are_summed_exactly(store: Store) -> None:
+    worth = 999_999_999_999_999_999
+    store.feedback.take([said(f"{n}", kind="event", event="sale", subject=named(n), value_nano=worth) for n in range(20)])
+    store.feedback.take([said("lost", kind="event", event="sale", subject=named(20), value_nano=-worth)])
+    assert [one.value_nano for one in store.feedback.signals(unknown_before_ms=NOW)] == [19 * worth]
+
+
 def test_what_was_taken_is_listed_newest_first(store: Store) -> None:
     store.feedback.take([said(f"{n}", subject=named(n), at_ms=NOW + n, source="ab"[n % 2]) for n in range(6)])
     assert [one.feedback.id for one in store.feedback.kept(limit=3)] == ["5", "4", "3"]

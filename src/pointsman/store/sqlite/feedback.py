@@ -48,7 +48,8 @@ _INSERT: Final = (
 _SIGNALS: Final = """
 SELECT source, kind, event, about = 'conversation' AS whole, count(*), sum(state = 'joined'), sum(state = 'waiting'),
     sum(state = 'waiting' AND taken_ms < ?), sum(state = 'replaced'), avg(score) FILTER (WHERE state <> 'replaced'),
-    coalesce(sum(value_nano) FILTER (WHERE state <> 'replaced'), 0), min(at_ms), max(at_ms)
+    coalesce(sum(value_nano / 1000000000) FILTER (WHERE state <> 'replaced'), 0),
+    coalesce(sum(value_nano % 1000000000) FILTER (WHERE state <> 'replaced'), 0), min(at_ms), max(at_ms)
 FROM feedback GROUP BY source, kind, event, whole ORDER BY source, kind, event, whole
 """
 
@@ -125,7 +126,8 @@ class SqliteFeedback:
     def signals(self, *, unknown_before_ms: int) -> list[Signal]:
         """Return sums by signal, in the order of their names."""
         rows = self._connections.read(_SIGNALS, (unknown_before_ms,))
-        values = [(*row[:3], bool(row[3]), *row[4:]) for row in rows]
+        # Whole dollars and the rest are summed apart: the sum of large amounts in nano-dollars has more than 64 bits.
+        values = [(*row[:3], bool(row[3]), *row[4:-4], row[-4] * 1_000_000_000 + row[-3], *row[-2:]) for row in rows]
         return [Signal(*each) for each in values]
 
 
