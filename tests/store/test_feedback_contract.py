@@ -116,6 +116,15 @@ def test_the_clients_own_id_names_the_newest_that_was_answered_with_its_key(stor
     assert store.feedback.take([one, said("g", about="client_id", subject="")]) == [Taken("joined", 1), Taken("waiting", 0)]
 
 
+def test_a_key_does_not_speak_of_the_exchanges_of_another(store: Store) -> None:
+    own, theirs, keyless = (record(n, client_key=key) for n, key in enumerate(("app", "other", ""), start=1))
+    store.journal.append([own, theirs, keyless])
+    about = [said(f"{n}", subject=named(n), client_key="app") for n in (1, 2, 3)]
+    assert store.feedback.take(about) == [Taken("joined", 1), Taken("waiting", 0), Taken("joined", 1)]
+    assert [store.feedback.about(one) for one in about] == [[own], [], [keyless]]
+    assert store.feedback.about(said(subject=named(2))) == [theirs]  # without a key all may be spoken of
+
+
 def test_a_conversation_is_all_that_was_answered_in_it_until_then_and_settles_first(store: Store) -> None:
     inside = [record(number, conversation="c") for number in (1, 2, MINUTE)]
     store.journal.append(

@@ -190,7 +190,7 @@ class FeedbackInbox(Protocol):
 
         By our id: that exchange, whatever came of it. By the client's own: of those that were answered the newest that came
         before it was said, up to a few minutes, else the newest. A conversation: all that were answered until it was said.
-        The last two only of its own client key, where it has one.
+        Only of its own client key, where it has one; by our id also of exchanges that came without a key.
         """
 
     def join(self, made: Sequence[Joined]) -> int:

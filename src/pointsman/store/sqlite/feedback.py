@@ -30,7 +30,7 @@ _COLUMNS: Final = (
 _SELECTED: Final = ", ".join(_COLUMNS)
 _ANSWERED: Final = "outcome IN ('ok', 'cut') AND (client_key = :client_key OR :client_key = '')"
 _ABOUT: Final = {
-    "exchange": "id = :subject",
+    "exchange": "id = :subject AND (client_key IN (:client_key, '') OR :client_key = '')",
     "client_id": (
         "n = (SELECT n FROM exchanges WHERE client_id = :subject AND client_id <> ''"  # noqa: S608 - our own conditions
         f" AND {_ANSWERED} ORDER BY at_ms <= :at_ms + {SKEW_MS} DESC, at_ms DESC, n DESC LIMIT 1)"
