@@ -1,6 +1,6 @@
 """Feedback becomes judgements, each once, whoever looks and whenever its exchange comes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from pointsman.core.chat import Usage
 from pointsman.core.feedback import Feedback
 from pointsman.core.record import Attempt, ExchangeRecord, Judgement
 from pointsman.core.routing import Decision
-from pointsman.store.interfaces import Filter
+from pointsman.store.interfaces import Filter, Joined
 from pointsman.store.sqlite import SqliteStore, open_store
 
 NOW = 1_790_000_000_000
@@ -117,6 +117,25 @@ def test_a_correction_leaves_one_judgement(store: SqliteStore, *, join_between: 
     store.feedback.take([said("b", score=0.0)])
     join_due(store, NOW)
     assert [one.score for one in judged(store)] == [0.0]
+
+
+def test_a_bounded_number_of_exchanges_is_held_however_much_is_said_of_long_conversations(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.journal.append([exchange(number) for number in range(400)])
+    events = [said(f"{n}", about="conversation", subject="c", kind="event", event=f"e{n}") for n in range(20)]
+    store.feedback.take(events)
+    at_once: list[int] = []
+    join = store.feedback.join
+
+    def watched(made: Sequence[Joined]) -> int:
+        at_once.append(sum(one.exchanges for one in made))
+        return join(made)
+
+    monkeypatch.setattr(store.feedback, "join", watched)
+    assert join_due(store, NOW + 10_000) == 20
+    assert (sum(at_once), max(at_once)) == (20 * 400, 1_200)
+    assert len(judged(store)) == 20 * 400
 
 
 @pytest.mark.parametrize("count", [PAGE - 1, PAGE, PAGE + 1, 2 * PAGE])

@@ -9,7 +9,7 @@ from tests.store.records import START_MS, attempt, judgement, record
 
 from pointsman.core.feedback import Feedback, Taken
 from pointsman.core.record import Judgement
-from pointsman.store.interfaces import Filter, Joined, KeptFeedback, Signal, Store
+from pointsman.store.interfaces import CONVERSATION_ANSWERS, Filter, Joined, KeptFeedback, Signal, Store
 
 NOW = START_MS + 60_000
 MINUTE = 60_000
@@ -146,6 +146,15 @@ def test_a_conversation_is_all_that_was_answered_in_it_until_then_and_settles_fi
     old = said("old", about="conversation", subject="d", at_ms=NOW - MINUTE)
     store.feedback.take([old])
     assert store.feedback.due(NOW, 10) == [old]
+
+
+def test_of_a_very_long_conversation_the_newest_answers_count(store: Store) -> None:
+    count = CONVERSATION_ANSWERS + 5
+    store.journal.append([record(number, conversation="c") for number in range(1, count + 1)])
+    one = said(about="conversation", subject="c")
+    assert store.feedback.take([one]) == [Taken("joined", CONVERSATION_ANSWERS)]
+    about = store.feedback.about(one)
+    assert [about[0].id, about[-1].id, len(about)] == [named(6), named(count), CONVERSATION_ANSWERS]
 
 
 def test_what_is_not_found_is_looked_for_later_and_listed(store: Store) -> None:

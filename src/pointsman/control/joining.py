@@ -7,15 +7,16 @@ What finds no exchange is looked for again, each time after as long as it has wa
 journal is written behind the reply, and past calls may be imported later.
 
 Laws: a judgement and the mark that its feedback is joined are one transaction; a correction takes the place of the
-judgements that it corrects; feedback on a request that got no answer is joined and judges nobody.
+judgements that it corrects; feedback on a request that got no answer is joined and judges nobody; however long the
+conversations are, a bounded number of exchanges is in memory.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from pointsman.core.feedback import Feedback
 from pointsman.core.record import ExchangeRecord, Judgement
-from pointsman.store.interfaces import Joined, Store
+from pointsman.store.interfaces import CONVERSATION_ANSWERS, Joined, Store
 
 PAGE: Final = 200
 UNKNOWN_MS: Final = 3_600_000
@@ -32,14 +33,28 @@ def join_due(store: Store, now_ms: int, *, pages: int | None = None, advance: Ca
     joined, left = 0, -1 if pages is None else pages
     while left:
         due = store.feedback.due(now_ms, PAGE)
-        found = [(one, store.feedback.about(one)) for one in due]
-        later = [one for one, records in found if not records]
+        later: list[Feedback] = []
+        joined += sum(store.feedback.join(made) for made in _found(store, due, later))
         if later:
             store.feedback.postpone(later, [now_ms + max(_AGAIN_MS, now_ms - one.taken_ms) for one in later])
-        joined += store.feedback.join([Joined(one, judgements(one, to), len(to)) for one, to in found if to])
         advance(len(due))
         left = left - 1 if len(due) == PAGE else 0
     return joined
+
+
+def _found(store: Store, due: Sequence[Feedback], later: list[Feedback]) -> Iterator[list[Joined]]:
+    """Yield what found its exchanges, each time about ``CONVERSATION_ANSWERS`` of them; ``later`` gets what found none."""
+    made: list[Joined] = []
+    for one in due:
+        records = store.feedback.about(one)
+        if not records:
+            later.append(one)
+            continue
+        made.append(Joined(one, judgements(one, records), len(records)))
+        if sum(each.exchanges for each in made) >= CONVERSATION_ANSWERS:
+            yield made
+            made = []
+    yield made
 
 
 def judgements(said: Feedback, records: Sequence[ExchangeRecord]) -> tuple[Judgement, ...]:

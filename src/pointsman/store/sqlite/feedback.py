@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pointsman.core.feedback import Feedback, Taken
 from pointsman.core.record import ExchangeRecord
-from pointsman.store.interfaces import Joined, KeptFeedback, Signal
+from pointsman.store.interfaces import CONVERSATION_ANSWERS, Joined, KeptFeedback, Signal
 from pointsman.store.seal import VectorSeal
 from pointsman.store.sqlite import exchanges, judgements
 from pointsman.store.sqlite.connections import Connections
@@ -29,13 +29,17 @@ _COLUMNS: Final = (
 )  # fmt: skip
 _SELECTED: Final = ", ".join(_COLUMNS)
 _ANSWERED: Final = "outcome IN ('ok', 'cut') AND (client_key = :client_key OR :client_key = '')"
+_NEWEST: Final = f"SELECT n FROM exchanges WHERE client_id = :subject AND client_id <> '' AND {_ANSWERED}"  # noqa: S608
 _ABOUT: Final = {
     "exchange": "id = :subject AND (client_key IN (:client_key, '') OR :client_key = '')",
     "client_id": (
-        "n = (SELECT n FROM exchanges WHERE client_id = :subject AND client_id <> ''"  # noqa: S608 - our own conditions
-        f" AND {_ANSWERED} ORDER BY at_ms <= :at_ms + {SKEW_MS} DESC, at_ms DESC, n DESC LIMIT 1)"
+        f"n = coalesce(({_NEWEST} AND at_ms <= :at_ms + {SKEW_MS} ORDER BY at_ms DESC, n DESC LIMIT 1),"
+        f" ({_NEWEST} ORDER BY at_ms DESC, n DESC LIMIT 1))"
     ),
-    "conversation": f"conversation = :subject AND conversation <> '' AND {_ANSWERED} AND at_ms <= :at_ms",
+    "conversation": (
+        "n IN (SELECT n FROM exchanges WHERE conversation = :subject AND conversation <> ''"  # noqa: S608 - our own conditions
+        f" AND {_ANSWERED} AND at_ms <= :at_ms ORDER BY at_ms DESC, n DESC LIMIT {CONVERSATION_ANSWERS})"
+    ),
 }
 _IN_FORCE: Final = (
     "SELECT n, at_ms FROM feedback WHERE source = :source AND about = :about AND subject = :subject AND kind = :kind"
@@ -63,8 +67,9 @@ class SqliteFeedback:
 
     def take(self, said: Sequence[Feedback]) -> list[Taken]:
         """Keep what is new, in one transaction, and say how each was taken."""
+        known = [self._known(one) for one in said]  # before the transaction: others write meanwhile
         with self._connections.write() as connection:
-            return [_take(connection, one) for one in said]
+            return [_take(connection, *each) for each in zip(said, known, strict=True)]
 
     def due(self, now_ms: int, limit: int) -> list[Feedback]:
         """Return what waits and should be looked for now, the longest overdue first."""
@@ -130,16 +135,19 @@ class SqliteFeedback:
         values = [(*row[:3], bool(row[3]), *row[4:-4], row[-4] * 1_000_000_000 + row[-3], *row[-2:]) for row in rows]
         return [Signal(*each) for each in values]
 
+    def _known(self, said: Feedback) -> int:
+        """Return of how many exchanges that are there feedback speaks."""
+        query = f"SELECT count(*) FROM exchanges WHERE {_ABOUT[said.about]}"  # noqa: S608 - our own conditions
+        return int(self._connections.read(query, _named(said))[0][0])
+
 
 def _named(said: Feedback) -> dict[str, Any]:
     return {name: getattr(said, name) for name in _COLUMNS}
 
 
-def _take(connection: sqlite3.Connection, said: Feedback) -> Taken:
+def _take(connection: sqlite3.Connection, said: Feedback, known: int) -> Taken:
     """Keep one where it is new, inside the caller's transaction."""
     row = _named(said)
-    query = f"SELECT count(*) FROM exchanges WHERE {_ABOUT[said.about]}"  # noqa: S608 - our own conditions
-    known = int(connection.execute(query, row).fetchone()[0])
     if connection.execute("SELECT 1 FROM feedback WHERE source = :source AND id = :id", row).fetchone():
         return Taken("repeated", known)
     before = connection.execute(_IN_FORCE, row).fetchone()
