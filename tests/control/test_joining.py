@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from pointsman.control.joining import PAGE, join_due
 from pointsman.core.chat import Usage
+from pointsman.core.errors import StoreError
 from pointsman.core.feedback import Feedback
 from pointsman.core.record import Attempt, ExchangeRecord, Judgement
 from pointsman.core.routing import Decision
@@ -136,6 +137,47 @@ def test_a_bounded_number_of_exchanges_is_held_however_much_is_said_of_long_conv
     assert join_due(store, NOW + 10_000) == 20
     assert (sum(at_once), max(at_once)) == (20 * 400, 1_200)
     assert len(judged(store)) == 20 * 400
+
+
+@pytest.mark.parametrize("problem", [StoreError("of another version"), ValueError("cannot be stored")])
+@pytest.mark.parametrize("at", ["about", "join"])
+def test_what_cannot_be_joined_is_put_off_and_keeps_no_other(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, at: str, problem: Exception
+) -> None:
+    store.journal.append([exchange(number) for number in range(3)])
+    store.feedback.take([said(f"{number}", number) for number in range(3)])
+    before = getattr(store.feedback, at)
+
+    def failing(given: Any) -> Any:
+        if said("1", 1) in ([given] if at == "about" else [one.feedback for one in given]):
+            raise problem
+        return before(given)
+
+    monkeypatch.setattr(store.feedback, at, failing)
+    assert join_due(store, NOW) == 2
+    assert store.feedback.due(NOW, 10) == []
+    assert [record.getMessage() for record in caplog.records] == [
+        f"feedback 1 of users cannot be joined and is looked at again later: {problem}"
+    ]
+    monkeypatch.setattr(store.feedback, at, before)
+    assert join_due(store, NOW + 1_000) == 1
+    assert len(judged(store)) == 3
+
+
+def test_a_store_that_writes_nothing_is_not_tried_for_every_row(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.journal.append([exchange(number) for number in range(3)])
+    store.feedback.take([said(f"{number}", number) for number in range(3)])
+    tried: list[str] = []
+
+    def locked(*_: object) -> int:
+        tried.append("")
+        raise StoreError("locked")
+
+    monkeypatch.setattr(store.feedback, "join", locked)
+    monkeypatch.setattr(store.feedback, "postpone", locked)
+    with pytest.raises(StoreError, match="locked"):
+        join_due(store, NOW)
+    assert len(tried) == 2
 
 
 @pytest.mark.parametrize("count", [PAGE - 1, PAGE, PAGE + 1, 2 * PAGE])
