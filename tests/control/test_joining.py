@@ -180,6 +180,61 @@ def test_a_store_that_writes_nothing_is_not_tried_for_every_row(store: SqliteSto
     assert len(tried) == 2
 
 
+MINE: dict[str, Any] = {"about": "client_id", "subject": "order-7"}
+EARLIER = NOW - 3_600_000
+"""When one request with that name was made; another was made ten seconds ago."""
+
+
+def twice_the_same_name(store: SqliteStore) -> None:
+    store.journal.append([exchange(1, client_id="order-7", at_ms=EARLIER), exchange(2, client_id="order-7")])
+
+
+def of_each(store: SqliteStore) -> list[tuple[str, float | None]]:
+    return sorted((one.exchange, one.score) for one in judged(store))
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_what_is_said_of_two_requests_with_one_name_is_joined_to_each(
+    store: SqliteStore, *, known: bool, newest_first: bool
+) -> None:
+    if known:
+        twice_the_same_name(store)
+    both = [said("a", score=0.0, at_ms=EARLIER + 1, **MINE), said("b", **MINE)]
+    taken = store.feedback.take(both[::-1] if newest_first else both)
+    assert [one.how for one in taken] == ["joined" if known else "waiting"] * 2
+    if not known:
+        twice_the_same_name(store)
+    assert join_due(store, NOW) == 2
+    assert of_each(store) == [(name(1), 0.0), (name(2), 1.0)]
+    assert store.feedback.take([said("c", score=0.5, at_ms=EARLIER + 2, **MINE)])[0].how == "corrected"
+    assert store.feedback.take([said("d", score=0.5, at_ms=EARLIER, **MINE)])[0].how == "outdated"
+    assert join_due(store, NOW) == 1
+    assert of_each(store) == [(name(1), 0.5), (name(2), 1.0)]
+    assert {one.feedback.id: one.state for one in store.feedback.kept()} == {
+        "a": "replaced", "b": "joined", "c": "joined", "d": "replaced",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("between", [True, False])
+@pytest.mark.parametrize("order", [(0, 1, 1), (1, 0, 1), (0, 0, 1)])
+def test_of_what_was_said_of_one_name_before_its_exchange_came_the_latest_counts(
+    store: SqliteStore, order: tuple[int, int, int], *, between: bool
+) -> None:
+    """Two things said at these times, before the exchange comes or on either side of it; the last one is the later one."""
+    first, second, winner = order if order[0] <= order[1] else (1, 0, 0)
+    store.feedback.take([said("0", score=0.0, at_ms=NOW + first, **MINE)])
+    if between:
+        store.journal.append([exchange(2, client_id="order-7")])
+    store.feedback.take([said("1", score=1.0, at_ms=NOW + second, **MINE)])
+    if not between:
+        store.journal.append([exchange(2, client_id="order-7")])
+    assert join_due(store, NOW) >= 1
+    assert of_each(store) == [(name(2), float(winner))]
+    states = {one.feedback.id: one.state for one in store.feedback.kept()}
+    assert states == {str(winner): "joined", str(1 - winner): "replaced"}
+
+
 @pytest.mark.parametrize("count", [PAGE - 1, PAGE, PAGE + 1, 2 * PAGE])
 def test_any_number_is_joined_and_no_more_at_once_than_allowed(store: SqliteStore, count: int) -> None:
     store.journal.append([exchange(number) for number in range(count)])

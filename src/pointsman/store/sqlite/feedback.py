@@ -2,7 +2,9 @@
 
 Strategy: a row is ``waiting`` until the control plane has found its exchanges; then it is ``joined``, in one transaction
 with the judgements that it becomes. Of what one signal says of one subject the latest is in force, which an index upholds;
-what it took the place of is ``replaced``, and its judgements are superseded by those of its successor.
+what it took the place of is ``replaced``, and its judgements are superseded by those of its successor. A name of the
+client's may be of several requests, so its row has the exchange that it stands for as its ``target``: as far as it is known
+when the row is taken, and for good when it is joined.
 
 Laws: what ``take`` returned from is on disk; a sender's id counts once; a row is joined once, whoever tries.
 """
@@ -43,11 +45,11 @@ _ABOUT: Final = {
 }
 _IN_FORCE: Final = (
     "SELECT n, at_ms FROM feedback WHERE source = :source AND about = :about AND subject = :subject AND kind = :kind"
-    " AND event = :event AND client_key = :client_key AND state <> 'replaced'"
+    " AND event = :event AND client_key = :client_key AND target IS :target AND state <> 'replaced'"
 )
 _INSERT: Final = (
-    f"INSERT INTO feedback ({_SELECTED}, state, look_ms)"  # noqa: S608 - our own names, values are bound
-    f" VALUES ({', '.join(f':{name}' for name in _COLUMNS)}, :state, :look_ms)"
+    f"INSERT INTO feedback ({_SELECTED}, target, state, look_ms)"  # noqa: S608 - our own names, values are bound
+    f" VALUES ({', '.join(f':{name}' for name in _COLUMNS)}, :target, :state, :look_ms)"
 )
 _SIGNALS: Final = """
 SELECT source, kind, event, about = 'conversation' AS whole, count(*), sum(state = 'joined'), sum(state = 'waiting'),
@@ -86,17 +88,8 @@ class SqliteFeedback:
 
     def join(self, made: Sequence[Joined]) -> int:
         """Write the judgements of what still waits, and mark it as joined, in one transaction; return how many did."""
-        count = 0
         with self._connections.write() as connection:
-            for one in made:
-                joined = connection.execute(
-                    "UPDATE feedback SET state = 'joined', exchanges = ? WHERE source = ? AND id = ? AND state = 'waiting'",
-                    (one.exchanges, one.feedback.source, one.feedback.id),
-                )
-                if joined.rowcount:
-                    judgements.insert(connection, one.judgements, self._seal)
-                    count += 1
-        return count
+            return sum(_join(connection, one, self._seal) for one in made)
 
     def postpone(self, said: Sequence[Feedback], look_ms: Sequence[int]) -> None:
         """Look for the exchanges of what waits again at these times."""
@@ -135,22 +128,27 @@ class SqliteFeedback:
         values = [(*row[:3], bool(row[3]), *row[4:-4], row[-4] * 1_000_000_000 + row[-3], *row[-2:]) for row in rows]
         return [Signal(*each) for each in values]
 
-    def _known(self, said: Feedback) -> int:
-        """Return of how many exchanges that are there feedback speaks."""
-        query = f"SELECT count(*) FROM exchanges WHERE {_ABOUT[said.about]}"  # noqa: S608 - our own conditions
-        return int(self._connections.read(query, _named(said))[0][0])
+    def _known(self, said: Feedback) -> tuple[int, str | None]:
+        """Return of how many exchanges that are there feedback speaks, and its target."""
+        query = f"SELECT count(*), max(id) FROM exchanges WHERE {_ABOUT[said.about]}"  # noqa: S608 - our own conditions
+        ((count, found),) = self._connections.read(query, _named(said))
+        return count, found if said.about == "client_id" else ""
 
 
 def _named(said: Feedback) -> dict[str, Any]:
     return {name: getattr(said, name) for name in _COLUMNS}
 
 
-def _take(connection: sqlite3.Connection, said: Feedback, known: int) -> Taken:
+def _take(connection: sqlite3.Connection, said: Feedback, found: tuple[int, str | None]) -> Taken:
     """Keep one where it is new, inside the caller's transaction."""
-    row = _named(said)
+    known, target = found
+    row = {**_named(said), "target": target}
     if connection.execute("SELECT 1 FROM feedback WHERE source = :source AND id = :id", row).fetchone():
         return Taken("repeated", known)
-    before = connection.execute(_IN_FORCE, row).fetchone()
+    before = connection.execute(f"{_IN_FORCE} ORDER BY at_ms DESC, n DESC LIMIT 1", row).fetchone()
+    if before is not None and target is None:  # they may be about two: which of them counts is known when they are joined
+        row["at_ms"] += before[1] == said.at_ms
+        before = None
     late = before is not None and before[1] > said.at_ms
     if before is not None and not late:
         connection.execute("UPDATE feedback SET state = 'replaced' WHERE n = ?", (before[0],))
@@ -161,3 +159,24 @@ def _take(connection: sqlite3.Connection, said: Feedback, known: int) -> Taken:
     if before is not None:
         return Taken("outdated" if late else "corrected", known)
     return Taken("joined" if known else "waiting", known)
+
+
+def _join(connection: sqlite3.Connection, made: Joined, seal: VectorSeal | None) -> bool:
+    """Join one, inside the caller's transaction, where it still waits and nothing later was said of its exchange."""
+    row = _named(made.feedback)
+    waiting = "SELECT n, target FROM feedback WHERE source = :source AND id = :id AND state = 'waiting'"
+    found = connection.execute(waiting, row).fetchone()
+    if found is None:
+        return False
+    row |= {"n": found[0], "target": found[1], "exchanges": made.exchanges}
+    if made.feedback.about == "client_id" and made.judgements:
+        row["target"] = made.judgements[0].exchange
+        for n, at_ms in connection.execute(f"{_IN_FORCE} AND n <> :n", row).fetchall():
+            later = (at_ms, n) > (made.feedback.at_ms, row["n"])
+            connection.execute("UPDATE feedback SET state = 'replaced' WHERE n = ?", (row["n"] if later else n,))
+            if later:
+                return False
+    joined = "UPDATE feedback SET state = 'joined', exchanges = :exchanges, target = :target WHERE n = :n"
+    connection.execute(joined, row)
+    judgements.insert(connection, made.judgements, seal)
+    return True
