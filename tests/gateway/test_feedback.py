@@ -6,15 +6,16 @@ import json
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.gateway.conftest import Rig, Start, a_snapshot, answer_whole
 
-from pointsman.core.errors import StoreError
+from pointsman.core.errors import GatewayError, StoreError
 from pointsman.core.feedback import Feedback, Taken
 from pointsman.core.snapshot import ClientKey, Limits
 from pointsman.gateway.feedback import BODY_BYTES, PATH, Intake
+from pointsman.gateway.server.message import Client
 
 CHAT = b'{"model":"auto","messages":[{"role":"user","content":"x"}]}'
 Answer = tuple[int, dict[str, str], dict[str, Any]]
@@ -38,11 +39,13 @@ class Disk:
         self.problem: Exception | None = None
         self.open = threading.Event()
         self.open.set()
+        self.count = 0
 
     def take(self, said: Sequence[Feedback]) -> list[Taken]:
         self.open.wait(10)
         if self.problem:
             raise self.problem
+        self.count += len(said)
         return [Taken("waiting", 0) for _ in said]
 
 
@@ -177,6 +180,26 @@ async def test_a_slow_disk_holds_up_no_exchange_and_overload_is_said_at_once(rig
     assert [(await each)[0] for each in slow] == [200, 200]
     assert rig.gateway.under_way == 0
     intake.close()
+
+
+async def test_bodies_whose_senders_hung_up_wait_and_count_like_all_others() -> None:
+    disk = Disk()
+    disk.open.clear()
+    intake = Intake(disk, waiting=2)
+    client = cast("Client", None)  # never answered
+    body = b'{"exchange":"x","thumb":"up"}'
+    for _ in range(2):
+        gone = asyncio.create_task(intake.answer(body, None, 0, client))
+        await asyncio.sleep(0)
+        gone.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+    with pytest.raises(GatewayError, match="too much feedback"):
+        await intake.answer(body, None, 0, client)
+    disk.open.set()
+    intake.close()
+    await asyncio.sleep(0.01)
+    assert (disk.count, intake._under_way) == (2, 0)
 
 
 async def test_feedback_counts_among_what_is_under_way(rig: Rig) -> None:

@@ -9,7 +9,7 @@ from tests.store.records import START_MS, attempt, judgement, record
 
 from pointsman.core.feedback import Feedback, Taken
 from pointsman.core.record import Judgement
-from pointsman.store.interfaces import Filter, Joined, KeptFeedback, Signal, Store
+from pointsman.store.interfaces import CONVERSATION_ANSWERS, Filter, Joined, KeptFeedback, Signal, Store
 
 NOW = START_MS + 60_000
 MINUTE = 60_000
@@ -116,6 +116,15 @@ def test_the_clients_own_id_names_the_newest_that_was_answered_with_its_key(stor
     assert store.feedback.take([one, said("g", about="client_id", subject="")]) == [Taken("joined", 1), Taken("waiting", 0)]
 
 
+def test_a_key_does_not_speak_of_the_exchanges_of_another(store: Store) -> None:
+    own, theirs, keyless = (record(n, client_key=key) for n, key in enumerate(("app", "other", ""), start=1))
+    store.journal.append([own, theirs, keyless])
+    about = [said(f"{n}", subject=named(n), client_key="app") for n in (1, 2, 3)]
+    assert store.feedback.take(about) == [Taken("joined", 1), Taken("waiting", 0), Taken("joined", 1)]
+    assert [store.feedback.about(one) for one in about] == [[own], [], [keyless]]
+    assert store.feedback.about(said(subject=named(2))) == [theirs]  # without a key all may be spoken of
+
+
 def test_a_conversation_is_all_that_was_answered_in_it_until_then_and_settles_first(store: Store) -> None:
     inside = [record(number, conversation="c") for number in (1, 2, MINUTE)]
     store.journal.append(
@@ -137,6 +146,15 @@ def test_a_conversation_is_all_that_was_answered_in_it_until_then_and_settles_fi
     old = said("old", about="conversation", subject="d", at_ms=NOW - MINUTE)
     store.feedback.take([old])
     assert store.feedback.due(NOW, 10) == [old]
+
+
+def test_of_a_very_long_conversation_the_newest_answers_count(store: Store) -> None:
+    count = CONVERSATION_ANSWERS + 5
+    store.journal.append([record(number, conversation="c") for number in range(1, count + 1)])
+    one = said(about="conversation", subject="c")
+    assert store.feedback.take([one]) == [Taken("joined", CONVERSATION_ANSWERS)]
+    about = store.feedback.about(one)
+    assert [about[0].id, about[-1].id, len(about)] == [named(6), named(count), CONVERSATION_ANSWERS]
 
 
 def test_what_is_not_found_is_looked_for_later_and_listed(store: Store) -> None:
@@ -164,6 +182,13 @@ def test_signals_are_summed(store: Store) -> None:
         Signal("users", "thumb", "", False, 3, 1, 1, 1, 1, 0.5, 0, NOW, NOW + 1),
         Signal("users", "thumb", "", True, 1, 0, 1, 0, 0, 0.0, 0, NOW, NOW),
     ]
+
+
+def test_values_of_more_than_64_bits_together_are_summed_exactly(store: Store) -> None:
+    worth = 999_999_999_999_999_999
+    store.feedback.take([said(f"{n}", kind="event", event="sale", subject=named(n), value_nano=worth) for n in range(20)])
+    store.feedback.take([said("lost", kind="event", event="sale", subject=named(20), value_nano=-worth)])
+    assert [one.value_nano for one in store.feedback.signals(unknown_before_ms=NOW)] == [19 * worth]
 
 
 def test_what_was_taken_is_listed_newest_first(store: Store) -> None:

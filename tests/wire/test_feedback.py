@@ -99,6 +99,7 @@ def test_what_has_no_id_has_one_of_its_content_so_that_a_file_may_be_read_twice(
         ({"event": ""}, "event is no name", "event"),
         ({"event": "sale", "value_usd": "NaN"}, "no amount", "value_usd"),
         ({"event": "sale", "value_usd": 1e12}, "no amount", "value_usd"),
+        ({"event": "sale", "value_usd": -1e7}, "less than 10,000,000 US dollars", "value_usd"),
         ({"thumb": "up", "value_usd": 1}, "of an event only", "value_usd"),
         ({"edit": {"from": "a"}}, "`to`", "edit"),
         ({"edit": {"from": "a " * 10_001, "to": ""}}, "more than 10,000 words; send a score", "edit"),

@@ -4,7 +4,8 @@ Strategy: a body is read and written by one thread, away from the event loop, be
 disk and an edit takes time to compare. What is written, the control plane joins to its exchanges.
 
 Laws: no exchange waits for feedback, and none is decided with it; a reply of 200 means that every item is on disk, an error
-that none is (so that sending the whole body again is always right: an item's id counts once); overload is said at once.
+that none is (so that sending the whole body again is always right: an item's id counts once); overload is said at once. A
+body counts as waiting until it is done with, also when its sender hangs up: it is kept until then, and written.
 """
 
 import asyncio
@@ -59,19 +60,25 @@ class Intake:
             raise GatewayError(503, "overloaded", "too much feedback waits to be written", retry_after=_RETRY_S)
         sender = Sender(UNNAMED if key is None else key.name, now_ms, "" if key is None else key.name)
         self._under_way += 1
+        work = asyncio.get_running_loop().run_in_executor(self._thread, self._take, body, sender)
+        work.add_done_callback(self._done)
         try:
-            taken = await asyncio.get_running_loop().run_in_executor(self._thread, self._take, body, sender)
+            await asyncio.wait([work])  # which leaves it alone when it is cancelled
+            taken = work.result()
         except StoreError as error:
             logger.warning("feedback cannot be written: %s", error)
             words = "this feedback cannot be kept now, nothing of it was taken: send it again"
             raise GatewayError(503, "store_unavailable", words, retry_after=_RETRY_S) from error
-        finally:
-            self._under_way -= 1
         client.answer(200, [JSON], taken)
 
     def close(self) -> None:
         """Wait for what is being written."""
         self._thread.shutdown()
+
+    def _done(self, work: asyncio.Future[bytes]) -> None:
+        self._under_way -= 1
+        if not work.cancelled():
+            work.exception()  # nobody may be there any more to ask for it
 
     def _take(self, body: bytes, sender: Sender) -> bytes:
         said = decode(body, sender)

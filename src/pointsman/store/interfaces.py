@@ -176,6 +176,10 @@ class Journal(Protocol):
         """Stream matching judgements, all of one exchange together, in the order of the exchanges' ids (of their times)."""
 
 
+CONVERSATION_ANSWERS: Final = 1_000
+"""Of how many answers of one conversation feedback speaks at most."""
+
+
 class FeedbackInbox(Protocol):
     """What was said of exchanges from outside: taken once, joined once."""
 
@@ -189,8 +193,9 @@ class FeedbackInbox(Protocol):
         """Return the exchanges that feedback is about, in order of time.
 
         By our id: that exchange, whatever came of it. By the client's own: of those that were answered the newest that came
-        before it was said, up to a few minutes, else the newest. A conversation: all that were answered until it was said.
-        The last two only of its own client key, where it has one.
+        before it was said, up to a few minutes, else the newest. A conversation: those that were answered until it was said,
+        of more than ``CONVERSATION_ANSWERS`` the newest.
+        Only of its own client key, where it has one; by our id also of exchanges that came without a key.
         """
 
     def join(self, made: Sequence[Joined]) -> int:

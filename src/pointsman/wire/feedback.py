@@ -37,7 +37,8 @@ _SOURCE_LENGTH: Final = 64
 _TOLD: Final = 10
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _DAY_MS: Final = 86_400_000
-_LARGEST_USD: Final = 1_000_000_000
+_LARGEST_USD: Final = 10_000_000
+"""What one event may be worth; larger amounts are taken for mistakes."""
 _SUBJECTS: Final[tuple[About, ...]] = ("exchange", "client_id", "conversation")
 _KINDS: Final[tuple[FeedbackKind, ...]] = ("score", "thumb", "test", "edit", "event")
 
@@ -190,7 +191,7 @@ def _value(said: _Said, kind: FeedbackKind) -> int | None:
     if kind != "event":
         raise WireError("value_usd is of an event only", param="value_usd")
     if not said.value_usd.is_finite() or abs(said.value_usd) >= _LARGEST_USD:
-        raise WireError("value_usd is no amount of US dollars", param="value_usd")
+        raise WireError(f"value_usd is no amount of less than {_LARGEST_USD:,} US dollars", param="value_usd")
     return int(said.value_usd.scaleb(9).to_integral_value(rounding=ROUND_HALF_EVEN))
 
 

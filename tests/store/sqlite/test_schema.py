@@ -4,9 +4,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.store.records import record
+from msgspec.structs import replace
+from tests.store.records import START_MS, record
 
 from pointsman.core.errors import StoreError
+from pointsman.core.feedback import Feedback, Taken
 from pointsman.core.record import Judgement
 from pointsman.store.interfaces import Filter
 from pointsman.store.sqlite import FILE, open_store, schema
@@ -119,3 +121,29 @@ def test_connections_of_ended_threads_are_closed(tmp_path: Path) -> None:
         thread.join()
     assert len(store._connections._opened) <= 2
     store.close()
+
+
+def test_feedback_from_before_it_had_a_target_stays_in_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripts = schema._scripts()
+    mine = Feedback("0", "users", "thumb", "client_id", "mine", 1.0, START_MS + 3, START_MS)
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "_scripts", lambda: scripts[:4])
+        store = open_store(tmp_path, vector_key=None)
+        store.journal.append([record(number, client_id="mine") for number in (1, 2)])
+        with store._connections.write() as connection:
+            for id_, about, subject, state in (
+                ("0", "client_id", "mine", "joined"), ("1", "client_id", "new", "waiting"), ("2", "exchange", "x", "joined"),
+            ):  # fmt: skip
+                connection.execute(
+                    "INSERT INTO feedback (id, source, kind, event, about, subject, score, at_ms, taken_ms, client_key,"
+                    " state, look_ms) VALUES (?, 'users', 'thumb', '', ?, ?, 1.0, ?, 0, '', ?, 0)",
+                    (id_, about, subject, mine.at_ms, state),
+                )
+        store.close()
+    later = open_store(tmp_path, vector_key=None)
+    assert later._connections.read("SELECT id, target FROM feedback ORDER BY id") == [
+        ("0", record(2).id), ("1", None), ("2", ""),
+    ]  # fmt: skip
+    assert later.feedback.take([replace(mine, id="4", score=0.0)]) == [Taken("corrected", 1)]
+    assert later.feedback.take([replace(mine, id="5", about="exchange", subject="x")]) == [Taken("corrected", 0)]
+    later.close()

@@ -2,7 +2,9 @@
 
 Strategy: a row is ``waiting`` until the control plane has found its exchanges; then it is ``joined``, in one transaction
 with the judgements that it becomes. Of what one signal says of one subject the latest is in force, which an index upholds;
-what it took the place of is ``replaced``, and its judgements are superseded by those of its successor.
+what it took the place of is ``replaced``, and its judgements are superseded by those of its successor. A name of the
+client's may be of several requests, so its row has the exchange that it stands for as its ``target``: as far as it is known
+when the row is taken, and for good when it is joined.
 
 Laws: what ``take`` returned from is on disk; a sender's id counts once; a row is joined once, whoever tries.
 """
@@ -13,7 +15,7 @@ from typing import Any, Final
 
 from pointsman.core.feedback import Feedback, Taken
 from pointsman.core.record import ExchangeRecord
-from pointsman.store.interfaces import Joined, KeptFeedback, Signal
+from pointsman.store.interfaces import CONVERSATION_ANSWERS, Joined, KeptFeedback, Signal
 from pointsman.store.seal import VectorSeal
 from pointsman.store.sqlite import exchanges, judgements
 from pointsman.store.sqlite.connections import Connections
@@ -29,26 +31,31 @@ _COLUMNS: Final = (
 )  # fmt: skip
 _SELECTED: Final = ", ".join(_COLUMNS)
 _ANSWERED: Final = "outcome IN ('ok', 'cut') AND (client_key = :client_key OR :client_key = '')"
+_NEWEST: Final = f"SELECT n FROM exchanges WHERE client_id = :subject AND client_id <> '' AND {_ANSWERED}"  # noqa: S608
 _ABOUT: Final = {
-    "exchange": "id = :subject",
+    "exchange": "id = :subject AND (client_key IN (:client_key, '') OR :client_key = '')",
     "client_id": (
-        "n = (SELECT n FROM exchanges WHERE client_id = :subject AND client_id <> ''"  # noqa: S608 - our own conditions
-        f" AND {_ANSWERED} ORDER BY at_ms <= :at_ms + {SKEW_MS} DESC, at_ms DESC, n DESC LIMIT 1)"
+        f"n = coalesce(({_NEWEST} AND at_ms <= :at_ms + {SKEW_MS} ORDER BY at_ms DESC, n DESC LIMIT 1),"
+        f" ({_NEWEST} ORDER BY at_ms DESC, n DESC LIMIT 1))"
     ),
-    "conversation": f"conversation = :subject AND conversation <> '' AND {_ANSWERED} AND at_ms <= :at_ms",
+    "conversation": (
+        "n IN (SELECT n FROM exchanges WHERE conversation = :subject AND conversation <> ''"  # noqa: S608 - our own conditions
+        f" AND {_ANSWERED} AND at_ms <= :at_ms ORDER BY at_ms DESC, n DESC LIMIT {CONVERSATION_ANSWERS})"
+    ),
 }
 _IN_FORCE: Final = (
     "SELECT n, at_ms FROM feedback WHERE source = :source AND about = :about AND subject = :subject AND kind = :kind"
-    " AND event = :event AND client_key = :client_key AND state <> 'replaced'"
+    " AND event = :event AND client_key = :client_key AND target IS :target AND state <> 'replaced'"
 )
 _INSERT: Final = (
-    f"INSERT INTO feedback ({_SELECTED}, state, look_ms)"  # noqa: S608 - our own names, values are bound
-    f" VALUES ({', '.join(f':{name}' for name in _COLUMNS)}, :state, :look_ms)"
+    f"INSERT INTO feedback ({_SELECTED}, target, state, look_ms)"  # noqa: S608 - our own names, values are bound
+    f" VALUES ({', '.join(f':{name}' for name in _COLUMNS)}, :target, :state, :look_ms)"
 )
 _SIGNALS: Final = """
 SELECT source, kind, event, about = 'conversation' AS whole, count(*), sum(state = 'joined'), sum(state = 'waiting'),
     sum(state = 'waiting' AND taken_ms < ?), sum(state = 'replaced'), avg(score) FILTER (WHERE state <> 'replaced'),
-    coalesce(sum(value_nano) FILTER (WHERE state <> 'replaced'), 0), min(at_ms), max(at_ms)
+    coalesce(sum(value_nano / 1000000000) FILTER (WHERE state <> 'replaced'), 0),
+    coalesce(sum(value_nano % 1000000000) FILTER (WHERE state <> 'replaced'), 0), min(at_ms), max(at_ms)
 FROM feedback GROUP BY source, kind, event, whole ORDER BY source, kind, event, whole
 """
 
@@ -62,8 +69,9 @@ class SqliteFeedback:
 
     def take(self, said: Sequence[Feedback]) -> list[Taken]:
         """Keep what is new, in one transaction, and say how each was taken."""
+        known = [self._known(one) for one in said]  # before the transaction: others write meanwhile
         with self._connections.write() as connection:
-            return [_take(connection, one) for one in said]
+            return [_take(connection, *each) for each in zip(said, known, strict=True)]
 
     def due(self, now_ms: int, limit: int) -> list[Feedback]:
         """Return what waits and should be looked for now, the longest overdue first."""
@@ -80,17 +88,8 @@ class SqliteFeedback:
 
     def join(self, made: Sequence[Joined]) -> int:
         """Write the judgements of what still waits, and mark it as joined, in one transaction; return how many did."""
-        count = 0
         with self._connections.write() as connection:
-            for one in made:
-                joined = connection.execute(
-                    "UPDATE feedback SET state = 'joined', exchanges = ? WHERE source = ? AND id = ? AND state = 'waiting'",
-                    (one.exchanges, one.feedback.source, one.feedback.id),
-                )
-                if joined.rowcount:
-                    judgements.insert(connection, one.judgements, self._seal)
-                    count += 1
-        return count
+            return sum(_join(connection, one, self._seal) for one in made)
 
     def postpone(self, said: Sequence[Feedback], look_ms: Sequence[int]) -> None:
         """Look for the exchanges of what waits again at these times."""
@@ -125,22 +124,31 @@ class SqliteFeedback:
     def signals(self, *, unknown_before_ms: int) -> list[Signal]:
         """Return sums by signal, in the order of their names."""
         rows = self._connections.read(_SIGNALS, (unknown_before_ms,))
-        values = [(*row[:3], bool(row[3]), *row[4:]) for row in rows]
+        # Whole dollars and the rest are summed apart: the sum of large amounts in nano-dollars has more than 64 bits.
+        values = [(*row[:3], bool(row[3]), *row[4:-4], row[-4] * 1_000_000_000 + row[-3], *row[-2:]) for row in rows]
         return [Signal(*each) for each in values]
+
+    def _known(self, said: Feedback) -> tuple[int, str | None]:
+        """Return of how many exchanges that are there feedback speaks, and its target."""
+        query = f"SELECT count(*), max(id) FROM exchanges WHERE {_ABOUT[said.about]}"  # noqa: S608 - our own conditions
+        ((count, found),) = self._connections.read(query, _named(said))
+        return count, found if said.about == "client_id" else ""
 
 
 def _named(said: Feedback) -> dict[str, Any]:
     return {name: getattr(said, name) for name in _COLUMNS}
 
 
-def _take(connection: sqlite3.Connection, said: Feedback) -> Taken:
+def _take(connection: sqlite3.Connection, said: Feedback, found: tuple[int, str | None]) -> Taken:
     """Keep one where it is new, inside the caller's transaction."""
-    row = _named(said)
-    query = f"SELECT count(*) FROM exchanges WHERE {_ABOUT[said.about]}"  # noqa: S608 - our own conditions
-    known = int(connection.execute(query, row).fetchone()[0])
+    known, target = found
+    row = {**_named(said), "target": target}
     if connection.execute("SELECT 1 FROM feedback WHERE source = :source AND id = :id", row).fetchone():
         return Taken("repeated", known)
-    before = connection.execute(_IN_FORCE, row).fetchone()
+    before = connection.execute(f"{_IN_FORCE} ORDER BY at_ms DESC, n DESC LIMIT 1", row).fetchone()
+    if before is not None and target is None:  # they may be about two: which of them counts is known when they are joined
+        row["at_ms"] += before[1] == said.at_ms
+        before = None
     late = before is not None and before[1] > said.at_ms
     if before is not None and not late:
         connection.execute("UPDATE feedback SET state = 'replaced' WHERE n = ?", (before[0],))
@@ -151,3 +159,24 @@ def _take(connection: sqlite3.Connection, said: Feedback) -> Taken:
     if before is not None:
         return Taken("outdated" if late else "corrected", known)
     return Taken("joined" if known else "waiting", known)
+
+
+def _join(connection: sqlite3.Connection, made: Joined, seal: VectorSeal | None) -> bool:
+    """Join one, inside the caller's transaction, where it still waits and nothing later was said of its exchange."""
+    row = _named(made.feedback)
+    waiting = "SELECT n, target FROM feedback WHERE source = :source AND id = :id AND state = 'waiting'"
+    found = connection.execute(waiting, row).fetchone()
+    if found is None:
+        return False
+    row |= {"n": found[0], "target": found[1], "exchanges": made.exchanges}
+    if made.feedback.about == "client_id" and made.judgements:
+        row["target"] = made.judgements[0].exchange
+        for n, at_ms in connection.execute(f"{_IN_FORCE} AND n <> :n", row).fetchall():
+            later = (at_ms, n) > (made.feedback.at_ms, row["n"])
+            connection.execute("UPDATE feedback SET state = 'replaced' WHERE n = ?", (row["n"] if later else n,))
+            if later:
+                return False
+    joined = "UPDATE feedback SET state = 'joined', exchanges = :exchanges, target = :target WHERE n = :n"
+    connection.execute(joined, row)
+    judgements.insert(connection, made.judgements, seal)
+    return True
