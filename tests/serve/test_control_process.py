@@ -158,6 +158,17 @@ async def test_looking_goes_on_whatever_happens(monkeypatch: pytest.MonkeyPatch,
     ]
 
 
+def test_an_encoder_that_cannot_be_opened_is_not_published(workspace: Workspace, tmp_path: Path) -> None:
+    assert workspace.config_path
+    file = ConfigFile(workspace.config_path, workspace.store)
+    file.look()
+    workspace.config_path.write_text(GOOD + f'[encoder]\nonnx = "{tmp_path / "nowhere"}"\n', "utf-8")
+    with pytest.raises(ConfigError, match="nowhere"):
+        file.look()
+    assert workspace.store.snapshots.current_number() == 1
+    assert workspace.snapshot().encoder is None
+
+
 def test_what_could_not_be_published_is_tried_again(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     assert workspace.config_path
     workspace.config_path.write_text(GOOD + '[learning]\nevery = "1h"\n', "utf-8")

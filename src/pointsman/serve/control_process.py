@@ -38,6 +38,7 @@ from pointsman.core import snapshot as snapshots
 from pointsman.core.errors import PointsmanError
 from pointsman.core.snapshot import Snapshot
 from pointsman.serve import control_api
+from pointsman.serve.encoding import opened
 from pointsman.serve.relearning import Relearning
 from pointsman.serve.samples import samples
 from pointsman.serve.workspace import Workspace
@@ -97,6 +98,8 @@ class ConfigFile:
         if self._path is None or stamp is None or (stamp, today) == self._seen:
             return
         config = configuration.load(self._path)
+        if config.encoder != self.config.encoder:
+            opened(config.encoder)
         made_by = f"configuration {self._path.name} changed"
         number = self._store.snapshots.current_number()
         notes: tuple[str, ...] = ()
