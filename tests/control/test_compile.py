@@ -3,6 +3,7 @@
 from datetime import date
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
@@ -13,6 +14,8 @@ from pointsman.control.publish import faults
 from pointsman.core import snapshot as snapshots
 from pointsman.core.routing import BoundTest, Ceiling, Explore, Plan, Pool, Trial
 from pointsman.core.snapshot import Snapshot
+from pointsman.policy import features, model
+from pointsman.policy.model import Policy
 
 TODAY = date(2026, 11, 24)
 FILE = """\
@@ -66,6 +69,17 @@ def accepted(snapshot: Snapshot, feature: str = "plain", mode: str = "canary") -
         tested=BoundTest(700, 0.05, 0.95),
     )
     return with_plan(snapshot, kept)
+
+
+def learned_policy(vector_version: int = features.VERSION) -> bytes:
+    """A policy of one model and one task, as a version of the vectors made it."""
+
+    def drawn(*shape: int) -> model.Matrix:
+        return np.zeros(shape, dtype=np.float32)
+
+    flags, maps, row = drawn(features.FLAGS), drawn(features.DIMS, 4), drawn(1, 1)
+    sums = (drawn(features.DIMS), maps, drawn(4), drawn(1, 3), row, drawn(1), drawn(0, 1), drawn(2, 1), drawn(2, 2))
+    return model.encode(Policy(("house/small",), ("all",), (), flags, flags, *sums, vector_version=vector_version))
 
 
 def test_a_new_installation_observes_and_tries_what_the_file_says() -> None:
@@ -256,14 +270,39 @@ def test_what_only_a_removed_route_had_is_noted() -> None:
     second = FILE + '[routes.second]\nreference = "house/mid"\n'
     start = compiled(config(second)).snapshot
     far = replace(start.routes["second"].plans["*"], mode="canary", accepted=("house/small",), acting_share=0.1)
-    before = replace(with_plan(start, far, "second"), policies={"second": b"", "auto": b""})
+    learned = learned_policy()
+    before = replace(with_plan(start, far, "second"), policies={"second": learned, "auto": learned})
     after, notes = compile_snapshot(config(), before, today=TODAY, made_by="test")
     assert "second" not in after.routes
-    assert after.policies == {"auto": b""}, "carried as it is; publishing judges it"
+    assert after.policies == {"auto": learned}
     assert notes == (
         "route second is no longer configured: what was accepted on it is dropped",
         "the policy learned for second is dropped: nothing uses it any more",
     )
+
+
+def test_policies_of_another_version_are_dropped_and_what_chose_by_them_is_on_the_reference() -> None:
+    start = compiled(config()).snapshot
+    auto = replace(start.routes["auto"].plans["*"], mode="auto", accepted=("house/small",), acting_share=0.95)
+    own = replace(accepted(start).routes["auto"].plans["plain"], one_model=None, policy="auto/plain")
+    alone = replace(accepted(start, "tried").routes["auto"].plans["tried"], trial=None)
+    before = with_plan(with_plan(with_plan(start, auto), own), alone)
+    old = learned_policy(vector_version=features.VERSION - 1)
+    after, notes = compiled(config(), replace(before, policies={"auto": old, "auto/plain": old}))
+    plans_ = after.routes["auto"].plans
+    assert after.policies == {}
+    for feature in ("*", "plain"):
+        plan = plans_[feature]
+        assert (plan.mode, plan.accepted, plan.policy, plan.tested) == ("observe", (), "", None)
+    assert (plans_["tried"].mode, plans_["tried"].one_model) == ("canary", "house/small")
+    said = "\n".join(notes)
+    assert "what was learned for auto is dropped: the learned policy is of another version: learn it again" in said
+    assert "feature * on route auto goes back from auto to the reference" in said
+    assert "to act again: `pointsman learn --route auto`" in said
+    assert "to act again: try and accept plain again" in said
+    assert len(notes) == 4
+    kept = compiled(config(), replace(before, policies={"auto": learned_policy(), "auto/plain": old}))
+    assert [plan.mode for plan in kept.snapshot.routes["auto"].plans.values()] == ["auto", "observe", "canary"]
 
 
 def test_features_known_only_from_past_acts_disappear_when_nothing_is_left_of_them() -> None:

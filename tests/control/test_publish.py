@@ -116,6 +116,15 @@ def test_a_change_that_changes_nothing_publishes_nothing(store: Store) -> None:
     assert len(store.snapshots.history()) == 1
 
 
+def test_policies_of_another_version_that_are_in_force_stop_no_other_change(store: Store) -> None:
+    old = replace(GOOD, policies={"auto": b"old", "auto/support": b"older"})
+    store.snapshots.publish(snapshots.encode(old), made_by="an earlier version", at_ms=1)
+    less = publish(store, lambda now: replace(now, policies={"auto": now.policies["auto"]}), made_by="rollback", now_ms=2)
+    assert snapshots.decode(less.data).policies == {"auto": b"old"}
+    with pytest.raises(SnapshotError, match="the policy auto cannot be read"):
+        publish(store, lambda now: replace(now, policies={"auto": b"new and damaged"}), made_by="x", now_ms=3)
+
+
 def test_another_order_is_a_change(store: Store) -> None:
     """Of two deployments that can serve, the owner's first one does: so the order in the file counts."""
     publish(store, lambda _: GOOD, made_by="one", now_ms=1)

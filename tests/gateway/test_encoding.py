@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from tests.gateway.conftest import Received, Rig, Start, a_snapshot, answer_whole
 
 from pointsman.core.chat import ChatRequest
+from pointsman.core.errors import ConfigError
 from pointsman.core.record import ExchangeRecord
 from pointsman.core.routing import BoundTest, Deployment, Plan
 from pointsman.core.snapshot import Encoder, Snapshot
 from pointsman.gateway.encoding import PATIENCE, REST_S, unread
-from pointsman.gateway.live import Live
 from pointsman.policy import encoding, features, model
 from pointsman.policy.model import Policy
-from pointsman.upstream.credentials import credential_for
 from pointsman.upstream.credentials.fetching import fetching
 from pointsman.upstream.encoders import encoders
 from pointsman.upstream.interfaces import Encodes
@@ -211,13 +210,24 @@ def test_policies_of_another_encoder_are_named() -> None:
     assert "and none is configured" in unread({"auto": learned("old")}, "")[0]
 
 
-async def test_a_snapshot_whose_encoder_cannot_be_opened_displaces_nothing(rig: Rig, told: Told) -> None:
-    rig.publish(acting(1, 2))
-    before = rig.live.current
-    plain = Live(rig.store.snapshots, credential_for)  # it opens none
-    assert not plain.refresh()
-    assert "remove [encoder]" in plain.problem
-    assert before is not None
+async def test_a_snapshot_whose_encoder_cannot_be_opened_is_taken_up_without(
+    rig: Rig, upstream_at: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    ports = [(await upstream_at(answer_whole)).port for _ in range(2)]
+
+    def missing(_: Encoder) -> Encodes:
+        raise ConfigError("there is no model.onnx in e")
+
+    rig.live._encoder = missing
+    rig.publish(acting(*ports))
+    decision = (await ask(rig)).decision
+    assert decision is not None
+    assert (decision.chosen, decision.encoded) == (ONE, False)
+    assert rig.live.problem == ""
+    assert rig.live.current is not None
+    assert rig.live.current.encoder is None
+    said = [one.getMessage() for one in caplog.records if "encoder" in one.getMessage()]
+    assert said == ["the encoder is not in use, and requests are decided without: there is no model.onnx in e"]
 
 
 def test_told_is_an_encoder() -> None:

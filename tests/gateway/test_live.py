@@ -10,8 +10,10 @@ from tests.gateway.conftest import a_snapshot
 
 from pointsman.core import snapshot as snapshots
 from pointsman.core.errors import GatewayError
+from pointsman.core.routing import Context, Needs, Plan
 from pointsman.core.snapshot import Snapshot
 from pointsman.gateway.live import Live
+from pointsman.policy.decide import State, decide
 from pointsman.store.interfaces import Store
 from pointsman.store.sqlite import open_store
 from pointsman.upstream.credentials import credential_for
@@ -47,7 +49,6 @@ def test_a_new_snapshot_takes_over_and_old_holders_keep_theirs(tmp_path: Path) -
     store.close()
 
 
-BAD_ROUTE = msgspec.structs.replace(a_snapshot(1), policies={"auto": b"not a policy"})
 BAD_CREDENTIAL = msgspec.structs.replace(
     a_snapshot(1), providers={"p1": msgspec.structs.replace(a_snapshot(1).providers["p1"], credential="sk-secret")}
 )
@@ -65,7 +66,6 @@ NOBODY = msgspec.structs.replace(
         b"nonsense",
         snapshots.encode(a_snapshot(1))[:-5],
         snapshots.encode(a_snapshot(1))[:-1] + b"x",
-        snapshots.encode(BAD_ROUTE),
         snapshots.encode(BAD_CREDENTIAL),
         snapshots.encode(NOBODY),
     ],
@@ -87,6 +87,25 @@ def test_a_bad_snapshot_never_displaces_a_good_one(tmp_path: Path, data: bytes, 
     publish(store, snapshots.encode(a_snapshot(1, 2)))
     assert live.refresh()
     assert live.problem == ""
+    store.close()
+
+
+def test_a_policy_that_cannot_be_read_leaves_its_plans_on_the_reference(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plan = Plan("*", mode="auto", reference="p1/model-1", accepted=("p2/model-2",), acting_share=1.0)
+    store = open_store(tmp_path, vector_key=None)
+    live = Live(store.snapshots, credential_for)
+    publish(store, snapshots.encode(a_snapshot(1, 2, plan=plan, policies={"auto": b"of another version"})))
+    assert live.refresh()
+    assert not live.refresh()
+    assert (live.problem, len(caplog.records)) == ("", 1)
+    assert "what was learned for auto decides nothing" in caplog.text
+    assert live.current is not None
+    assert live.current.policies == {}
+    target, state = live.current.target("auto")[0], State(snapshot=live.current.hash)
+    made = decide(live.current.snapshot, target, None, Context("x", Needs()), state, 0.0)
+    assert made.chosen == "p1/model-1"
     store.close()
 
 

@@ -6,12 +6,15 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from msgspec.structs import replace
 
-from pointsman.control.config import load
-from pointsman.core.errors import ConfigError
+from pointsman.control.config import Config, load
+from pointsman.control.drift import DriftWatch
+from pointsman.control.gates import Gatekeeper
+from pointsman.core.errors import ConfigError, StoreError
 from pointsman.core.review import Material, Question
 from pointsman.core.routing import Deployment, Objective, Plan, Provider, Route
 from pointsman.core.snapshot import Snapshot
@@ -109,6 +112,76 @@ async def test_what_stays_wrong_is_said_once(
         )
     lines = capfd.readouterr().err.splitlines()
     assert lines == ["pointsman control: first", "pointsman control: first", "pointsman control: second"]
+
+
+async def test_a_step_that_fails_keeps_no_other_from_its_turn(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("of one row")
+
+    looks: list[Snapshot] = []
+
+    def look(_: DriftWatch, current: Snapshot) -> None:
+        looks.append(current)
+        if len(looks) == 3:
+            raise asyncio.CancelledError
+
+    workspace.publish(lambda _: canary(), made_by="a test")
+    monkeypatch.setattr(control_process, "LOOK_EVERY_S", 0)
+    monkeypatch.setattr(control_process, "expire", fail)
+    monkeypatch.setattr(control_process, "join_due", fail)
+    monkeypatch.setattr(Gatekeeper, "look", fail)
+    monkeypatch.setattr(DriftWatch, "look", look)
+    with pytest.raises(asyncio.CancelledError):
+        await control_process._tend(ConfigFile(None, workspace.store), workspace.store, Current(workspace.store))
+    assert len(looks) == 3
+    names = ("forgetting what is kept for review", "joining feedback", "Gatekeeper")
+    said = [f"pointsman control: {name} failed: ValueError('of one row')" for name in names]
+    assert capfd.readouterr().err.splitlines() == said
+
+
+async def test_looking_goes_on_whatever_happens(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    raised = iter([KeyError("x"), KeyError("x"), None, OSError("y")])
+
+    async def look() -> None:
+        problem = next(raised, asyncio.CancelledError())
+        if problem is not None:
+            raise problem
+
+    monkeypatch.setattr(control_process, "LOOK_EVERY_S", 0)
+    with pytest.raises(asyncio.CancelledError):
+        await control_process._again("asking", look)
+    assert capfd.readouterr().err.splitlines() == [
+        "pointsman control: asking failed: KeyError('x')",
+        "pointsman control: asking failed: OSError('y')",
+    ]
+
+
+def test_an_encoder_that_cannot_be_opened_is_not_published(workspace: Workspace, tmp_path: Path) -> None:
+    assert workspace.config_path
+    file = ConfigFile(workspace.config_path, workspace.store)
+    file.look()
+    workspace.config_path.write_text(GOOD + f'[encoder]\nonnx = "{tmp_path / "nowhere"}"\n', "utf-8")
+    with pytest.raises(ConfigError, match="nowhere"):
+        file.look()
+    assert workspace.store.snapshots.current_number() == 1
+    assert workspace.snapshot().encoder is None
+
+
+def test_what_could_not_be_published_is_tried_again(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert workspace.config_path
+    workspace.config_path.write_text(GOOD + '[learning]\nevery = "1h"\n', "utf-8")
+    file = ConfigFile(workspace.config_path, workspace.store)
+    full = StoreError("the disk is full")
+    with monkeypatch.context() as once:
+        once.setattr(workspace.store.snapshots, "publish", Mock(side_effect=full))
+        with pytest.raises(StoreError, match="the disk is full"):
+            file.look()
+    assert file.config == Config()
+    file.look()
+    assert file.config.learn_every_s == 3600
+    assert workspace.store.snapshots.current_number() == 1
 
 
 async def test_what_is_kept_for_review_too_long_is_forgotten_whatever_stands_in_the_file(

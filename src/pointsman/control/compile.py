@@ -4,12 +4,13 @@ Strategy: everything the owner wrote is taken anew; everything that acts made si
 accepted, running trials, learned policies) is carried over from the previous snapshot where it still holds.
 
 Laws: the same configuration, previous snapshot and day give the same snapshot, without a clock in it. Evidence is about a
-reference and the deployments compared with it: when one of them goes, the feature goes back to observe. Nothing is dropped
-without a note. A trial that the configuration keeps running has an id of its own kind, so that it ends when it is removed
-from the file, and goes on with its evidence and its spending when the file is merely loaded again.
+reference and the deployments compared with it: when one of them goes, the feature goes back to observe. So does what
+chooses by a policy that this version cannot read. Nothing is dropped without a note. A trial that the configuration keeps
+running has an id of its own kind, so that it ends when it is removed from the file, and goes on with its evidence and its
+spending when the file is merely loaded again.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from datetime import date
 from typing import Final, NamedTuple
 
@@ -19,8 +20,10 @@ from pointsman.control import prices
 from pointsman.control.config import EVERY_FEATURE, Config, FeatureRules, PoolRules, RouteRules
 from pointsman.control.plans import trial_id
 from pointsman.control.prices import Own
+from pointsman.core.errors import SnapshotError
 from pointsman.core.routing import Deployment, Explore, Grader, Plan, Pool, Provider, Route, Trial
 from pointsman.core.snapshot import Snapshot
+from pointsman.policy import model
 from pointsman.policy.balance import tiers
 from pointsman.upstream.providers import offers
 
@@ -36,8 +39,8 @@ class Compiled(NamedTuple):
 
 def compile_snapshot(config: Config, previous: Snapshot | None, *, today: date, made_by: str) -> Compiled:
     """Return the snapshot for a configuration on a day, carrying over what still holds of the previous one."""
-    before = previous or Snapshot()
     notes: list[str] = []
+    before = _readable(previous or Snapshot(), notes)
     deployments = all_deployments(config, today)
     routes = {
         name: _route(name, rules, before.routes.get(name), deployments, notes) for name, rules in config.routes.items()
@@ -66,6 +69,39 @@ def compile_snapshot(config: Config, previous: Snapshot | None, *, today: date, 
         encoder=config.encoder,
     )
     return Compiled(snapshot, tuple(notes))
+
+
+def _readable(before: Snapshot, notes: list[str]) -> Snapshot:
+    """Return the previous snapshot without the policies that cannot be read; what chooses by one is on its reference."""
+    refused: set[str] = set()
+    for name, data in before.policies.items():
+        try:
+            model.decode(data)
+        except SnapshotError as error:
+            refused.add(name)
+            notes.append(f"what was learned for {name} is dropped: {error}")
+    if not refused:
+        return before
+    routes = {
+        name: replace(route, plans={feature: _unled(name, plan, refused, notes) for feature, plan in route.plans.items()})
+        for name, route in before.routes.items()
+    }
+    return replace(before, routes=routes, policies={n: data for n, data in before.policies.items() if n not in refused})
+
+
+def _unled(route: str, plan: Plan, refused: Container[str], notes: list[str]) -> Plan:
+    """Return a plan without the policy that it chooses by where that is refused; one model that suffices still does."""
+    if (plan.policy or route) not in refused:
+        return plan
+    if plan.mode not in _ACTING or plan.one_model in plan.accepted:
+        return replace(plan, policy="")
+    again = f"try and accept {plan.feature} again" if plan.policy else f"`pointsman learn --route {route}`"
+    notes.append(
+        f"feature {plan.feature} on route {route} goes back from {plan.mode} to the reference: "
+        f"it chose by what was learned for {plan.policy or route}; to act again: {again}"
+    )
+    nothing = replace(plan, accepted=(), asks=(), one_model=None, policy="", tested=None, explorable={})
+    return replace(nothing, mode="observe", acting_share=0.0, trial=None)
 
 
 def all_deployments(config: Config, today: date) -> dict[str, Deployment]:

@@ -4,7 +4,8 @@ Strategy: read what is current, change it, check it, write it with the number th
 was published in between, start again from that one.
 
 Laws: all that can fail comes before the swap, which cannot; a bad snapshot never displaces a good one; a change that
-changes nothing publishes nothing.
+changes nothing publishes nothing; a policy that is in force already and cannot be read (it is of another version, and its
+plans stay on the reference) stops no change to other things.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -36,8 +37,8 @@ def publish(store: Store, change: Callable[[Snapshot], Snapshot], *, made_by: st
     return _publish_once(store, change, made_by, now_ms)
 
 
-def faults(snapshot: Snapshot) -> Iterator[str]:
-    """Yield, in one sentence each, every reason why a snapshot must not be published."""
+def faults(snapshot: Snapshot, before: Snapshot | None = None) -> Iterator[str]:
+    """Yield, in one sentence each, every reason why a snapshot must not be published in the place of the one ``before``."""
     for name, deployment in snapshot.deployments.items():
         if deployment.provider not in snapshot.providers:
             yield f"deployment {name} names the provider {deployment.provider}, which does not exist"
@@ -52,7 +53,10 @@ def faults(snapshot: Snapshot) -> Iterator[str]:
     pooled = [name for pool in snapshot.pools for name in pool.deployments]
     yield from _unknown(snapshot, "a pool", pooled)
     yield from (f"{name} is in two pools" for name in dict.fromkeys(pooled) if pooled.count(name) > 1)
+    known = before.policies if before is not None else {}
     for name, policy in snapshot.policies.items():
+        if known.get(name) == policy:
+            continue
         try:
             model.decode(policy)
         except SnapshotError as error:
@@ -76,7 +80,7 @@ def _publish_once(store: Store, change: Callable[[Snapshot], Snapshot], made_by:
         return current  # compared as bytes, because another order is a change too
     if after.made_by in ("", before.made_by):
         after = replace(after, made_by=made_by)
-    found = list(faults(after))
+    found = list(faults(after, before))
     if found:
         raise SnapshotError(f"this snapshot cannot be published, the current one stays: {'; '.join(found)}")
     data = snapshots.encode(after)

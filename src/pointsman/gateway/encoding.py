@@ -4,8 +4,8 @@ Strategy: an encoder is asked only where a policy acts that was learned with it,
 (``Encoder.within_ms``); a request that has no encoding by then is decided by what was learned without. One that failed
 ``PATIENCE`` times in a row is left alone for ``REST_S``, so that an encoder that is down costs next to nothing.
 
-Laws: no request fails or waits longer for an encoder's sake; who names a model never waits for one; where the owner says
-who may see requests (``allow``), texts do not go to an address.
+Laws: no request fails or waits longer for an encoder's sake, and no snapshot is refused for it; who names a model never
+waits for one; where the owner says who may see requests (``allow``), texts do not go to an address.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from pointsman.core.chat import ChatRequest
-from pointsman.core.errors import UpstreamError
+from pointsman.core.errors import ConfigError, UpstreamError
 from pointsman.core.routing import Route
 from pointsman.core.snapshot import Encoder
 from pointsman.policy import encoding
@@ -81,8 +81,17 @@ class TimelyEncoder:
 def timely(
     configured: Encoder | None, opened: Callable[[Encoder], Encodes], policies: Mapping[str, Policy]
 ) -> TimelyEncoder | None:
-    """Open the encoder that is configured, and say which policies were learned with another. Raises ConfigError."""
-    encoder = None if configured is None else opened(configured)
+    """Open the encoder that is configured, and say which policies were learned with another.
+
+    One that cannot be opened is said, and requests are decided without.
+    """
+    encoder = None
+    if configured is not None:
+        try:
+            encoder = opened(configured)
+        except ConfigError as error:
+            logger.warning("the encoder is not in use, and requests are decided without: %s", error)
+            return None
     for sentence in unread(policies, "" if encoder is None else encoder.name):
         logger.warning(sentence)
     return None if configured is None or encoder is None else TimelyEncoder(configured, encoder, policies)

@@ -3,8 +3,9 @@
 Strategy: ``refresh`` asks the store for the number of the current snapshot, which is cheap, and only when it has changed
 reads, decodes and prepares all that requests will need. Then one assignment. It runs in a thread, off the event loop.
 
-Laws: everything that can fail comes before the assignment, so that a bad snapshot never displaces a good one; who took a
-``Current`` keeps it to the end of his request.
+Laws: everything that can fail comes before the assignment, so that a bad snapshot never displaces a good one; a learned
+policy that this version cannot read is left out, and what chooses by it stays on the reference; who took a ``Current`` keeps
+it to the end of his request.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 import msgspec
 
 from pointsman.core import snapshot as snapshots
-from pointsman.core.errors import ConfigError
+from pointsman.core.errors import ConfigError, SnapshotError
 from pointsman.core.routing import Decision, Deployment, Provider
 from pointsman.core.snapshot import ClientKey, Encoder, Snapshot
 from pointsman.gateway import sampling
@@ -85,7 +86,7 @@ class Current:
         self.number = number
         self.hash = name
         self.snapshot = snapshot
-        self.policies: dict[str, Policy] = {route: model.decode(data) for route, data in snapshot.policies.items() if data}
+        self.policies = _policies(snapshot)
         self.encoder = timely(snapshot.encoder, encoder, self.policies)
         self.askings = {route: cascade.decode(data) for route, data in snapshot.askings.items()}
         self.keys: dict[str, ClientKey] = {key.sha256.lower(): key for key in snapshot.keys}
@@ -184,6 +185,17 @@ class Live:
         self.current = current
         self.problem = ""
         return True
+
+
+def _policies(snapshot: Snapshot) -> dict[str, Policy]:
+    """Return the learned policies that can be read, and say which cannot: without them the reference answers."""
+    found: dict[str, Policy] = {}
+    for name, data in snapshot.policies.items():
+        try:
+            found[name] = model.decode(data)
+        except SnapshotError as error:
+            logger.warning("what was learned for %s decides nothing: %s", name, error)
+    return found
 
 
 def _way(provider: Provider, credential: Credential) -> Way:

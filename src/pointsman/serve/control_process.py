@@ -4,8 +4,9 @@ Strategy: ``pointsman up`` starts it as a child and writes samples to its standa
 gateway takes up by itself; nothing else goes back. When its standard input ends, the gateway has stopped: it finishes what
 it has begun and ends too.
 
-Laws: it never stops the gateway (a mistake in the configuration is printed and the last good snapshot stays); a trial's
-cap holds across restarts, for the money is counted in the store.
+Laws: it never stops the gateway (a mistake in the configuration is printed and the last good snapshot stays); what it does
+again and again is guarded step by step, so that nothing that fails keeps the others from their turn; a trial's cap holds
+across restarts, for the money is counted in the store.
 """
 
 import asyncio
@@ -37,6 +38,7 @@ from pointsman.core import snapshot as snapshots
 from pointsman.core.errors import PointsmanError
 from pointsman.core.snapshot import Snapshot
 from pointsman.serve import control_api
+from pointsman.serve.encoding import opened
 from pointsman.serve.relearning import Relearning
 from pointsman.serve.samples import samples
 from pointsman.serve.workspace import Workspace
@@ -73,7 +75,8 @@ class ConfigFile:
     """A configuration file that is compiled and published whenever it changes.
 
     The first look compiles it too, since it may have changed while this process was starting, and the first one of a day,
-    for prices have dates; what changes nothing is not published. ``config`` is the last one that was taken up.
+    for prices have dates; what changes nothing is not published, and what failed is tried again. ``config`` is the last one
+    that was taken up.
     """
 
     def __init__(self, path: Path | None, store: Store) -> None:
@@ -94,8 +97,9 @@ class ConfigFile:
         stamp, today = self._stamp(), dt.datetime.now(dt.UTC).date()
         if self._path is None or stamp is None or (stamp, today) == self._seen:
             return
-        self._seen = (stamp, today)
         config = configuration.load(self._path)
+        if config.encoder != self.config.encoder:
+            opened(config.encoder)
         made_by = f"configuration {self._path.name} changed"
         number = self._store.snapshots.current_number()
         notes: tuple[str, ...] = ()
@@ -107,10 +111,37 @@ class ConfigFile:
             return compiled.snapshot
 
         published = publish(self._store, change, made_by=made_by, now_ms=_now_ms())
-        self.config = config
+        self.config, self._seen = config, (stamp, today)
         if published.number != number:
             for sentence in (f"took up {self._path.name}", *notes):
                 say(sentence)
+
+
+class Steps:
+    """Steps that are taken again and again: one that fails is said, once while it stays so, and the next one is taken."""
+
+    def __init__(self) -> None:
+        self._wrong: dict[str, str] = {}
+
+    def take(self, name: str, step: Callable[[], object]) -> None:
+        """Take a step. What several fail of is said once."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other steps are not to suffer for it
+            self.failed(name, error)
+        else:
+            self.went_well(name)
+
+    def failed(self, name: str, error: Exception) -> None:
+        """Say why a step failed, unless that was said already."""
+        problem = str(error) if isinstance(error, PointsmanError) else f"{name} failed: {error!r}"
+        if problem not in self._wrong.values():
+            say(problem)
+        self._wrong[name] = problem
+
+    def went_well(self, name: str) -> None:
+        """Forget what was wrong with a step."""
+        self._wrong.pop(name, None)
 
 
 async def run(workspace: Workspace) -> None:
@@ -139,42 +170,46 @@ async def _tend(file: ConfigFile, store: Store, current: Current) -> None:
     """Look at the file, at what acts and at what arrived, again and again."""
     watching = [each(store, now_ms=_now_ms, say=say) for each in (Gatekeeper, Stages, PriceWatch, DriftWatch)]
     relearning = Relearning(store, say)
+    steps = Steps()
     expired = 0.0
+
+    def watched(watch: Gatekeeper | Stages | PriceWatch | DriftWatch) -> None:
+        watch.look(current())
 
     def look() -> None:
         nonlocal expired
         if time.monotonic() - expired > EXPIRE_EVERY_S:  # before the file: what was promised to be forgotten is
             expired = time.monotonic()
-            expire(store.reviews, current(), _now_ms())
-        file.look()
-        join_due(store, _now_ms(), pages=_JOINED_AT_ONCE)
+            steps.take("forgetting what is kept for review", lambda: expire(store.reviews, current(), _now_ms()))
+        steps.take("taking up the configuration", file.look)
+        steps.take("joining feedback", lambda: join_due(store, _now_ms(), pages=_JOINED_AT_ONCE))
         for watch in watching:
-            watch.look(current())
+            steps.take(type(watch).__name__, partial(watched, watch))
         if relearning.due(file.config.learn_every_s):
-            relearning.look(current(), _now_ms(), hopes=partial(expectations, file.config.releases))
+            hopes = partial(expectations, file.config.releases)
+            steps.take("learning again", lambda: relearning.look(current(), _now_ms(), hopes=hopes))
 
-    await _again(lambda: asyncio.to_thread(look))  # after a restart a long journal is read, and trials go on meanwhile
+    # In a thread: after a restart a long journal is read, and trials go on meanwhile.
+    await _again("looking", lambda: asyncio.to_thread(look))
 
 
 async def _ask_canaries(file: ConfigFile, store: Store, calls: Calls, current: Current) -> None:
     """Ask the canary prompts that are due, again and again: beside, since a round takes its time."""
     canaries = Canaries(store, calls, now_ms=_now_ms, say=say)
-    await _again(lambda: canaries.look(current(), file.config.canaries))
+    await _again("asking canaries", lambda: canaries.look(current(), file.config.canaries))
 
 
-async def _again(look: Callable[[], Awaitable[None]]) -> None:
-    """Look every so often, for ever. What stays wrong is said once."""
-    said = ""
+async def _again(name: str, look: Callable[[], Awaitable[None]]) -> None:
+    """Look every so often, for ever, whatever happens. What stays wrong is said once."""
+    steps = Steps()
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
-        problem = ""
         try:
             await look()
-        except PointsmanError as error:
-            problem = str(error)
-        if problem not in ("", said):
-            say(problem)
-        said = problem
+        except Exception as error:  # noqa: BLE001 - the control process goes on: others depend on it
+            steps.failed(name, error)
+        else:
+            steps.went_well(name)
 
 
 def say(sentence: str) -> None:
