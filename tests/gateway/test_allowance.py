@@ -166,7 +166,7 @@ async def test_over_http_others_are_tried_while_there_is_money_and_leave(rig: Ri
     first = next(one for one in await rig.records(22) if one.decision is not None and one.decision.arm == "explore")
     assert first.decision is not None
     assert dict(zip(first.decision.eligible, first.decision.probabilities, strict=True)) == pytest.approx(
-        {HOME: 0.5, TRIED: 0.5}
+        {HOME: 0.55, TRIED: 0.45}
     )
 
 

@@ -72,6 +72,15 @@ def test_every_arm_has_its_stated_share_of_the_draws() -> None:
     assert chances(decided(snapshot)) == pytest.approx({HOME: 0.1, PICK: 0.8, TRIED: 0.075, OTHER: 0.025})
 
 
+@pytest.mark.parametrize("acting", [0.02, 0.1, 0.15])
+def test_a_canary_keeps_half_of_its_share_for_the_policy(acting: float) -> None:
+    plan = replace(PLAN, mode="canary", acting_share=acting)
+    count = 4000
+    found = Counter(decided(a_snapshot(plan), (n + 0.5) / count).arm for n in range(count))
+    assert found["policy"] / count == pytest.approx(acting / 2, abs=1 / count)
+    assert found["control"] / count == pytest.approx(1 - acting, abs=1 / count)
+
+
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
     parts = draw(st.lists(st.floats(0, 1), min_size=4, max_size=4))
