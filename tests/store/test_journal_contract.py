@@ -324,6 +324,13 @@ def test_judgements_of_one_exchange_come_together_whatever_the_number(store: Sto
     ]
 
 
+def test_of_an_exchange_of_which_one_judgement_is_wanted_all_come(store: Store) -> None:
+    early, late = judgement(1), judgement(1, grader="person:ann", at_ms=START_MS + 9000, deployment="openai/big-1")
+    store.journal.judge([early, late, judgement(2), judgement(3, feature="coding", at_ms=START_MS + 9000)])
+    found = store.journal.by_exchange(Filter(since_ms=START_MS + 8000, feature="support"))
+    assert [sorted(group, key=lambda one: one.at_ms) for group in found] == [[early, late]]
+
+
 @pytest.mark.parametrize("count", [0, 1, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE + 3])
 def test_what_arrived_since_is_read_once_however_late_its_time(store: Store, count: int) -> None:
     written = [record(place, at_ms=START_MS + (place * 7919) % 1000) for place in range(count)]

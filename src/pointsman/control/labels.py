@@ -74,8 +74,10 @@ class Trust(Struct, frozen=True):
 
 
 def labelled(store: Store, wanted: Filter, trust: Trust | None = None) -> Iterator[Label]:
-    """Yield the labels of the answers whose judgements are ``wanted`` (a filter of judgements).
+    """Yield the labels of the answers to exchanges of which a judgement is ``wanted`` (a filter of judgements).
 
+    All that was ever said of such an answer counts, whether or not it is wanted itself: a thumb of today gives way to a
+    check's word of last week.
     ``trust`` is learned from the whole journal unless it is given (``learned_trust``).
     """
     known = learned_trust(store) if trust is None else trust

@@ -173,7 +173,11 @@ class Journal(Protocol):
         """Stream matching judgements in order of time. One that is superseded meanwhile may come in both versions."""
 
     def by_exchange(self, wanted: Filter) -> Iterator[list[Judgement]]:
-        """Stream matching judgements, all of one exchange together, in the order of the exchanges' ids (of their times)."""
+        """Stream all judgements of the exchanges of which one matches, those of one exchange together.
+
+        The order is that of the exchanges' ids (of their times). So nobody's word on an answer is left out because it was
+        said at another time than the one that is wanted.
+        """
 
 
 class FeedbackInbox(Protocol):

@@ -65,6 +65,8 @@ FROM told GROUP BY arm ORDER BY arm
 """
 
 
+_MATES: Final = "EXISTS (SELECT 1 FROM judgements AS mates WHERE mates.exchange = judgements.exchange AND {where})"
+
 # By the rowid alone: with another index each page would sort all that was ever written of a feature.
 _ARRIVED: Final = (
     f"SELECT {exchanges.SELECTED}, n FROM exchanges NOT INDEXED JOIN bodies USING (n)"  # noqa: S608 - our own names
@@ -135,8 +137,10 @@ class SqliteJournal:
         return (judgements.judgement(row, self._seal) for row in pages)
 
     def by_exchange(self, wanted: Filter) -> Iterator[list[Judgement]]:
-        """Stream matching judgements, all of one exchange together."""
-        pages = self._pages("judgements", judgements.SELECTED, _where(wanted, _OF_JUDGEMENTS), by="exchange")
+        """Stream all judgements of the exchanges of which one matches."""
+        matching, values = _where(wanted, _OF_JUDGEMENTS)
+        where = (_MATES.format(where=matching) if values else matching, values)
+        pages = self._pages("judgements", judgements.SELECTED, where, by="exchange")
         found = (judgements.judgement(row, self._seal) for row in pages)
         return (list(judged) for _, judged in groupby(found, lambda one: one.exchange))
 
