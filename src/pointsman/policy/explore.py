@@ -55,11 +55,17 @@ def affordable(serving: Iterable[Deployment], needs: Needs, left_nano: int) -> b
 
 
 def dearest(one: Deployment, needs: Needs) -> int | None:
-    """Return the most, in nano-dollars, that a request may cost on a deployment, a retry included; None without a price."""
+    """Return the most, in nano-dollars, that a request may cost on a deployment, a retry included; None without a price.
+
+    What the deployment's variant adds to the request, or sets, counts too.
+    """
     if one.price is None:
         return None
-    given = UNLIMITED_TOKENS if needs.max_output_tokens is None else needs.max_output_tokens
-    return CALLS * cost.most(_ROOM * needs.input_tokens + _FRAME, given, one.price)
+    taken, given = max(_ROOM * needs.input_tokens, needs.most_input) + _FRAME, needs.max_output_tokens
+    if one.variant is not None:
+        taken += len(one.variant.system.encode(errors="replace"))
+        given = one.variant.max_output_tokens or given
+    return CALLS * cost.most(taken, (UNLIMITED_TOKENS if given is None else given) * needs.choices, one.price)
 
 
 def chances(
