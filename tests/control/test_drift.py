@@ -83,6 +83,19 @@ def test_who_gets_worse_serves_no_more_and_what_was_judged_before_counts_no_more
     assert len(said) == 1  # what it does now is what is usual
 
 
+def test_what_was_said_long_before_it_was_written_is_heard(store: Store) -> None:
+    publish(store, lambda _: snapshot(PLAN), made_by="a test", now_ms=1)
+    said: list[str] = []
+    watch = watching(store, said)
+    store.journal.judge(judged(0, 1000, 9))
+    store.journal.judge([replace(one, at_ms=9_000_000) for one in judged(1000, 1, 9)])
+    watch.look(current(store))
+    store.journal.judge(judged(1001, 300, 4))
+    watch.look(current(store))
+    assert len(said) == 1
+    assert current(store).changes["z/small"].barred
+
+
 def test_canary_prompts_are_compared_each_with_its_own_answers(store: Store) -> None:
     publish(store, lambda _: snapshot(replace(PLAN, mode="canary")), made_by="a test", now_ms=1)
     said: list[str] = []

@@ -253,6 +253,30 @@ def test_what_came_in_parts_and_late_is_read_once(scene: Scene) -> None:
     assert again.tallies == watched.tallies
 
 
+def test_what_was_said_long_before_it_was_written_counts_as_after_a_restart(scene: Scene) -> None:
+    scene.publish(acting(PLAN))
+    scene.serve("policy", 60)
+    scene.store.journal.judge([Judgement(f"{0:020}", 8_000_000, "support", "z/small", "policy", 1.0, "person:ann")])
+    scene.look()
+    late = [Judgement(f"{n:020}", 3000 + n, "support", "z/small", "policy", 0.0, "person:ann") for n in range(1, 20)]
+    scene.store.journal.judge(late)
+    scene.look()
+    ((_, watched),) = scene.keeper._watched.items()
+    assert watched.tallies["policy"].grades == {"person:ann": (20, 1.0)}
+
+
+def test_a_grade_waits_for_its_exchange_to_be_written(scene: Scene) -> None:
+    scene.publish(acting(PLAN))
+    scene.store.journal.judge([Judgement(f"{0:020}", 3000, "support", "z/small", "policy", 1.0, "exact")])
+    scene.look()
+    scene.look()
+    scene.serve("policy", 1)
+    scene.look()
+    scene.look()
+    ((_, watched),) = scene.keeper._watched.items()
+    assert watched.tallies["policy"].grades == {"exact": (1, 1.0)}
+
+
 def test_what_somebody_changed_meanwhile_is_left_alone(scene: Scene) -> None:
     scene.publish(acting(PLAN))
     scene.serve("policy", 300)

@@ -165,3 +165,15 @@ def test_labels_come_in_the_order_of_their_exchanges_whatever_the_number(store: 
     found = list(labelled(store, Filter(feature="support")))
     assert [one.exchange for one in found] == [name(number) for number in range(count)]
     assert list(labelled(store, Filter(feature="coding"))) == []
+
+
+def test_a_checks_word_from_before_the_time_that_is_wanted_still_decides(store: SqliteStore) -> None:
+    store.journal.append([exchange(number) for number in range(100)])
+    store.journal.judge([row(number, "exact", float(number % 2)) for number in range(100)])
+    for number in range(99):
+        heard(store, number, float(number % 2))
+    thumb = Feedback("late", "users", "thumb", "exchange", name(99), 0.0, 90_000, 90_000)
+    store.feedback.take([thumb])
+    store.feedback.join([Joined(thumb, (row(99, thumb.grader, 0.0, at_ms=90_000),), 1)])
+    (label,) = labelled(store, Filter(since_ms=80_000))
+    assert (label.exchange, label.score, label.grader) == (name(99), 1.0, "exact")

@@ -166,10 +166,24 @@ async def test_over_http_others_are_tried_while_there_is_money_and_leave(rig: Ri
     first = next(one for one in await rig.records(22) if one.decision is not None and one.decision.arm == "explore")
     assert first.decision is not None
     assert dict(zip(first.decision.eligible, first.decision.probabilities, strict=True)) == pytest.approx(
-        {HOME: 0.5, TRIED: 0.5}
+        {HOME: 0.55, TRIED: 0.45}
     )
 
 
 def plan_money(plan: Plan) -> int:
     assert plan.explore is not None
     return plan.explore.day_nano
+
+
+async def test_over_http_nobody_is_tried_whose_choices_would_pass_what_is_left(rig: Rig, upstream_at: Start) -> None:
+    upstream = await upstream_at(answer_whole)
+    snapshot = a_snapshot(upstream.port, upstream.port, plan=a_plan(10**9))
+    other = replace(snapshot.deployments[TRIED], model_key="another")
+    rig.publish(replace(snapshot, deployments={**snapshot.deployments, TRIED: other}))
+    rig.world.chances = iter([0.0] * 100)
+    rig.equipment.allowance.wanted(snapshot, rig.equipment.now_ms())
+    rig.equipment.allowance.add("auto", rig.equipment.now_ms() // DAY_MS, 10**8)
+    said = {"model": "auto", "max_tokens": 1000, "messages": [{"role": "user", "content": "hi"}]}
+    for choices, arm in ((1, "explore"), (100, "policy")):
+        _, head, _ = await rig.post(json.dumps(said | {"n": choices}).encode())
+        assert head["x-pointsman-arm"] == arm

@@ -6,8 +6,10 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw
 from msgspec.structs import replace
 
+from pointsman.core.chat import ChatRequest, Media, Message, Text, Tool
 from pointsman.core.price import Price, Rates
 from pointsman.core.routing import (
     Context,
@@ -21,11 +23,13 @@ from pointsman.core.routing import (
     Prediction,
     Provider,
     Route,
+    Variant,
 )
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy import explore, model
 from pointsman.policy.conversation import Course
 from pointsman.policy.decide import State, decide
+from pointsman.policy.fitness import bounded, needs_of
 from pointsman.policy.naming import resolve
 
 PRICE = Price(Rates(Decimal(1), Decimal(2)))
@@ -70,6 +74,15 @@ def test_every_arm_has_its_stated_share_of_the_draws() -> None:
     expected = {("explore", TRIED): 0.075, ("explore", OTHER): 0.025, ("policy", PICK): 0.8, ("control", HOME): 0.1}
     assert {key: number / count for key, number in found.items()} == pytest.approx(expected, abs=1 / count)
     assert chances(decided(snapshot)) == pytest.approx({HOME: 0.1, PICK: 0.8, TRIED: 0.075, OTHER: 0.025})
+
+
+@pytest.mark.parametrize("acting", [0.02, 0.1, 0.15])
+def test_a_canary_keeps_half_of_its_share_for_the_policy(acting: float) -> None:
+    plan = replace(PLAN, mode="canary", acting_share=acting)
+    count = 4000
+    found = Counter(decided(a_snapshot(plan), (n + 0.5) / count).arm for n in range(count))
+    assert found["policy"] / count == pytest.approx(acting / 2, abs=1 / count)
+    assert found["control"] / count == pytest.approx(1 - acting, abs=1 / count)
 
 
 @st.composite
@@ -132,6 +145,27 @@ def test_who_has_no_price_is_never_tried() -> None:
 def test_a_retry_fits_into_what_a_call_may_cost() -> None:
     one = Deployment(TRIED, "a", "new", "new", Price(Rates(Decimal(1), Decimal(2)), per_request=Decimal("0.001")))
     assert explore.dearest(one, NEEDS) == 2 * (700 * 1000 + 1000 * 2000 + 1_000_000)
+
+
+def test_choices_tools_and_a_variant_count_in_what_a_call_may_cost() -> None:
+    plain = Deployment(TRIED, "a", "new", "new", PRICE)
+    once = explore.dearest(plain, NEEDS)
+    assert once == 2 * (700 * 1000 + 1000 * 2000)
+    assert explore.dearest(plain, replace(NEEDS, choices=20)) == 2 * (700 * 1000 + 20 * 1000 * 2000)
+    wordy = replace(plain, variant=Variant(system="x" * 40_000, max_output_tokens=5000))
+    assert explore.dearest(wordy, NEEDS) == 2 * (40_700 * 1000 + 5000 * 2000)
+    tools = (Tool("look", "finds", Raw(b'{"type":"object"}')),)
+    request = ChatRequest("auto", (Message("user", (Text("hi"),)),), tools=tools, max_output_tokens=1000, choices=3)
+    needs = bounded(needs_of(request), PLAN, request, 300_000)
+    assert (needs.most_input, needs.choices) == (300_000, 3)
+    assert explore.dearest(plain, needs) == 2 * (300_500 * 1000 + 3 * 1000 * 2000)
+    assert bounded(needs_of(request), replace(PLAN, explore=None), request, 300_000) == needs_of(request)
+
+
+def test_a_picture_counts_as_its_tokens_and_not_as_its_bytes() -> None:
+    parts = (Text("what is it?"), Media("image", data="A" * 900_000), Media("file", data="A" * 50_000))
+    request = ChatRequest("auto", (Message("user", parts),))
+    assert bounded(needs_of(request), PLAN, request, 951_000).most_input == 53_000
 
 
 def test_who_is_tried_is_no_fallback_and_falls_back_to_the_reference() -> None:

@@ -111,6 +111,17 @@ def test_what_came_since_is_taken_in_and_what_became_worse_goes(store: Store) ->
     assert SMALL not in plan.explorable, "it was shown to be worse than tolerated"
 
 
+def test_what_was_said_days_before_it_was_written_is_taken_in(store: Store) -> None:
+    publish(store, lambda _: acting(), made_by="test", now_ms=1)
+    lived(store, 100)
+    relearning = Relearning(store, lambda _: None)
+    relearning.look(current(store), NOW_MS)
+    relearning.look(current(store), NOW_MS + 3 * 86_400_000)
+    lived(store, 600, start=100, good=0.0)
+    relearning.look(current(store), NOW_MS + 3 * 86_400_000)
+    assert SMALL not in current(store).routes["auto"].plans["*"].accepted
+
+
 def test_where_nothing_acts_nothing_is_learned(store: Store) -> None:
     snapshot = acting()
     route = snapshot.routes["auto"]

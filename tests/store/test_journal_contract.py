@@ -324,6 +324,13 @@ def test_judgements_of_one_exchange_come_together_whatever_the_number(store: Sto
     ]
 
 
+def test_of_an_exchange_of_which_one_judgement_is_wanted_all_come(store: Store) -> None:
+    early, late = judgement(1), judgement(1, grader="person:ann", at_ms=START_MS + 9000, deployment="openai/big-1")
+    store.journal.judge([early, late, judgement(2), judgement(3, feature="coding", at_ms=START_MS + 9000)])
+    found = store.journal.by_exchange(Filter(since_ms=START_MS + 8000, feature="support"))
+    assert [sorted(group, key=lambda one: one.at_ms) for group in found] == [[early, late]]
+
+
 @pytest.mark.parametrize("count", [0, 1, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE + 3])
 def test_what_arrived_since_is_read_once_however_late_its_time(store: Store, count: int) -> None:
     written = [record(place, at_ms=START_MS + (place * 7919) % 1000) for place in range(count)]
@@ -338,6 +345,36 @@ def test_what_arrived_since_is_read_once_however_late_its_time(store: Store, cou
     store.journal.append([late])
     assert [one.id for _, one in store.journal.arrived(ALL, after=last)] == [late.id]
     assert list(store.journal.arrived(Filter(since_ms=START_MS), after=last)) == []
+
+
+@pytest.mark.parametrize("count", [0, 1, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE + 3])
+def test_what_was_judged_since_is_read_once_however_long_ago_it_was_said(store: Store, count: int) -> None:
+    made = [judgement(place, at_ms=START_MS + (place * 7919) % 1000) for place in range(count)]
+    store.journal.judge(made)
+    first = list(store.journal.judged(ALL))
+    assert [one for _, one in first] == made
+    numbers = [number for number, _ in first]
+    assert numbers == sorted(set(numbers))
+    last = store.journal.last_judged()
+    assert last == (numbers[-1] if numbers else 0)
+    assert list(store.journal.judged(ALL, after=last)) == []
+    late = judgement(count, at_ms=START_MS - 5000)
+    store.journal.judge([late])
+    assert [one for _, one in store.journal.judged(ALL, after=last)] == [late]
+    assert list(store.journal.judged(Filter(since_ms=START_MS), after=last)) == []
+    assert store.journal.last_judged() > last
+
+
+def test_who_judges_again_arrives_anew_and_who_is_outdated_does_not(store: Store) -> None:
+    said = [judgement(number, grader="person:ann") for number in range(3)]
+    store.journal.judge(said)
+    last = store.journal.last_judged()
+    again = replace(said[0], at_ms=said[0].at_ms + 1, score=1.0)
+    store.journal.judge([replace(said[1], at_ms=said[1].at_ms - 1), again, said[2]])
+    assert [one for _, one in store.journal.judged(ALL, after=last)] == [again]
+    assert [one for _, one in store.journal.judged(ALL)] == [said[1], said[2], again]
+    assert list(store.journal.by_exchange(ALL, after=last)) == [[again]]
+    assert list(store.journal.by_exchange(ALL, after=store.journal.last_judged())) == []
 
 
 @pytest.mark.parametrize("count", [0, 1, PAGE + 1])

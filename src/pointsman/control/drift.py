@@ -28,7 +28,7 @@ from pointsman.store.interfaces import Filter, Journal, Store
 CANARY: Final = "canary:"
 """How the trial of a canary prompt begins, and the id of its exchange, which goes on with the prompt's and the time."""
 _ACTING: Final = ("canary", "auto")
-_LATE_MS: Final = 15 * 60 * 1000
+_REMEMBERED: Final = 10_000  # an answer that its grader judges again is known as long as it is among so many
 _BUSY: Final = 20  # looks take one part in so many of the time
 
 _Stream = tuple[str, str, str, bool]  # feature, grader, kind of arm, canary prompts
@@ -40,25 +40,26 @@ class Watched:
     def __init__(self, deployment: str, since_ms: int) -> None:
         self.since_ms = since_ms
         self._deployment = deployment
-        self._newest_ms = since_ms
-        self._seen: dict[tuple[str, str, str, str], int] = {}
+        self._last = 0  # number of the grade that was read last
+        self._seen: dict[tuple[str, str, str, str], None] = {}
         self._detectors: dict[_Stream, Detector] = {}
 
     def read(self, journal: Journal) -> tuple[Alarm, str] | None:
         """Take what is new; return the first alarm, with what it was found on. Raises StoreError."""
-        since_ms = max(self.since_ms, self._newest_ms - _LATE_MS)
-        for judged in journal.judgements(Filter(deployment=self._deployment, since_ms=since_ms)):
+        wanted = Filter(deployment=self._deployment, since_ms=self.since_ms)
+        for number, judged in journal.judged(wanted, after=self._last):
+            self._last = number
             known = (judged.exchange, judged.trial, judged.arm, judged.grader)
             if known in self._seen or judged.score is None or judged.weight < 1:
                 continue  # one outcome of a whole conversation is no grade of each of its answers
-            self._seen[known] = judged.at_ms
-            self._newest_ms = max(self._newest_ms, judged.at_ms)
+            self._seen[known] = None
+            if len(self._seen) > _REMEMBERED:
+                del self._seen[next(iter(self._seen))]
             canary = judged.trial.startswith(CANARY)
             stream = (judged.feature, judged.grader, judged.arm if judged.grader.startswith("judge") else "", canary)
             found = self._detectors.setdefault(stream, Detector()).take(_graded(judged, canary=canary))
             if found is not None:
                 return found, f"{'canary prompts' if canary else judged.feature}, by {judged.grader}"
-        self._seen = {one: at_ms for one, at_ms in self._seen.items() if at_ms >= self._newest_ms - _LATE_MS}
         return None
 
 

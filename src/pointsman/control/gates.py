@@ -26,7 +26,7 @@ from pointsman.control import plans
 from pointsman.control.publish import publish
 from pointsman.control.verdict import dollars
 from pointsman.core.record import ExchangeRecord, Judgement
-from pointsman.core.routing import Gates, Plan, Route
+from pointsman.core.routing import Plan, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy.gates import Gate, Measure, Sums, dearer
 from pointsman.store.interfaces import Filter, Journal, Store
@@ -34,7 +34,7 @@ from pointsman.store.interfaces import Filter, Journal, Store
 ACTING: Final = ("canary", "auto")
 LEAST: Final = 200
 """A canary is promoted after so many requests at least."""
-_LATE_MS: Final = 15 * 60 * 1000  # a grade may be written later than its time
+_WAITING: Final = 1_000  # grades whose exchange is not written yet are remembered, the newest so many
 _BUSY: Final = 20  # looks take one part in so many of the time
 _Key = tuple[str, bytes, Gates]
 
@@ -58,9 +58,9 @@ class Watched:
         self.gate = Gate(plan.acting_share, self._tolerance, route.gates)
         self.tallies = {"policy": _Tally(), "control": _Tally()}
         self.dear = ""
-        self._judged_ms = plan.since_ms
         self._last = 0  # number of the exchange that was read last
-        self._heard: dict[tuple[str, str], int] = {}
+        self._judged = 0  # number of the grade that was
+        self._waiting: dict[tuple[str, str], Judgement] = {}
         self._failed: set[str] = set()
         self._graded: set[tuple[str, str]] = set()
 
@@ -120,16 +120,19 @@ class Watched:
 
     def _take_grades(self, journal: Journal) -> None:
         found: dict[str, dict[str, list[float]]] = {}
-        since_ms = max(self._plan.since_ms, self._judged_ms - _LATE_MS)
-        made = journal.judgements(Filter(feature=self._feature, since_ms=since_ms))
-        fresh = [one for one in made if (one.exchange, one.grader) not in self._heard and self._counts(one)]
-        exchanges = journal.named({one.exchange for one in fresh})
-        for judged in fresh:
+        fresh = self._waiting
+        wanted = Filter(feature=self._feature, since_ms=self._plan.since_ms)
+        for number, judged in journal.judged(wanted, after=self._judged):
+            self._judged = number
+            if self._counts(judged):
+                fresh[judged.exchange, judged.grader] = judged
+        exchanges = journal.named({one.exchange for one in fresh.values()})
+        waiting = [(key, one) for key, one in fresh.items() if one.exchange not in exchanges]
+        self._waiting = dict(waiting[-_WAITING:])
+        for judged in fresh.values():
             exchange = exchanges.get(judged.exchange)
-            if exchange is None or (judged.exchange, judged.grader) in self._heard:
-                continue  # what is not written yet is found by the next look
-            self._heard[judged.exchange, judged.grader] = judged.at_ms
-            self._judged_ms = max(self._judged_ms, judged.at_ms)
+            if exchange is None:
+                continue  # not written yet: it waits for the next look
             course = self._course(exchange, judged)
             if course is None or (course, judged.grader) in self._graded or judged.score is None:
                 continue
@@ -138,7 +141,6 @@ class Watched:
             n, total = grades.get(judged.grader, (0, 0.0))
             grades[judged.grader] = (n + 1, total + judged.score)
             found.setdefault(judged.grader, {"policy": [], "control": []})[judged.arm].append(judged.score)
-        self._heard = {one: at_ms for one, at_ms in self._heard.items() if at_ms >= self._judged_ms - _LATE_MS}
         for grader, arms in found.items():
             self.gate.graded(grader, arms["policy"], arms["control"], paired=grader.startswith("judge"))
 

@@ -73,14 +73,17 @@ class Trust(Struct, frozen=True):
         return found.weight(self.labels.get(grader, 0.0)) if found is not None else 0.0
 
 
-def labelled(store: Store, wanted: Filter, trust: Trust | None = None) -> Iterator[Label]:
-    """Yield the labels of the answers whose judgements are ``wanted`` (a filter of judgements).
+def labelled(store: Store, wanted: Filter, trust: Trust | None = None, *, after: int = 0) -> Iterator[Label]:
+    """Yield the labels of the answers to exchanges of which a judgement is ``wanted`` (a filter of judgements).
 
+    ``after``: and arrived above that number (``Journal.last_judged``).
+    All that was ever said of such an answer counts, whether or not it is wanted itself: a thumb of today gives way to a
+    check's word of last week.
     ``trust`` is learned from the whole journal unless it is given (``learned_trust``).
     """
     known = learned_trust(store) if trust is None else trust
     page: list[list[Judgement]] = []
-    for judged in store.journal.by_exchange(wanted):
+    for judged in store.journal.by_exchange(wanted, after=after):
         page.append(judged)
         if len(page) == PAGE:
             yield from _labels(store, page, known)

@@ -237,6 +237,8 @@ class Needs(Struct, frozen=True, omit_defaults=True):
 
     ``unspeakable`` maps a dialect to the reason why the request would be answered wrongly in it; ``held_by`` names the one
     deployment that holds what its provider keeps of the conversation. ``tier`` is the service tier that is asked for.
+    ``most_input`` (at most so many tokens go in; 0: only a guess is known) and ``choices`` bound what a call may cost, where
+    others may be tried (``policy/fitness.bounded``).
     """
 
     input_tokens: int = 0
@@ -247,6 +249,8 @@ class Needs(Struct, frozen=True, omit_defaults=True):
     unspeakable: dict[str, str] = {}
     held_by: str = ""
     tier: str = ""
+    most_input: int = 0
+    choices: int = 1
 
 
 class Outlook(Struct, frozen=True):

@@ -129,7 +129,7 @@ class Exchange:
         now = self._with.clock()
         tags = self._caller.tags_of(request) if policy is not None else ()
         vector, closed = self._vector + self._encoding, self._caller.no_explore(request)
-        needs = self._needs(target.route)
+        needs = fitness.bounded(self._needs(target.route), plan, self._request, len(self._body))
         context = Context(self._feature, needs, vector, request.stream, tags=tags, no_explore=closed)
         if between:
             self._place = self._with.courses.place(self._named, self._request, context, current.snapshot, between, now)

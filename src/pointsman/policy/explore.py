@@ -7,8 +7,9 @@ answer is clear hardly anybody is tried, and where it is open there is the whole
 because what is predicted may itself be wrong, and what never has a chance can never be learned; but where one is shown to
 be worse than the reference, by more than the owner tolerates, it has none.
 
-Laws: the chances of a request add up to the owner's share at the most; nobody is tried without a price, or where the dearest
-that the call may become is more than what is left to spend; no chance here: ``u`` is passed in.
+Laws: the chances of a request add up to the owner's share at the most, and to half of what the policy decides; nobody is
+tried without a price, or where the dearest that the call may become is more than what is left to spend; no chance here:
+``u`` is passed in.
 """
 
 import math
@@ -24,6 +25,7 @@ FLOOR: Final = 0.1
 UNLIMITED_TOKENS: Final = 16_384
 """Output of a call whose request sets no limit of its own: longer answers than this are hardly ever given."""
 
+_PART: Final = 0.5  # of the policy's share is tried at most: what is left shows what the policy is worth
 _ERRORS: Final = 2.0  # standard errors by which something counts as shown
 CALLS: Final = 2  # a call and its one retry
 _ROOM: Final = 2  # the tokens of a prompt are a guess: at most so many times as many ...
@@ -53,11 +55,17 @@ def affordable(serving: Iterable[Deployment], needs: Needs, left_nano: int) -> b
 
 
 def dearest(one: Deployment, needs: Needs) -> int | None:
-    """Return the most, in nano-dollars, that a request may cost on a deployment, a retry included; None without a price."""
+    """Return the most, in nano-dollars, that a request may cost on a deployment, a retry included; None without a price.
+
+    What the deployment's variant adds to the request, or sets, counts too.
+    """
     if one.price is None:
         return None
-    given = UNLIMITED_TOKENS if needs.max_output_tokens is None else needs.max_output_tokens
-    return CALLS * cost.most(_ROOM * needs.input_tokens + _FRAME, given, one.price)
+    taken, given = max(_ROOM * needs.input_tokens, needs.most_input) + _FRAME, needs.max_output_tokens
+    if one.variant is not None:
+        taken += len(one.variant.system.encode(errors="replace"))
+        given = one.variant.max_output_tokens or given
+    return CALLS * cost.most(taken, (UNLIMITED_TOKENS if given is None else given) * needs.choices, one.price)
 
 
 def chances(
@@ -97,11 +105,11 @@ def _worse(known: Mapping[str, Prediction], name: str, reference: str, tolerance
 
 
 def within(chances: dict[str, float], share: float) -> dict[str, float]:
-    """Return chances that add up to ``share`` at most: what is tried is taken from what the policy decides, never from
-    what is held on the reference.
+    """Return chances that add up to half of the policy's ``share`` at most: what is tried is taken from what the policy
+    decides, never from what is held on the reference, and enough is left to compare the policy with that.
     """
-    whole = sum(chances.values())
-    return chances if whole <= share else {name: chance * share / whole for name, chance in chances.items()}
+    whole, most = sum(chances.values()), _PART * share
+    return chances if whole <= most else {name: chance * most / whole for name, chance in chances.items()}
 
 
 def draw(tried: Mapping[str, float], pick: str, home: str | None, share: float, u: float) -> Draw:

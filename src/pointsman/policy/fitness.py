@@ -7,15 +7,18 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from pointsman.core.chat import ChatRequest
+from msgspec.structs import replace
+
+from pointsman.core.chat import ChatRequest, Media
 from pointsman.core.errors import GatewayError
 from pointsman.core.price import tier_of
-from pointsman.core.routing import Deployment, Needs
+from pointsman.core.routing import Deployment, Needs, Plan
 from pointsman.policy import features
 
 NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
 COOLING: Final = "is cooling down after failures"
 _RETRY_SECONDS: Final = 1.0
+_PICTURE: Final = 2_000  # tokens of a picture, whatever its size
 
 
 def needs_of(request: ChatRequest) -> Needs:
@@ -28,6 +31,21 @@ def needs_of(request: ChatRequest) -> Needs:
         media=request.media,
         tier=tier_of(request.service_tier),
     )
+
+
+def bounded(needs: Needs, plan: Plan | None, request: ChatRequest, size: int) -> Needs:
+    """Return needs with what a call may become at most, where others may be tried; ``size`` is that of the body in bytes.
+
+    No token is shorter than a byte, so that all that is sent counts: tools, schemas, what was thought. A picture is told by
+    its place in the request, and not by its bytes.
+    """
+    if plan is None or plan.explore is None:
+        return needs
+    most = size
+    if "image" in needs.media:
+        parts = (part for message in request.messages for part in message.parts)
+        most += sum(_PICTURE - len(part.data) for part in parts if isinstance(part, Media) and part.kind == "image")
+    return replace(needs, most_input=most, choices=request.choices)
 
 
 def filtered(

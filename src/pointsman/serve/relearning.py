@@ -1,12 +1,12 @@
 """Learning again on a schedule, beside the gateway: what was judged since the last time, and the snapshot that follows.
 
 Laws: nothing is learned for a plan that does not act, or where the configuration sets no time (``[learning] every``); what
-was read once is not read again while the process lives, but for a day, as judgements may come late.
+was read is read once more at the next time, as its exchange may have been written later, and then not again while the
+process lives. What is new is told by when it arrived, however long ago it was said.
 """
 
 import time
 from collections.abc import Callable
-from typing import Final
 
 from pointsman.control.labels import labelled
 from pointsman.control.publish import publish
@@ -14,8 +14,6 @@ from pointsman.control.relearn import EVERY, Hopes, Memory, Relearned, nothing, 
 from pointsman.core.routing import Plan, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.store.interfaces import Filter, Store
-
-LATE_MS: Final = 86_400_000
 
 
 class Relearning:
@@ -26,7 +24,8 @@ class Relearning:
         self._say = say
         self._clock = clock
         self._memory = Memory()
-        self._read_ms = 0
+        self._read = 0  # numbers of judgements: what came until the last time but one ...
+        self._newest = 0  # ... and until the last time
         self._last: float | None = None
 
     def due(self, every_s: float | None) -> bool:
@@ -50,8 +49,9 @@ class Relearning:
         ]
         if not acting:
             return
-        self._memory.note(labelled(self._store, Filter(since_ms=max(self._read_ms - LATE_MS, 0))))
-        self._read_ms = now_ms
+        newest = self._store.journal.last_judged()
+        self._memory.note(labelled(self._store, Filter(), after=self._read))
+        self._read, self._newest = self._newest, newest
         for route, plan in acting:
             found = relearn(snapshot, route, plan, self._memory, hopes=hopes)
             if found is not None:

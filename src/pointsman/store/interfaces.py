@@ -172,8 +172,22 @@ class Journal(Protocol):
     def judgements(self, wanted: Filter) -> Iterator[Judgement]:
         """Stream matching judgements in order of time. One that is superseded meanwhile may come in both versions."""
 
-    def by_exchange(self, wanted: Filter) -> Iterator[list[Judgement]]:
-        """Stream matching judgements, all of one exchange together, in the order of the exchanges' ids (of their times)."""
+    def judged(self, wanted: Filter, *, after: int = 0) -> Iterator[tuple[int, Judgement]]:
+        """Stream matching judgements in order of arrival, each with its number, from the first above ``after``.
+
+        One that takes another's place arrives anew, with a number of its own. So who remembers the last number reads what is
+        new, however long ago it was said.
+        """
+
+    def last_judged(self) -> int:
+        """Return the number of the judgement that arrived last, 0 where there is none."""
+
+    def by_exchange(self, wanted: Filter, *, after: int = 0) -> Iterator[list[Judgement]]:
+        """Stream all judgements of the exchanges of which one matches and arrived above ``after``, each exchange's together.
+
+        The order is that of the exchanges' ids (of their times). So nobody's word on an answer is left out because it was
+        said at another time than the one that is wanted.
+        """
 
 
 CONVERSATION_ANSWERS: Final = 1_000

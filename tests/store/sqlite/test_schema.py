@@ -72,9 +72,9 @@ def test_judgements_from_before_they_were_keyed_by_grader_are_kept(tmp_path: Pat
             connection.execute("INSERT INTO bodies VALUES (1, x'9290c0', NULL, NULL)")
         store.close()
     later = open_store(tmp_path, vector_key=None)
-    assert list(later.journal.judgements(Filter())) == [
-        Judgement("x", 1, "support", "z/small", "candidate", 0.5, "exact", "t", cost_nano=3)
-    ]
+    kept = Judgement("x", 1, "support", "z/small", "candidate", 0.5, "exact", "t", cost_nano=3)
+    assert list(later.journal.judgements(Filter())) == [kept]
+    assert list(later.journal.judged(Filter())) == [(7, kept)]
     assert [(one.id, one.client_id) for one in later.journal.exchanges(Filter())] == [("x", "")]
     later.close()
 

@@ -65,10 +65,16 @@ FROM told GROUP BY arm ORDER BY arm
 """
 
 
+_MATES: Final = "EXISTS (SELECT 1 FROM judgements AS mates WHERE mates.exchange = judgements.exchange AND {where})"
+
 # By the rowid alone: with another index each page would sort all that was ever written of a feature.
 _ARRIVED: Final = (
     f"SELECT {exchanges.SELECTED}, n FROM exchanges NOT INDEXED JOIN bodies USING (n)"  # noqa: S608 - our own names
     " WHERE {where} AND n > ? ORDER BY n LIMIT ?"
+)
+_JUDGED: Final = (
+    f"SELECT {judgements.SELECTED}, arrived FROM judgements INDEXED BY judgements_arrived"  # noqa: S608 - our own names
+    " WHERE {where} AND arrived > ? ORDER BY arrived LIMIT ?"
 )
 
 
@@ -92,14 +98,8 @@ class SqliteJournal:
 
     def arrived(self, wanted: Filter, *, after: int = 0) -> Iterator[tuple[int, ExchangeRecord]]:
         """Stream matching exchanges in order of arrival, from the first above ``after``."""
-        conditions, values = _where(wanted, _OF_EXCHANGES)
-        while True:
-            rows = self._connections.read(_ARRIVED.format(where=conditions), (*values, after, PAGE))
-            for row in rows:
-                yield row[-1], exchanges.record(row[:-1], self._seal)
-            if len(rows) < PAGE:
-                return
-            after = rows[-1][-1]
+        found = self._since(_ARRIVED, _where(wanted, _OF_EXCHANGES), after)
+        return ((row[-1], exchanges.record(row[:-1], self._seal)) for row in found)
 
     def named(self, ids: Collection[str]) -> dict[str, ExchangeRecord]:
         """Return those exchanges of some ids that there are, by id."""
@@ -134,11 +134,35 @@ class SqliteJournal:
         pages = self._pages("judgements", judgements.SELECTED, _where(wanted, _OF_JUDGEMENTS))
         return (judgements.judgement(row, self._seal) for row in pages)
 
-    def by_exchange(self, wanted: Filter) -> Iterator[list[Judgement]]:
-        """Stream matching judgements, all of one exchange together."""
-        pages = self._pages("judgements", judgements.SELECTED, _where(wanted, _OF_JUDGEMENTS), by="exchange")
+    def judged(self, wanted: Filter, *, after: int = 0) -> Iterator[tuple[int, Judgement]]:
+        """Stream matching judgements in order of arrival, from the first above ``after``."""
+        found = self._since(_JUDGED, _where(wanted, _OF_JUDGEMENTS), after)
+        return ((row[-1], judgements.judgement(row[:-1], self._seal)) for row in found)
+
+    def last_judged(self) -> int:
+        """Return the number of the judgement that was written last."""
+        ((last,),) = self._connections.read("SELECT coalesce(max(arrived), 0) FROM judgements", ())
+        return int(last)
+
+    def by_exchange(self, wanted: Filter, *, after: int = 0) -> Iterator[list[Judgement]]:
+        """Stream all judgements of the exchanges of which one matches and arrived above ``after``."""
+        matching, values = _where(wanted, _OF_JUDGEMENTS)
+        if after:
+            matching, values = f"{matching} AND arrived > ?", [*values, after]
+        where = (_MATES.format(where=matching) if values else matching, values)
+        pages = self._pages("judgements", judgements.SELECTED, where, by="exchange")
         found = (judgements.judgement(row, self._seal) for row in pages)
         return (list(judged) for _, judged in groupby(found, lambda one: one.exchange))
+
+    def _since(self, query: str, where: tuple[str, list[Any]], after: int) -> Iterator[Sequence[Any]]:
+        """Yield rows that end with their number, in its order, ``PAGE`` at a time."""
+        conditions, values = where
+        while True:
+            rows = self._connections.read(query.format(where=conditions), (*values, after, PAGE))
+            yield from rows
+            if len(rows) < PAGE:
+                return
+            after = rows[-1][-1]
 
     def _pages(
         self,

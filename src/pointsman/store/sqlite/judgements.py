@@ -17,9 +17,10 @@ _COLUMNS: Final = (
 SELECTED: Final = ", ".join(_COLUMNS)
 _KEY: Final = ("exchange", "trial", "deployment", "arm", "grader")
 _INSERT: Final = (
-    f"INSERT INTO judgements ({SELECTED}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - our own names
+    f"INSERT INTO judgements ({SELECTED}, arrived)"  # noqa: S608 - our own names
+    f" VALUES ({', '.join('?' * len(_COLUMNS))}, (SELECT coalesce(max(arrived), 0) + 1 FROM judgements))"
     f" ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET"
-    f" {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS if name not in _KEY)}"
+    f" {', '.join(f'{name} = excluded.{name}' for name in (*_COLUMNS, 'arrived') if name not in _KEY)}"
     " WHERE excluded.at_ms > judgements.at_ms"
 )
 _encode = msgspec.msgpack.Encoder().encode
