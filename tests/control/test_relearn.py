@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from pointsman.control.labels import Label
-from pointsman.control.relearn import ALONE, Memory, Relearned, relearn, with_relearned
+from pointsman.control.relearn import ALONE, APART, Memory, Relearned, relearn, with_relearned
 from pointsman.core.chat import ChatRequest, Message, Text, Usage
 from pointsman.core.errors import SnapshotError
 from pointsman.core.price import Price, Rates
@@ -205,6 +205,16 @@ def test_a_plan_that_was_tested_keeps_what_it_has_unless_the_new_one_passes_too(
     else:
         assert replace(found.plan, explorable={}) == plan
         assert "did not pass its test" in found.why
+
+
+def test_what_the_reference_alone_answered_is_no_part_of_a_test() -> None:
+    """Most of it is what the policy left to the reference: nothing is lost there, and it hides what is lost elsewhere."""
+    plan = Plan("*", "auto", HOME, accepted=(SUMS,), acting_share=0.95, one_model=SUMS, tested=BoundTest(500, 0.1, 0.95))
+    several, alone = answered(2500), answered(6000, (HOME,), start=10_000, arm="policy")
+    found = learned(a_snapshot(plan, kind="match", usd_per_answer=None), remembering(several, alone))
+    lots = remembering(several).outcomes(NAMES).lots()
+    assert found.plan.tested is not None
+    assert found.plan.tested.judged == (lots < APART).sum()
 
 
 @pytest.mark.parametrize(

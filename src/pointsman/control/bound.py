@@ -54,15 +54,27 @@ def learn_tested(
 
 def set_apart(outcomes: Outcomes) -> tuple[Outcomes, Outcomes]:
     """Return the rows to learn from and those to test on, one a group, the latter in an order that means nothing."""
-    rows = outcomes.grouped()
-    digests = [hashlib.sha256(f"apart:{name}".encode()).digest() for name in rows.groups]
-    order = sorted(range(len(rows)), key=digests.__getitem__)
-    apart = np.array([place for place in order if digests[place][-1] & 1], dtype=np.int64)
-    return rows.rows(np.setdiff1d(np.arange(len(rows)), apart)), rows.rows(apart)
+    rows = mixed(outcomes.grouped())
+    apart = np.array([_digest(name)[-1] & 1 for name in rows.groups], dtype=np.bool_)
+    return rows.rows(~apart).grouped(), rows.rows(apart)
+
+
+def mixed(rows: Outcomes) -> Outcomes:
+    """Return rows in an order that means nothing: it follows from their groups' names alone."""
+    return rows.rows(
+        np.array(sorted(range(len(rows)), key=[_digest(name) for name in rows.groups].__getitem__), dtype=np.int64)
+    )
+
+
+def _digest(group: str) -> bytes:
+    return hashlib.sha256(f"apart:{group}".encode()).digest()
 
 
 def tested_on(taught: Taught, apart: Outcomes, known: Mapping[str, Deployment]) -> Taught:
-    """Return what was learned with the trade-off that passed on rows set apart, or with the reference where none did."""
+    """Return what was learned with the trade-off that passed on rows set apart, or with the reference where none did.
+
+    Who was asked on a row, and its place among the others, must not depend on what was chosen for it (``mixed``).
+    """
     confidence = taught.objective.confidence or CONFIDENCE
     tolerance, error = taught.objective.tolerance, 1 - confidence
     walked = Walked.of(taught, apart, known)
