@@ -12,10 +12,10 @@ left to it: nothing is lost there, and it says nothing of the rest.) Then everyb
 owner's share: in proportion to what knowing more of it is expected to be worth.
 
 Laws: what was shown to be worse than what serves, or with ``match`` than tolerated, is not published; who was shown to be
-worse than tolerated is not tried; what ``objective.confidence`` promises is published only when it has passed its own test
-(``control/bound``); what changes nothing publishes nothing; answers of a deployment from before it was found to have changed
-are forgotten, and who is barred does not act. Memory holds ``MOST`` requests that several answered, and ``ALONE`` times as
-many others.
+worse than tolerated is not tried; what ``objective.confidence`` promises, or what serves has passed a test of, is published
+only when it has passed its own test (``control/bound``), whatever the objective; what changes nothing publishes nothing;
+answers of a deployment from before it was found to have changed are forgotten, and who is barred does not act. Memory holds
+``MOST`` requests that several answered, and ``ALONE`` times as many others.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from pointsman.control.bound import mixed, tested_on
+from pointsman.control.bound import kept, mixed, tested_on
 from pointsman.control.labels import Label
 from pointsman.control.learn import SEED, Taught, expected
 from pointsman.core.errors import TableError
@@ -202,6 +202,8 @@ def relearn(
         taught = _taught(rows.rows(learning), objective, reference, known, hopes(rows))
         if objective.confidence is not None:
             taught = tested_on(taught, apart, known)
+        elif plan.tested is not None and taught.serving != (reference,):
+            taught = kept(taught, apart, known, plan.tested)
     except (ValueError, TableError):
         return None
     return _judged(snapshot, route, plan, taught, apart, known)
