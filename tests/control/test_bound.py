@@ -11,7 +11,7 @@ from msgspec import structs
 from tests.policy.test_bound import at_least
 from tests.policy.test_teach import PRICED, table
 
-from pointsman.control.bound import Walked, learn_tested, set_apart
+from pointsman.control.bound import Walked, learn_tested, mixed, set_apart
 from pointsman.control.learn import EVERY, Taught, act_on
 from pointsman.core.errors import TableError
 from pointsman.core.routing import BoundTest, Context, Needs, Objective, Plan, Route
@@ -62,6 +62,12 @@ def test_about_half_is_set_apart_in_an_order_of_its_own() -> None:
     assert 430 < len(apart) < 570
     assert list(apart.groups) != sorted(apart.groups)
     assert len(rest) + len(apart) == 1000
+
+
+def test_the_order_of_a_test_follows_from_names_alone() -> None:
+    rows = table(300)
+    assert list(mixed(rows).groups) == list(mixed(rows.rows(np.arange(300)[::-1])).groups)
+    assert list(mixed(rows).groups) != sorted(rows.groups)
 
 
 def test_what_is_set_apart_teaches_nothing() -> None:

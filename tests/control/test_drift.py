@@ -12,7 +12,7 @@ from pointsman.control.publish import faults, publish
 from pointsman.core import snapshot as snapshots
 from pointsman.core.record import Judgement
 from pointsman.core.release import Change, Release
-from pointsman.core.routing import Deployment, Grader, Objective, Plan, Provider, Route
+from pointsman.core.routing import BoundTest, Deployment, Grader, Objective, Plan, Provider, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.store.interfaces import Store
 from pointsman.store.sqlite import open_store
@@ -132,11 +132,13 @@ def test_the_reference_goes_on_and_that_is_said(store: Store) -> None:
 
 
 def test_what_is_chosen_per_request_goes_on_without_it() -> None:
-    both = replace(PLAN, accepted=("z/small", "z/mid"), one_model=None)
+    tested = BoundTest(500, 0.05, 0.95)
+    both = replace(PLAN, accepted=("z/small", "z/mid"), one_model=None, tested=tested)
     released = replace(snapshot(both), releases=(Release("z/small", "auto", 1, ("support",)),))
     after = quarantined(released, "z/small", CHANGE, now_ms=950)
     plan = after.routes["auto"].plans["support"]
     assert (plan.mode, plan.accepted, plan.since_ms) == ("auto", ("z/mid",), 950)
+    assert plan.tested == tested, "what is learned next must pass that test too"
     assert after.releases[0].ended == {"support": CHANGE.why}
     assert list(faults(after)) == []
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from pointsman.control.labels import Label
-from pointsman.control.relearn import ALONE, Memory, Relearned, relearn, with_relearned
+from pointsman.control.relearn import ALONE, APART, Memory, Relearned, relearn, with_relearned
 from pointsman.core.chat import ChatRequest, Message, Text, Usage
 from pointsman.core.errors import SnapshotError
 from pointsman.core.price import Price, Rates
@@ -205,6 +205,39 @@ def test_a_plan_that_was_tested_keeps_what_it_has_unless_the_new_one_passes_too(
     else:
         assert replace(found.plan, explorable={}) == plan
         assert "did not pass its test" in found.why
+
+
+@pytest.mark.parametrize("aim", [{}, {"kind": "budget", "usd_per_answer": None, "usd_per_1000": 0.2}])
+@pytest.mark.parametrize(("tolerance", "passes"), [(0.1, True), (0.001, False)])
+def test_what_was_tested_is_replaced_by_what_passes_too_whatever_the_objective(
+    *, aim: dict[str, Any], tolerance: float, passes: bool
+) -> None:
+    tested = BoundTest(500, tolerance, 0.95)
+    plan = Plan("*", "auto", HOME, accepted=(SUMS,), acting_share=0.95, one_model=SUMS, tested=tested)
+    found = learned(a_snapshot(plan, **aim), remembering(answered(2500)))
+    assert found.changed == passes
+    assert found.plan.tested is not None
+    assert (found.plan.tested.tolerance, found.plan.tested.confidence) == (tolerance, 0.95)
+    if not passes:
+        assert found.plan.accepted == (SUMS,)
+        assert "did not pass its test" in found.why
+
+
+def test_the_reference_alone_may_replace_what_was_tested() -> None:
+    plan = Plan("*", "auto", HOME, accepted=(BAD,), acting_share=0.95, one_model=BAD, tested=BoundTest(500, 0.05, 0.95))
+    found = learned(a_snapshot(plan, kind="best", usd_per_answer=None), remembering(answered(300, (HOME, BAD))))
+    assert found.changed
+    assert (found.plan.accepted, found.plan.tested) == ((), None)
+
+
+def test_what_the_reference_alone_answered_is_no_part_of_a_test() -> None:
+    """Most of it is what the policy left to the reference: nothing is lost there, and it hides what is lost elsewhere."""
+    plan = Plan("*", "auto", HOME, accepted=(SUMS,), acting_share=0.95, one_model=SUMS, tested=BoundTest(500, 0.1, 0.95))
+    several, alone = answered(2500), answered(6000, (HOME,), start=10_000, arm="policy")
+    found = learned(a_snapshot(plan, kind="match", usd_per_answer=None), remembering(several, alone))
+    lots = remembering(several).outcomes(NAMES).lots()
+    assert found.plan.tested is not None
+    assert found.plan.tested.judged == (lots < APART).sum()
 
 
 @pytest.mark.parametrize(

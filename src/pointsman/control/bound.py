@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pointsman.control.learn import SEED, Bound, Taught, expected, learn
 from pointsman.control.verdict import is_cheaper
 from pointsman.core.errors import TableError
-from pointsman.core.routing import Deployment, Objective
+from pointsman.core.routing import BoundTest, Deployment, Objective
 from pointsman.policy.bound import Step, holds, more, passed, walk
 from pointsman.policy.onboard import NOBODY, Expected
 from pointsman.policy.outcomes import Floats, Outcomes
@@ -54,15 +54,27 @@ def learn_tested(
 
 def set_apart(outcomes: Outcomes) -> tuple[Outcomes, Outcomes]:
     """Return the rows to learn from and those to test on, one a group, the latter in an order that means nothing."""
-    rows = outcomes.grouped()
-    digests = [hashlib.sha256(f"apart:{name}".encode()).digest() for name in rows.groups]
-    order = sorted(range(len(rows)), key=digests.__getitem__)
-    apart = np.array([place for place in order if digests[place][-1] & 1], dtype=np.int64)
-    return rows.rows(np.setdiff1d(np.arange(len(rows)), apart)), rows.rows(apart)
+    rows = mixed(outcomes.grouped())
+    apart = np.array([_digest(name)[-1] & 1 for name in rows.groups], dtype=np.bool_)
+    return rows.rows(~apart).grouped(), rows.rows(apart)
+
+
+def mixed(rows: Outcomes) -> Outcomes:
+    """Return rows in an order that means nothing: it follows from their groups' names alone."""
+    return rows.rows(
+        np.array(sorted(range(len(rows)), key=[_digest(name) for name in rows.groups].__getitem__), dtype=np.int64)
+    )
+
+
+def _digest(group: str) -> bytes:
+    return hashlib.sha256(f"apart:{group}".encode()).digest()
 
 
 def tested_on(taught: Taught, apart: Outcomes, known: Mapping[str, Deployment]) -> Taught:
-    """Return what was learned with the trade-off that passed on rows set apart, or with the reference where none did."""
+    """Return what was learned with the trade-off that passed on rows set apart, or with the reference where none did.
+
+    Who was asked on a row, and its place among the others, must not depend on what was chosen for it (``mixed``).
+    """
     confidence = taught.objective.confidence or CONFIDENCE
     tolerance, error = taught.objective.tolerance, 1 - confidence
     walked = Walked.of(taught, apart, known)
@@ -85,6 +97,19 @@ def tested_on(taught: Taught, apart: Outcomes, known: Mapping[str, Deployment]) 
     return replace(taught, trade=walked.trade(taught, last), bound=bound) if bound.tested else _stays(taught, bound)
 
 
+def kept(taught: Taught, apart: Outcomes, known: Mapping[str, Deployment], promise: BoundTest) -> Taught:
+    """Return what was learned for any objective with what a test of its one trade-off said of a promise on rows set apart.
+
+    That it costs less is not asked. Raises TableError as ``Walked.of`` does.
+    """
+    one = taught.trade.one_model
+    serving = (one,) if one is not None else tuple(dict.fromkeys((taught.reference, *taught.serving)))
+    walked = Walked.of(taught, apart, known, (Step(taught.trade.value_nano, serving),))
+    held = bool(holds(walked.changes, promise.tolerance, 1 - promise.confidence)[0])
+    bound = Bound(len(walked.changes), promise.tolerance, promise.confidence, 1, passed=int(held), cheaper=held)
+    return replace(taught, bound=bound)
+
+
 @dataclass(frozen=True)
 class Walked:
     """What the K steps of a walk do on n prompts, beside the reference.
@@ -102,10 +127,12 @@ class Walked:
     home_paid: Floats
 
     @staticmethod
-    def of(taught: Taught, asked: Outcomes, known: Mapping[str, Deployment]) -> "Walked":
-        """Return what the walk that was learned does on these rows; rows without a grade of the reference take no part.
+    def of(
+        taught: Taught, asked: Outcomes, known: Mapping[str, Deployment], steps: tuple[Step, ...] | None = None
+    ) -> "Walked":
+        """Return what the walk that was learned, or ``steps``, do on these rows.
 
-        Raises TableError when there are no others.
+        Rows without a grade of the reference take no part. Raises TableError when there are no others.
         """
         names = taught.deployments
         rows = asked.columns([asked.deployments.index(name) for name in names])
@@ -119,7 +146,7 @@ class Walked:
         quality, cost = expected(taught.lesson.policy, rows, known)
         observed = spent(rows, [known[name] for name in names if name in known])
         paid = np.where(np.isfinite(observed), observed, cost)
-        steps = _steps(taught)
+        steps = _steps(taught) if steps is None else steps
         here = np.arange(len(rows))
         picks = [step.picks(names, quality, cost) for step in steps]
         shape = (len(rows), len(steps))

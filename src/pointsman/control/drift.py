@@ -140,11 +140,14 @@ def _references(of_route: str | None, plans_: Iterable[Plan]) -> set[str | None]
 
 
 def _without(snapshot: Snapshot, route: str, plan: Plan, deployment: str, why: str, *, now_ms: int) -> Snapshot:
-    """Return the snapshot in which a plan goes on without a deployment, or goes back where it was the last one."""
+    """Return the snapshot in which a plan goes on without a deployment, or goes back where it was the last one.
+
+    What it was tested for stays promised: what is learned next must pass that test.
+    """
     left = tuple(name for name in plan.accepted if name != deployment)
     if not left or plan.one_model == deployment:
         return plans.rollback(snapshot, route, plan.feature, now_ms=now_ms, why=f"{deployment} is {why}")
-    changed = replace(plan, accepted=left, asks=(), tested=None, since_ms=now_ms)
+    changed = replace(plan, accepted=left, asks=(), since_ms=now_ms)
     found = snapshot.routes[route]
     kept = replace(snapshot, routes={**snapshot.routes, route: replace(found, plans={**found.plans, plan.feature: changed})})
     return wave.lost(kept, route, plan.feature, (deployment,), why)

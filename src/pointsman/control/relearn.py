@@ -6,15 +6,16 @@ Strategy: the control process remembers the newest graded answers of each plan, 
 several answered (a trial asked them) teaches as a table does; the far more that one alone answered correct what is predicted
 of that one (``policy/correction``). What the objective comes to is found on requests that several answered.
 
-A fifth of the requests, by their ids, is never learned from. On those of them that the reference answered too, what would be
-chosen now is compared with it and with what is chosen today. Then everybody who may be tried gets a part of the owner's
-share: in proportion to what knowing more of it is expected to be worth.
+A fifth of the requests, by their ids, is never learned from. On those of them that the reference and others were asked, what
+would be chosen now is compared with it and with what is chosen today. (What the reference alone answered is mostly what was
+left to it: nothing is lost there, and it says nothing of the rest.) Then everybody who may be tried gets a part of the
+owner's share: in proportion to what knowing more of it is expected to be worth.
 
 Laws: what was shown to be worse than what serves, or with ``match`` than tolerated, is not published; who was shown to be
-worse than tolerated is not tried; what ``objective.confidence`` promises is published only when it has passed its own test
-(``control/bound``); what changes nothing publishes nothing; answers of a deployment from before it was found to have changed
-are forgotten, and who is barred does not act. Memory holds ``MOST`` requests that several answered, and ``ALONE`` times as
-many others.
+worse than tolerated is not tried; what ``objective.confidence`` promises, or what serves has passed a test of, is published
+only when it has passed its own test (``control/bound``), whatever the objective; what changes nothing publishes nothing;
+answers of a deployment from before it was found to have changed are forgotten, and who is barred does not act. Memory holds
+``MOST`` requests that several answered, and ``ALONE`` times as many others.
 """
 
 import dataclasses
@@ -29,7 +30,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from pointsman.control.bound import tested_on
+from pointsman.control.bound import kept, mixed, tested_on
 from pointsman.control.labels import Label
 from pointsman.control.learn import SEED, Taught, expected
 from pointsman.core.errors import TableError
@@ -194,15 +195,23 @@ def relearn(
     if len(rows) < LEAST_ROWS or not graded[0] or graded.sum() < 2:
         return None
     known = {name: snapshot.deployments[name] for name in (reference, *names)}
-    apart = rows.lots() < APART
+    learning = rows.lots() >= APART
+    apart = _set_apart(rows.rows(~learning))
     objective = objective_of(route, plan)
     try:
-        taught = _taught(rows.rows(~apart), objective, reference, known, hopes(rows))
+        taught = _taught(rows.rows(learning), objective, reference, known, hopes(rows))
         if objective.confidence is not None:
-            taught = tested_on(taught, rows.rows(apart), known)
+            taught = tested_on(taught, apart, known)
+        elif plan.tested is not None and taught.serving != (reference,):
+            taught = kept(taught, apart, known, plan.tested)
     except (ValueError, TableError):
         return None
-    return _judged(snapshot, route, plan, taught, rows.rows(apart), known)
+    return _judged(snapshot, route, plan, taught, apart, known)
+
+
+def _set_apart(rows: Outcomes) -> Outcomes:
+    """Return what is tested on: rows that several answered, in an order that means nothing."""
+    return mixed(rows.rows(np.isfinite(rows.score).sum(axis=1) > 1))
 
 
 def _taught(

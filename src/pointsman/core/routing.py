@@ -165,7 +165,8 @@ class Plan(Struct, frozen=True):
     ``value_nano`` is what a right answer is worth to the objective, in nano-dollars, as resolved when the plan was
     published; None means that cost only breaks ties. ``one_model`` names the single deployment to use where choosing per
     request was not shown to beat it; ``policy`` the snapshot's policy that chooses otherwise (empty: the route's).
-    ``tested`` is the bound that what is accepted was tested for (None: it is estimated, or nothing is accepted).
+    ``tested`` is the bound that what is accepted was tested for, and that what replaces it must pass (None: it is estimated,
+    or nothing is accepted).
     ``allow`` are the deployments that may answer at all, ``provider/model`` or ``provider/*`` (empty: all);
     ``ceiling`` leaves out who is too slow while somebody else is not. ``asks`` are the deployments that may be asked beside
     the reference before an answer is given (``Route.ask_twice``). ``review_days`` is for how many days requests and answers
