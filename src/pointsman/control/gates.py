@@ -19,11 +19,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
+import msgspec
+
 from pointsman.control import plans
 from pointsman.control.publish import publish
 from pointsman.control.verdict import dollars
 from pointsman.core.record import ExchangeRecord, Judgement
-from pointsman.core.routing import Gates, Plan, Route
+from pointsman.core.routing import Plan, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy.gates import Gate, Measure, Sums, dearer
 from pointsman.store.interfaces import Filter, Journal, Store
@@ -33,7 +35,7 @@ LEAST: Final = 200
 """A canary is promoted after so many requests at least."""
 _LATE_MS: Final = 15 * 60 * 1000  # a grade may be written later than its time
 _BUSY: Final = 20  # looks take one part in so many of the time
-_Key = tuple[str, Plan, Gates]
+_Key = bytes  # what is watched, encoded: a plan has parts without a hash
 
 
 @dataclass
@@ -242,7 +244,7 @@ def _acting(current: Snapshot) -> Iterator[tuple[_Key, tuple[Route, Plan]]]:
     for route in current.routes.values():
         for plan in route.plans.values():
             if plan.mode in ACTING:
-                yield (route.name, plan, route.gates), (route, plan)
+                yield msgspec.json.encode((route.name, plan, route.gates)), (route, plan)
 
 
 def _failed(one: ExchangeRecord) -> bool:
