@@ -91,7 +91,7 @@ def test_without_answers_or_leave_it_is_not_asked() -> None:
 
 def test_a_tolerance_that_is_tested_is_tested_of_the_plan_too() -> None:
     """With few prompts set apart and much certainty asked for nothing can pass; with many a plan that loses nothing does."""
-    found = taught(table(), tested=True)
+    found = taught(table(2400), tested=True)
     assert found.asked is not None
     assert found.asked.tested is not None
     assert act_on(snapshot(), "auto", found, now_ms=1).routes["auto"].plans[EVERY].tested == found.asked.tested

@@ -46,7 +46,7 @@ def current(store: Store) -> Snapshot:
     return snapshots.decode(published.data)
 
 
-def judged(start: int, count: int, right: int, *, deployment: str = "z/small", arm: str = "policy") -> list[Judgement]:
+def judged(start: int, count: int, right: int, *, deployment: str = "z/small", arm: str = "candidate") -> list[Judgement]:
     """Grades of which ``right`` of ten are 1, evenly mixed."""
     return [
         Judgement(f"{arm}{n:09}", n, "support", deployment, arm, float(n * 7 % 10 < right), "exact")  # type: ignore[arg-type]
@@ -94,6 +94,18 @@ def test_what_was_said_long_before_it_was_written_is_heard(store: Store) -> None
     watch.look(current(store))
     assert len(said) == 1
     assert current(store).changes["z/small"].barred
+
+
+def test_harder_requests_that_the_policy_sends_are_no_change(store: Store) -> None:
+    """Half of what comes is hard; from the 300th grade of the reference on, the hard half is sent to it, beside control."""
+    publish(store, lambda _: snapshot(PLAN), made_by="a test", now_ms=1)
+    said: list[str] = []
+    store.journal.judge(judged(0, 300, 9, deployment="z/big", arm="reference"))
+    store.journal.judge(judged(300, 1000, 5, deployment="z/big", arm="policy"))
+    store.journal.judge(judged(300, 1000, 5, deployment="z/big", arm="explore"))
+    store.journal.judge(judged(300, 1000, 7, deployment="z/big", arm="control"))
+    watching(store, said).look(current(store))
+    assert not said
 
 
 def test_canary_prompts_are_compared_each_with_its_own_answers(store: Store) -> None:

@@ -63,7 +63,7 @@ class Scene:
     def serve(
         self, arm: str, count: int, *, errors: int = 0, grade: float | None = None, took: float = 100.0, nano: int = 1000,
         feature: str = "support", route: str = "auto", course: str = "", grader: str = "exact",
-        fell_back: bool = False,
+        fell_back: bool = False, weight: float = 1.0, named: str = "",
     ) -> None:  # fmt: skip
         chosen = "z/small" if arm == "policy" else "z/big"
         decision = Decision(chosen, (), NAMES, (0.9, 0.1), "canary", arm, "why", course=course)  # type: ignore[arg-type]
@@ -75,13 +75,13 @@ class Scene:
                 ExchangeRecord(
                     one, 2000 + int(one), "auto", feature, "error" if place < errors else "ok", 200, decision,
                     (Attempt(chosen, "first", 2000, 200, cost_nano=nano + 10 * (place % 7)), *further), route=route,
-                    latency_ms=took,
+                    latency_ms=took, conversation=named,
                 )
                 for place, one in enumerate(ids)
             ]
         )  # fmt: skip
         if grade is not None:
-            kept: dict[str, Any] = {"feature": feature, "deployment": chosen, "arm": arm, "grader": grader}
+            kept: dict[str, Any] = {"feature": feature, "deployment": chosen, "arm": arm, "grader": grader, "weight": weight}
             right = [place * 7 % 10 < round(10 * grade) for place in range(count)]
             self.store.journal.judge(
                 [
@@ -209,13 +209,38 @@ def test_an_owner_may_keep_both_steps_to_himself(scene: Scene) -> None:
     assert "Undo it with: pointsman rollback support" in scene.said[1]
 
 
-def test_a_conversation_fails_once_and_its_first_answer_is_timed(scene: Scene) -> None:
+def test_of_a_conversation_the_first_request_counts(scene: Scene) -> None:
     scene.publish(acting(replace(PLAN, mode="auto", acting_share=0.5)))
     scene.serve("policy", 1)
     scene.serve("policy", 400, errors=400, course=f"{0:020}", took=9000.0)
     scene.serve("control", 401)
     scene.look()
     assert scene.plan().mode == "auto"
+
+
+def test_a_long_conversation_is_one_request_of_those_that_a_canary_needs(scene: Scene) -> None:
+    scene.publish(acting(PLAN))
+    scene.serve("policy", 1)
+    scene.serve("policy", 2000, course=f"{0:020}")
+    scene.serve("policy", 150, errors=1)
+    scene.serve("control", 9 * 2151)
+    scene.look()
+    assert scene.plan().mode == "canary"
+    ((_, watched),) = scene.keeper._watched.items()
+    assert (watched.tallies["policy"].requests, watched.tallies["policy"].failures) == (151, 1)
+
+
+def test_one_outcome_of_a_conversation_counts_once_in_the_arm_of_its_first_request(scene: Scene) -> None:
+    scene.publish(acting(replace(PLAN, mode="auto", acting_share=0.5)))
+    for place in range(3):
+        told: dict[str, Any] = {"grader": "feedback:solved", "weight": 1 / 800, "named": f"conversation {place}"}
+        scene.serve("policy", 400, grade=0.0, **told)
+        scene.serve("control", 400, grade=1.0, **told)
+    scene.look()
+    assert scene.plan().mode == "auto"
+    ((_, watched),) = scene.keeper._watched.items()
+    assert watched.tallies["policy"].grades == {"feedback:solved": (3, 0.0)}
+    assert watched.tallies["control"].grades == {}
 
 
 def test_only_the_routes_own_exchanges_since_the_last_step_count(scene: Scene) -> None:

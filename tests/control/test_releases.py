@@ -19,8 +19,10 @@ from pointsman.core.chat import Usage
 from pointsman.core.price import Price, Rates
 from pointsman.core.record import Attempt, ExchangeRecord, Judgement
 from pointsman.core.release import Change, Release
+from pointsman.core.review import Opinion, Question
 from pointsman.core.routing import Decision, Deployment, Grader, Objective, Plan, Provider, Route
 from pointsman.core.snapshot import Snapshot, decode, encode
+from pointsman.policy.queue import priority
 from pointsman.store.interfaces import Store
 from pointsman.store.sqlite import open_store
 
@@ -178,6 +180,27 @@ def test_what_passes_serves_by_itself_where_the_owner_said_so_and_goes_on_by_the
     assert scene.now.releases[0].ended == {"support": "it failed more often"}
 
 
+def test_the_word_of_enough_people_goes_before_the_checks(scene: Scene) -> None:
+    scene.publish(lambda now: added(now, auto=True))
+    rows = judged(scene.now, NEW, 400)
+    scene.store.journal.judge(rows)
+    answers = [one for one in rows if one.arm == "candidate"]
+    asked = [Question(one.exchange, one.trial, "support", NEW, "z/big", "candidate", one.at_ms, 0.0, 1.0) for one in answers]
+    scene.store.reviews.keep([(one, None) for one in asked], most=1000)
+    asked.sort(key=lambda one: -priority(one.id, one.worth))
+    worse = [
+        Opinion(one.id, "ann", 1000 + place, "reference", "candidate", 2.0, priority(asked[place + 1].id, 1.0))
+        for place, one in enumerate(asked[:150])
+    ]
+    scene.store.reviews.say(worse)
+    scene.look()
+    assert scene.stage == "over"
+    assert "-100 [" in scene.said[0]
+    (line,) = lines(scene.store, scene.now, lambda _: 0, now_ms=9600)
+    assert line.standings[0].row is not None
+    assert line.standings[0].row.people is not None
+
+
 def test_what_does_not_pass_is_tried_no_more(scene: Scene) -> None:
     scene.publish(lambda now: added(now, auto=True))
     scene.store.journal.judge(judged(scene.now, NEW, 300, worse=0.4))
@@ -222,7 +245,7 @@ def test_the_wave_says_what_was_judged_served_replaced_and_paid(scene: Scene) ->
             for place in range(7)
         ]
     )
-    (line,) = lines(scene.store.journal, scene.now, lambda _: 1000)
+    (line,) = lines(scene.store, scene.now, lambda _: 1000, now_ms=9600)
     (standing,) = line.standings
     assert (standing.feature, standing.stage, standing.served, standing.replaced) == ("support", "canary", 7, "z/big")
     assert standing.row

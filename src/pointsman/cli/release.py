@@ -110,7 +110,12 @@ def show(workspace: Workspace) -> None:
     """Show the wave: what arrived, in which stage it is, what it won, what it replaced, what trying it cost."""
     console = paper()
     now, store = workspace.snapshot(), workspace.existing
-    found = releases.lines(store.journal, now, lambda name: account(store.counters, onboard.purse_of(name)).spent_nano)
+    found = releases.lines(
+        store,
+        now,
+        lambda name: account(store.counters, onboard.purse_of(name)).spent_nano,
+        now_ms=round(time.time() * 1000),
+    )
     if not found:
         console.print("No release was announced yet. Start with: pointsman release add PROVIDER/MODEL")
         return

@@ -5,8 +5,11 @@ grader by grader) and by those of canary prompts, which are asked again and agai
 (``policy/drift``) is published: what was judged before the change is not used any more, and the deployment serves nothing
 until it was tested anew.
 
-Laws: the reference cannot be left out, since there is nothing else to go back to; what was compared with it before the
-change counts no more, and that is said. What serves per request goes on without the one that changed.
+Laws: of live grades only those count whose requests no policy chose: of trials, and of what is held back or serves before
+anything acts, each kind by itself. What a policy sends a deployment, or tries on it, becomes harder or easier with every
+policy, which is no change of the model. The reference cannot be left out, since there is nothing else to go back to; what
+was compared with it before the change counts no more, and that is said. What serves per request goes on without the one that
+changed.
 """
 
 import time
@@ -31,7 +34,10 @@ _ACTING: Final = ("canary", "auto")
 _REMEMBERED: Final = 10_000  # an answer that its grader judges again is known as long as it is among so many
 _BUSY: Final = 20  # looks take one part in so many of the time
 
-_Stream = tuple[str, str, str, bool]  # feature, grader, kind of arm, canary prompts
+_UNCHOSEN: Final = ("control", "reference", "candidate")
+"""Arms whose requests are what comes, whatever policy is in force."""
+
+_Stream = tuple[str, str, str, bool]  # feature, grader, arm, canary prompts
 
 
 class Watched:
@@ -50,13 +56,13 @@ class Watched:
         for number, judged in journal.judged(wanted, after=self._last):
             self._last = number
             known = (judged.exchange, judged.trial, judged.arm, judged.grader)
-            if known in self._seen or judged.score is None or judged.weight < 1:
+            if judged.arm not in _UNCHOSEN or known in self._seen or judged.score is None or judged.weight < 1:
                 continue  # one outcome of a whole conversation is no grade of each of its answers
             self._seen[known] = None
             if len(self._seen) > _REMEMBERED:
                 del self._seen[next(iter(self._seen))]
             canary = judged.trial.startswith(CANARY)
-            stream = (judged.feature, judged.grader, judged.arm if judged.grader.startswith("judge") else "", canary)
+            stream = (judged.feature, judged.grader, judged.arm, canary)
             found = self._detectors.setdefault(stream, Detector()).take(_graded(judged, canary=canary))
             if found is not None:
                 return found, f"{'canary prompts' if canary else judged.feature}, by {judged.grader}"

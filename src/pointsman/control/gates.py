@@ -6,10 +6,11 @@ the feature's own check and by everybody who sent feedback. What was read is rem
 new; after a restart all is read once more, and says the same.
 
 Laws: a request fails where its client got no whole answer, or where another deployment had to stand in: a model that is
-never there is not as good as the one that answers for it. A conversation is one draw of chance: it counts as failed once; of
-its answers the first one is timed, and one by each grader counts. Only exchanges of the route since the last step count, and
-grades of them. One decision follows from what was served under the plan in force: where somebody acted on the plan meanwhile
-nothing happens. Looking takes a twentieth of the time at most.
+never there is not as good as the one that answers for it. A conversation is one draw of chance, and gives one value: whether
+its first request failed, how long that took, one grade by each grader; an outcome of the whole says one thing, in the arm of
+its first request. Only exchanges of the route since the last step count, and grades of them. One decision follows from what
+was served under the plan in force: where somebody acted on the plan meanwhile nothing happens. Looking takes a twentieth of
+the time at most.
 """
 
 import shlex
@@ -41,7 +42,7 @@ _Key = tuple[str, bytes, Gates]
 
 @dataclass
 class _Tally:
-    """What one arm came to, for people: requests, failures, grades and their sum, by grader."""
+    """What one arm came to, for people: requests that were drawn, failures, grades and their sum, by grader."""
 
     requests: int = 0
     failures: int = 0
@@ -61,7 +62,6 @@ class Watched:
         self._last = 0  # number of the exchange that was read last
         self._judged = 0  # number of the grade that was
         self._waiting: dict[tuple[str, str], Judgement] = {}
-        self._failed: set[str] = set()
         self._graded: set[tuple[str, str]] = set()
 
     def read(self, journal: Journal) -> None:
@@ -104,16 +104,13 @@ class Watched:
         for number, one in journal.arrived(self._wanted(), after=self._last):
             self._last = number
             decision = one.decision
-            if decision is None or decision.arm not in failed or not self._own(one.feature):
-                continue
-            tally, course, bad = self.tallies[decision.arm], decision.course or one.id, _failed(one)
+            if decision is None or decision.course or decision.arm not in failed or not self._own(one.feature):
+                continue  # one that goes on with a conversation was not drawn
+            tally, bad = self.tallies[decision.arm], _failed(one)
             tally.requests += 1
             tally.failures += bad
-            if course not in self._failed:
-                failed[decision.arm].append(float(bad))
-            if bad:
-                self._failed.add(course)
-            if one.outcome == "ok" and not decision.course:
+            failed[decision.arm].append(float(bad))
+            if one.outcome == "ok":
                 took[decision.arm].append(one.latency_ms)
         self.gate.failed(failed["policy"], failed["control"])
         self.gate.took(took["policy"], took["control"])
@@ -156,6 +153,8 @@ class Watched:
         decision = exchange.decision
         if decision is None or exchange.route != self._route.name or exchange.at_ms < self._plan.since_ms:
             return None
+        if judged.weight < 1:  # of a whole conversation, each of whose answers may have been drawn by itself
+            return None if decision.course or decision.arm != judged.arm else exchange.conversation or exchange.id
         return decision.course or exchange.id if decision.arm == judged.arm else None
 
     def _take_costs(self, journal: Journal) -> None:

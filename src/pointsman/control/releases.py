@@ -22,11 +22,12 @@ from pointsman.control import plans, wave
 from pointsman.control.findings import Findings, propose
 from pointsman.control.plans import PlanError, plan_of
 from pointsman.control.publish import publish
+from pointsman.control.review.people import by_people
 from pointsman.control.verdict import Row, points, spell, tolerances, verdicts
 from pointsman.core.release import Release
 from pointsman.core.routing import Plan, Trial
 from pointsman.core.snapshot import Snapshot
-from pointsman.store.interfaces import Filter, Journal, Store
+from pointsman.store.interfaces import Filter, Store
 
 Stage = Literal["shadow", "canary", "full", "over"]
 _BUSY: Final = 20  # looks take one part in so many of the time
@@ -174,17 +175,18 @@ def stage(snapshot: Snapshot, release: Release, feature: str) -> Stage:
     return "shadow"
 
 
-def lines(journal: Journal, snapshot: Snapshot, asked_nano: Callable[[str], int]) -> list[Line]:
+def lines(store: Store, snapshot: Snapshot, asked_nano: Callable[[str], int], *, now_ms: int) -> list[Line]:
     """Return the wave, oldest first. ``asked_nano`` says what asking a deployment its first prompts has cost."""
-    return [_line(journal, snapshot, one, asked_nano(one.deployment)) for one in snapshot.releases]
+    return [_line(store, snapshot, one, asked_nano(one.deployment), now_ms) for one in snapshot.releases]
 
 
-def _line(journal: Journal, snapshot: Snapshot, release: Release, cost_nano: int) -> Line:
-    name, since_ms = release.deployment, release.at_ms
+def _line(store: Store, snapshot: Snapshot, release: Release, cost_nano: int, now_ms: int) -> Line:
+    name, since_ms, journal = release.deployment, release.at_ms, store.journal
     standings = []
     for feature in release.features:
         ended = release.ended.get(feature, "")
-        row = next((row for row in _rows(journal, snapshot, release.route, feature) if row.candidate == name), None)
+        rows = _rows(store, snapshot, release.route, feature, now_ms)
+        row = next((row for row in rows if row.candidate == name), None)
         wanted = Filter(feature=feature, deployment=name, route=release.route, since_ms=since_ms)
         served = sum(line.requests for line in journal.spend(wanted) if line.arm == "policy")
         now = stage(snapshot, release, feature)
@@ -195,10 +197,19 @@ def _line(journal: Journal, snapshot: Snapshot, release: Release, cost_nano: int
     return Line(release, tuple(standings), cost_nano)
 
 
-def _rows(journal: Journal, snapshot: Snapshot, route: str, feature: str) -> list[Row]:
-    """Return the verdicts on a feature that count today; those of ``*`` are of each feature, and none of all together."""
-    counts = partial(plans.is_current, snapshot, route)
-    return verdicts(journal, tolerances(snapshot, route), feature=feature, counts=counts, snapshot=snapshot)
+def _rows(store: Store, snapshot: Snapshot, route: str, feature: str, now_ms: int) -> list[Row]:
+    """Return the verdicts on a feature that count today, by people's word where enough of them judged.
+
+    Those of ``*`` are of each feature, and none of all together.
+    """
+    return verdicts(
+        store.journal,
+        tolerances(snapshot, route),
+        feature=feature,
+        counts=partial(plans.is_current, snapshot, route),
+        people=by_people(store, snapshot, route, now_ms=now_ms, feature=feature),
+        snapshot=snapshot,
+    )
 
 
 class Stages:
@@ -232,7 +243,7 @@ class Stages:
 
     def _look_at(self, current: Snapshot, release: Release, feature: str) -> bool:
         """Do and say what follows from a verdict; return whether that is all: False where there is none, or it failed."""
-        rows = _rows(self._store.journal, current, release.route, feature)
+        rows = _rows(self._store, current, release.route, feature, self._now_ms())
         row = next((row for row in rows if row.candidate == release.deployment), None)
         if row is None or not row.settled:
             return False

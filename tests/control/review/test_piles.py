@@ -10,10 +10,12 @@ from tests.control.review.scene import BIG, FEATURE, MID, NOW_MS, SMALL, fill, q
 
 from pointsman.control.plans import start_trial
 from pointsman.control.review.docket import Docket
-from pointsman.control.review.people import corrections, report
+from pointsman.control.review.intake import DAY_MS
+from pointsman.control.review.people import by_people, corrections, report
 from pointsman.control.review.piles import Pile, piles, savings
 from pointsman.control.verdict import verdicts
 from pointsman.core.record import Judgement
+from pointsman.core.release import Change
 from pointsman.core.review import Material, Opinion, Question, Said
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy.queue import priority
@@ -136,6 +138,20 @@ def test_a_trial_by_another_check_is_no_pile(store: Store, now: Snapshot) -> Non
     assert piles(store, stopped, "auto", now_ms=NOW_MS) == []
     fresh = start_trial(now, "auto", FEATURE, candidates=(SMALL,), share=1.0, cap_nano=10, tolerance=0.05, fresh="2")
     assert [pile.deployment for pile in piles(store, fresh, "auto", now_ms=NOW_MS)] == [SMALL]
+
+
+@pytest.mark.parametrize("changed", [SMALL, BIG])
+def test_what_people_said_of_answers_from_before_a_change_counts_no_more(store: Store, now: Snapshot, changed: str) -> None:
+    before = NOW_MS - 3 * DAY_MS
+    truth = fill(store, now, SMALL, 150, at_ms=before)
+    judge(store, now, dict.fromkeys(truth, "candidate"), 150)
+    fill(store, now, SMALL, 50, seed=2)
+    after = replace(now, changes={changed: Change(before + 10_000, NOW_MS, "worse")})
+    (pile,) = piles(store, after, "auto", now_ms=NOW_MS)
+    assert (len(pile.questions), pile.judged) == (50, 0)
+    assert by_people(store, after, "auto", now_ms=NOW_MS) == {}
+    other = replace(now, changes={MID: Change(NOW_MS, NOW_MS, "worse")})
+    assert len(by_people(store, other, "auto", now_ms=NOW_MS)) == 1
 
 
 def test_the_report_says_who_judged_what_how_fast_and_how_far_they_agree(store: Store, now: Snapshot) -> None:

@@ -143,14 +143,14 @@ class Pile(Struct, frozen=True):
 def piles(store: Store, snapshot: Snapshot, route: str, *, now_ms: int, feature: str | None = None) -> list[Pile]:
     """Return the piles of one feature or of all; those of trials by checks and references of today.
 
-    Raises StoreError.
+    No answer counts from before its deployment or the reference changed. Raises StoreError.
     """
     said: defaultdict[str, list[Opinion]] = defaultdict(list)
     for opinion in store.reviews.opinions():
         said[opinion.question].append(opinion)
     grouped: defaultdict[Key, list[Question]] = defaultdict(list)
     for one in store.reviews.questions(feature):
-        if not one.trial or is_current(snapshot, route, one.feature, one.trial):
+        if _counts(snapshot, one) and (not one.trial or is_current(snapshot, route, one.feature, one.trial)):
             grouped[one.feature, one.trial, one.deployment if one.trial else "", one.arm].append(one)
     saved = savings(store.journal.judgements(Filter(feature=feature)), grouped)
     traffic = _traffic(store, now_ms)
@@ -170,6 +170,12 @@ def piles(store: Store, snapshot: Snapshot, route: str, *, now_ms: int, feature:
             )
         )
     return found
+
+
+def _counts(snapshot: Snapshot, question: Question) -> bool:
+    """Whether neither of the answers is from before its deployment changed."""
+    changes = [snapshot.changes.get(name) for name in (question.deployment, question.reference)]
+    return all(change is None or question.at_ms >= change.since_ms for change in changes)
 
 
 def savings(judgements: Iterable[Judgement], keys: Iterable[Key]) -> dict[Key, float]:
