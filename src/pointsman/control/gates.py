@@ -27,7 +27,7 @@ from pointsman.control import plans
 from pointsman.control.publish import publish
 from pointsman.control.verdict import dollars
 from pointsman.core.record import ExchangeRecord, Judgement
-from pointsman.core.routing import Plan, Route
+from pointsman.core.routing import Gates, Plan, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy.gates import Gate, Measure, Sums, dearer
 from pointsman.store.interfaces import Filter, Journal, Store
