@@ -64,6 +64,7 @@ def accepted(snapshot: Snapshot, feature: str = "plain", mode: str = "canary") -
         value_nano=7,
         since_ms=9,
         tested=BoundTest(700, 0.05, 0.95),
+        tests=3,
     )
     return with_plan(snapshot, kept)
 

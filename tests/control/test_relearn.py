@@ -56,7 +56,7 @@ def answered(count: int, names: tuple[str, ...] = NAMES, *, start: int = 0, seed
 def a_snapshot(plan: Plan | None = None, **objective: object) -> Snapshot:
     aim = Objective(**{"kind": "worth", "usd_per_answer": 0.01, "caution": 0.0, **objective})  # type: ignore[arg-type]
     own = plan or Plan(
-        "*", "auto", HOME, accepted=(SUMS,), acting_share=0.95, one_model=SUMS, explore=Explore(0.02, 10**9, "auto")
+        "*", "auto", HOME, accepted=(SUMS,), acting_share=0.95, one_model=SUMS, explore=Explore(0.02, 10**7, "auto")
     )
     deployments = {name: Deployment(name, "p", name[2:], name[2:], Price(RATES[name])) for name in NAMES}
     return Snapshot(
@@ -203,7 +203,7 @@ def test_a_plan_that_was_tested_keeps_what_it_has_unless_the_new_one_passes_too(
         assert found.plan.tested is not None
         assert found.plan.tested.tolerance == tolerance
     else:
-        assert replace(found.plan, explorable={}) == plan
+        assert replace(found.plan, explorable={}, tests=0) == plan
         assert "did not pass its test" in found.why
 
 
@@ -221,6 +221,18 @@ def test_what_was_tested_is_replaced_by_what_passes_too_whatever_the_objective(
     if not passes:
         assert found.plan.accepted == (SUMS,)
         assert "did not pass its test" in found.why
+
+
+@pytest.mark.parametrize("kind", ["match", "worth"])
+def test_each_test_of_a_plan_is_stricter_than_the_last(kind: str) -> None:
+    """What passes the first time does not after so many tests that their errors would add up."""
+    aim = {"kind": kind} if kind == "worth" else {"kind": kind, "usd_per_answer": None}
+    memory, tested = remembering(answered(2500)), BoundTest(500, 0.06, 0.95)
+    plan = Plan("*", "auto", HOME, accepted=(SUMS,), acting_share=0.95, one_model=SUMS, tested=tested)
+    first, late = (learned(a_snapshot(replace(plan, tests=tests), **aim), memory) for tests in (0, 10**7))
+    assert (first.changed, first.plan.tests) == (True, 1)
+    assert (late.changed, late.plan.tests) == (False, 10**7 + 1)
+    assert learned(a_snapshot(replace(plan, tests=7, tested=None), kind="worth"), memory).plan.tests == 7, "no test"
 
 
 def test_the_reference_alone_may_replace_what_was_tested() -> None:

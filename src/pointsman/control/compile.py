@@ -215,6 +215,7 @@ def _carried(
         since_ms=old.since_ms,
         tested=old.tested,
         explorable=explorable,
+        tests=old.tests,
     )
 
 
