@@ -96,8 +96,10 @@ def test_what_is_better_where_is_learned_and_published() -> None:
     assert found.changed
     assert (chosen(found, 0), chosen(found, 1)) == (SUMS, WORDS)
     assert set(found.plan.accepted) == {SUMS, WORDS}
-    after = with_relearned(snapshot, "auto", snapshot.routes["auto"].plans["*"], found)
-    assert after.routes["auto"].plans["*"] == found.plan
+    after = with_relearned(snapshot, "auto", snapshot.routes["auto"].plans["*"], found, now_ms=7)
+    assert after.routes["auto"].plans["*"] == replace(found.plan, since_ms=7), "others serve: what is watched begins anew"
+    again = with_relearned(after, "auto", after.routes["auto"].plans["*"], learned(after, memory), now_ms=9)
+    assert again.routes["auto"].plans["*"].since_ms == 7, "the same ones serve"
     assert model.decode(after.policies["auto"]).learned_from == found.policy.learned_from if found.policy else False
     assert after.made_by == f"auto: {found.why}"
 
@@ -260,7 +262,7 @@ def test_what_is_shown_to_be_worse_than_what_serves_is_not_used(aim: dict[str, A
     """A policy that somebody taught to prefer the bad one."""
     snapshot, memory = a_snapshot(**aim), remembering(answered(1500))
     before = learned(snapshot, memory)
-    serving = with_relearned(snapshot, "auto", snapshot.routes["auto"].plans["*"], before)
+    serving = with_relearned(snapshot, "auto", snapshot.routes["auto"].plans["*"], before, now_ms=7)
     turned = [replace(one, score=1 - one.score) for one in answered(1500)]
     kept = {one.exchange for one in answered(1500)}
     rows = memory.outcomes(NAMES)
@@ -279,8 +281,8 @@ def test_who_acted_meanwhile_is_not_undone() -> None:
     found = learned(snapshot, remembering(answered(300)))
     route = snapshot.routes["auto"]
     rolled = replace(snapshot, routes={"auto": replace(route, plans={"*": replace(before, mode="observe", accepted=())})})
-    assert with_relearned(rolled, "auto", before, found) is rolled
-    assert with_relearned(Snapshot(), "auto", before, found) == Snapshot()
+    assert with_relearned(rolled, "auto", before, found, now_ms=7) is rolled
+    assert with_relearned(Snapshot(), "auto", before, found, now_ms=7) == Snapshot()
 
 
 def test_a_damaged_policy_in_force_is_an_error_in_words() -> None:

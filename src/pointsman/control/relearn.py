@@ -163,6 +163,7 @@ class Relearned:
     """What a plan's labels come to: the plan, its policy and its name; ``why`` says in a few words what was done.
 
     ``changed``: other choices serve from now on. Where they were not published, the plan keeps its own and ``why`` says so.
+    ``others``: not the same ones may serve as did; what was served until then says nothing of what is in force.
     """
 
     plan: Plan
@@ -170,6 +171,7 @@ class Relearned:
     policy: Policy | None
     changed: bool
     why: str
+    others: bool = False
 
 
 def relearn(
@@ -296,7 +298,9 @@ def _judged(
         tested=taught.bound.tested if taught.bound is not None else None,
     )
     learned_from = taught.lesson.policy.learned_from
-    return Relearned(changed, name, taught.lesson.policy, changed=True, why=f"learned again from {learned_from:,} requests")
+    others = {*accepted} != {*plan.accepted} or trade.one_model != plan.one_model
+    why = f"learned again from {learned_from:,} requests"
+    return Relearned(changed, name, taught.lesson.policy, changed=True, why=why, others=others)
 
 
 def _worse(
@@ -373,13 +377,14 @@ def _explorable(taught: Taught, paired: Outcomes, tolerance: float) -> dict[str,
     return {name: part / whole for name, part in found.items()} if whole > 0 else {}
 
 
-def with_relearned(snapshot: Snapshot, route: str, before: Plan, found: Relearned) -> Snapshot:
+def with_relearned(snapshot: Snapshot, route: str, before: Plan, found: Relearned, *, now_ms: int) -> Snapshot:
     """Return a snapshot with what was learned again; where somebody acted on the plan meanwhile, as it is."""
     if route not in snapshot.routes or snapshot.routes[route].plans.get(before.feature) != before:
         return snapshot
     there = snapshot.routes[route]
     policies = snapshot.policies if found.policy is None else {**snapshot.policies, found.name: model.encode(found.policy)}
-    changed = replace(there, plans={**there.plans, before.feature: found.plan})
+    plan = replace(found.plan, since_ms=now_ms) if found.others else found.plan
+    changed = replace(there, plans={**there.plans, before.feature: plan})
     where = "" if before.feature == EVERY else f" for {before.feature}"
     return replace(
         snapshot,
