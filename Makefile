@@ -21,7 +21,9 @@ $(VENV)/.installed: requirements/dev.lock pyproject.toml
 demo: setup
 	$(BIN)/pointsman demo
 
-test: lint types contracts unit compiled clients
+# Two at a time, the longest first: most of the time is spent on waiting for processes and sockets.
+test: setup
+	$(MAKE) --no-print-directory -j2 --output-sync=line unit lint types contracts compiled clients
 
 lint: setup
 	$(BIN)/ruff check .

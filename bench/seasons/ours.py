@@ -223,7 +223,8 @@ class Ours:
         found = relearn(self._snapshot, route, route.plans["*"], self._memory, hopes=lambda _: hopes)
         if found is not None:
             before = route.plans["*"]
-            self._publish(lambda now: with_relearned(now, ROUTE, before, found), day)
+            now_ms = START_MS + day * DAY_MS
+            self._publish(lambda now: with_relearned(now, ROUTE, before, found, now_ms=now_ms), day)
             self.accepted.append((day, found.plan.accepted))
             self.told.lines.append((day, f"{found.why}; {', '.join(found.plan.accepted)}; tried: {found.plan.explorable}"))
 

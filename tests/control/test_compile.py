@@ -67,6 +67,7 @@ def accepted(snapshot: Snapshot, feature: str = "plain", mode: str = "canary") -
         value_nano=7,
         since_ms=9,
         tested=BoundTest(700, 0.05, 0.95),
+        tests=3,
     )
     return with_plan(snapshot, kept)
 
@@ -187,6 +188,16 @@ def test_a_changed_control_share_changes_auto_and_not_canary() -> None:
     plans_ = compiled(config(FILE, change), before).snapshot.routes["auto"].plans
     assert plans_["plain"].acting_share == pytest.approx(0.8)
     assert plans_["tried"].acting_share == 0.1
+
+
+def test_what_is_watched_begins_anew_where_the_share_changes_and_only_there() -> None:
+    text = FILE.replace('reference = "openai/gpt-5"', 'reference = "openai/gpt-5"\ncontrol_share = 0.2')
+    before = accepted(accepted(compiled(config()).snapshot, "plain", "auto"), "tried", "canary")
+    first = compile_snapshot(config(text), before, today=TODAY, made_by="test", now_ms=70).snapshot
+    again = compile_snapshot(config(text), first, today=TODAY, made_by="test", now_ms=90).snapshot
+    for snapshot in (first, again):
+        plans_ = snapshot.routes["auto"].plans
+        assert (plans_["plain"].since_ms, plans_["tried"].since_ms, plans_["*"].since_ms) == (70, 9, 0)
 
 
 def test_a_changed_objective_is_noted_for_features_that_act() -> None:

@@ -56,7 +56,7 @@ def answered(count: int, names: tuple[str, ...] = NAMES, *, start: int = 0, seed
 def a_snapshot(plan: Plan | None = None, **objective: object) -> Snapshot:
     aim = Objective(**{"kind": "worth", "usd_per_answer": 0.01, "caution": 0.0, **objective})  # type: ignore[arg-type]
     own = plan or Plan(
-        "*", "auto", HOME, accepted=(SUMS,), acting_share=0.95, one_model=SUMS, explore=Explore(0.02, 10**9, "auto")
+        "*", "auto", HOME, accepted=(SUMS,), acting_share=0.95, one_model=SUMS, explore=Explore(0.02, 10**7, "auto")
     )
     deployments = {name: Deployment(name, "p", name[2:], name[2:], Price(RATES[name])) for name in NAMES}
     return Snapshot(
@@ -96,8 +96,10 @@ def test_what_is_better_where_is_learned_and_published() -> None:
     assert found.changed
     assert (chosen(found, 0), chosen(found, 1)) == (SUMS, WORDS)
     assert set(found.plan.accepted) == {SUMS, WORDS}
-    after = with_relearned(snapshot, "auto", snapshot.routes["auto"].plans["*"], found)
-    assert after.routes["auto"].plans["*"] == found.plan
+    after = with_relearned(snapshot, "auto", snapshot.routes["auto"].plans["*"], found, now_ms=7)
+    assert after.routes["auto"].plans["*"] == replace(found.plan, since_ms=7), "others serve: what is watched begins anew"
+    again = with_relearned(after, "auto", after.routes["auto"].plans["*"], learned(after, memory), now_ms=9)
+    assert again.routes["auto"].plans["*"].since_ms == 7, "the same ones serve"
     assert model.decode(after.policies["auto"]).learned_from == found.policy.learned_from if found.policy else False
     assert after.made_by == f"auto: {found.why}"
 
@@ -203,7 +205,7 @@ def test_a_plan_that_was_tested_keeps_what_it_has_unless_the_new_one_passes_too(
         assert found.plan.tested is not None
         assert found.plan.tested.tolerance == tolerance
     else:
-        assert replace(found.plan, explorable={}) == plan
+        assert replace(found.plan, explorable={}, tests=0) == plan
         assert "did not pass its test" in found.why
 
 
@@ -221,6 +223,18 @@ def test_what_was_tested_is_replaced_by_what_passes_too_whatever_the_objective(
     if not passes:
         assert found.plan.accepted == (SUMS,)
         assert "did not pass its test" in found.why
+
+
+@pytest.mark.parametrize("kind", ["match", "worth"])
+def test_each_test_of_a_plan_is_stricter_than_the_last(kind: str) -> None:
+    """What passes the first time does not after so many tests that their errors would add up."""
+    aim = {"kind": kind} if kind == "worth" else {"kind": kind, "usd_per_answer": None}
+    memory, tested = remembering(answered(2500)), BoundTest(500, 0.06, 0.95)
+    plan = Plan("*", "auto", HOME, accepted=(SUMS,), acting_share=0.95, one_model=SUMS, tested=tested)
+    first, late = (learned(a_snapshot(replace(plan, tests=tests), **aim), memory) for tests in (0, 10**7))
+    assert (first.changed, first.plan.tests) == (True, 1)
+    assert (late.changed, late.plan.tests) == (False, 10**7 + 1)
+    assert learned(a_snapshot(replace(plan, tests=7, tested=None), kind="worth"), memory).plan.tests == 7, "no test"
 
 
 def test_the_reference_alone_may_replace_what_was_tested() -> None:
@@ -248,7 +262,7 @@ def test_what_is_shown_to_be_worse_than_what_serves_is_not_used(aim: dict[str, A
     """A policy that somebody taught to prefer the bad one."""
     snapshot, memory = a_snapshot(**aim), remembering(answered(1500))
     before = learned(snapshot, memory)
-    serving = with_relearned(snapshot, "auto", snapshot.routes["auto"].plans["*"], before)
+    serving = with_relearned(snapshot, "auto", snapshot.routes["auto"].plans["*"], before, now_ms=7)
     turned = [replace(one, score=1 - one.score) for one in answered(1500)]
     kept = {one.exchange for one in answered(1500)}
     rows = memory.outcomes(NAMES)
@@ -267,8 +281,8 @@ def test_who_acted_meanwhile_is_not_undone() -> None:
     found = learned(snapshot, remembering(answered(300)))
     route = snapshot.routes["auto"]
     rolled = replace(snapshot, routes={"auto": replace(route, plans={"*": replace(before, mode="observe", accepted=())})})
-    assert with_relearned(rolled, "auto", before, found) is rolled
-    assert with_relearned(Snapshot(), "auto", before, found) == Snapshot()
+    assert with_relearned(rolled, "auto", before, found, now_ms=7) is rolled
+    assert with_relearned(Snapshot(), "auto", before, found, now_ms=7) == Snapshot()
 
 
 def test_a_damaged_policy_in_force_is_an_error_in_words() -> None:

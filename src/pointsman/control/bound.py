@@ -8,10 +8,11 @@ learned again with all rows it would be another policy, of which nothing is know
 Laws: which group is set apart follows from its name alone, so that more rows never move one from the test to learning; an
 answer without a grade counts as wrong for what was chosen, and prompts on which the reference has none take no part. Where
 nothing passes, or what passes is not certainly cheaper, the reference serves alone. Whoever learns again, having seen what
-the test said, and tests on the same prompts, takes another chance to err.
+the test said, and tests on the same prompts, takes another chance to err, and has to share the error (``error_of``).
 """
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -49,7 +50,8 @@ def learn_tested(
     if objective.kind != "match":
         raise TableError(f"only match promises a bound that can be tested, and the objective is {objective.kind}")
     rest, apart = set_apart(outcomes)
-    return tested_on(learn(rest, objective, reference=reference, known=known, tell=tell, expected=expected), apart, known)
+    taught = learn(rest, objective, reference=reference, known=known, tell=tell, expected=expected)
+    return tested_on(taught, apart, known, error=1 - (objective.confidence or CONFIDENCE))
 
 
 def set_apart(outcomes: Outcomes) -> tuple[Outcomes, Outcomes]:
@@ -70,13 +72,23 @@ def _digest(group: str) -> bytes:
     return hashlib.sha256(f"apart:{group}".encode()).digest()
 
 
-def tested_on(taught: Taught, apart: Outcomes, known: Mapping[str, Deployment]) -> Taught:
+def error_of(confidence: float, number: int) -> float:
+    """Return the error that the test of that number (1, 2, ...) may make, so that all together err as one may.
+
+    Each gets a part that falls with the square of its number: together they have the whole, however many there are and
+    however much of their rows they share.
+    """
+    return (1 - confidence) * 6 / (math.pi * number) ** 2
+
+
+def tested_on(taught: Taught, apart: Outcomes, known: Mapping[str, Deployment], *, error: float) -> Taught:
     """Return what was learned with the trade-off that passed on rows set apart, or with the reference where none did.
 
-    Who was asked on a row, and its place among the others, must not depend on what was chosen for it (``mixed``).
+    Who was asked on a row, and its place among the others, must not depend on what was chosen for it (``mixed``). ``error``
+    is what this test may err with: all that the confidence leaves, or its part where it is one of many (``error_of``).
     """
     confidence = taught.objective.confidence or CONFIDENCE
-    tolerance, error = taught.objective.tolerance, 1 - confidence
+    tolerance = taught.objective.tolerance
     walked = Walked.of(taught, apart, known)
     if not walked.steps:
         return _stays(taught, Bound(len(walked.changes), tolerance, confidence, 0))
@@ -97,15 +109,15 @@ def tested_on(taught: Taught, apart: Outcomes, known: Mapping[str, Deployment]) 
     return replace(taught, trade=walked.trade(taught, last), bound=bound) if bound.tested else _stays(taught, bound)
 
 
-def kept(taught: Taught, apart: Outcomes, known: Mapping[str, Deployment], promise: BoundTest) -> Taught:
+def kept(taught: Taught, apart: Outcomes, known: Mapping[str, Deployment], promise: BoundTest, *, error: float) -> Taught:
     """Return what was learned for any objective with what a test of its one trade-off said of a promise on rows set apart.
 
-    That it costs less is not asked. Raises TableError as ``Walked.of`` does.
+    ``error`` is what this test may err with. That it costs less is not asked. Raises TableError as ``Walked.of`` does.
     """
     one = taught.trade.one_model
     serving = (one,) if one is not None else tuple(dict.fromkeys((taught.reference, *taught.serving)))
     walked = Walked.of(taught, apart, known, (Step(taught.trade.value_nano, serving),))
-    held = bool(holds(walked.changes, promise.tolerance, 1 - promise.confidence)[0])
+    held = bool(holds(walked.changes, promise.tolerance, error)[0])
     bound = Bound(len(walked.changes), promise.tolerance, promise.confidence, 1, passed=int(held), cheaper=held)
     return replace(taught, bound=bound)
 

@@ -3,11 +3,18 @@
 Strategy: everything the owner wrote is taken anew; everything that acts made since (how far a feature has come, what was
 accepted, running trials, learned policies) is carried over from the previous snapshot where it still holds.
 
+<<<<<<< HEAD
 Laws: the same configuration, previous snapshot and day give the same snapshot, without a clock in it. Evidence is about a
 reference and the deployments compared with it: when one of them goes, the feature goes back to observe. So does what
 chooses by a policy that this version cannot read. Nothing is dropped without a note. A trial that the configuration keeps
 running has an id of its own kind, so that it ends when it is removed from the file, and goes on with its evidence and its
 spending when the file is merely loaded again.
+=======
+Laws: the same configuration, previous snapshot, day and moment give the same snapshot, without a clock in it. Evidence is
+about a reference and the deployments compared with it: when one of them goes, the feature goes back to observe. Nothing is
+dropped without a note. A trial that the configuration keeps running has an id of its own kind, so that it ends when it is
+removed from the file, and goes on with its evidence and its spending when the file is merely loaded again.
+>>>>>>> mend4
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping
@@ -37,14 +44,27 @@ class Compiled(NamedTuple):
     notes: tuple[str, ...]
 
 
+<<<<<<< HEAD
 def compile_snapshot(config: Config, previous: Snapshot | None, *, today: date, made_by: str) -> Compiled:
     """Return the snapshot for a configuration on a day, carrying over what still holds of the previous one."""
+=======
+def compile_snapshot(
+    config: Config, previous: Snapshot | None, *, today: date, made_by: str, now_ms: int | None = None
+) -> Compiled:
+    """Return the snapshot for a configuration on a day, carrying over what still holds of the previous one.
+
+    ``now_ms`` is since when a share counts that the configuration changes; None: since what was before.
+    """
+    before = previous or Snapshot()
+>>>>>>> mend4
     notes: list[str] = []
     before = _readable(previous or Snapshot(), notes)
     deployments = all_deployments(config, today)
     routes = {
         name: _route(name, rules, before.routes.get(name), deployments, notes) for name, rules in config.routes.items()
     }
+    if now_ms is not None:
+        routes = {name: _anew(route, before.routes.get(name), now_ms) for name, route in routes.items()}
     for name, route in before.routes.items():
         if name not in routes and any(_has_come_far(plan) for plan in route.plans.values()):
             notes.append(f"route {name} is no longer configured: what was accepted on it is dropped")
@@ -177,6 +197,17 @@ def _route(
     return Route(name, *given, plans, ask_twice=rules.ask_twice, gates=rules.gates)
 
 
+def _anew(route: Route, before: Route | None, now_ms: int) -> Route:
+    """Return a route whose plans are watched anew where the share that acts is another: what was before has other arms."""
+    old = {} if before is None else before.plans
+    changed = {
+        name: replace(plan, since_ms=now_ms)
+        for name, plan in route.plans.items()
+        if name in old and plan.mode in _ACTING and plan.acting_share != old[name].acting_share
+    }
+    return replace(route, plans={**route.plans, **changed})
+
+
 def _fresh(route: str, feature: str, rules: RouteRules) -> Plan:
     """Return the plan of a feature as the configuration alone would have it: observe, or its standing trial.
 
@@ -251,6 +282,7 @@ def _carried(
         since_ms=old.since_ms,
         tested=old.tested,
         explorable=explorable,
+        tests=old.tests,
     )
 
 

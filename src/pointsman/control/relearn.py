@@ -13,9 +13,10 @@ owner's share: in proportion to what knowing more of it is expected to be worth.
 
 Laws: what was shown to be worse than what serves, or with ``match`` than tolerated, is not published; who was shown to be
 worse than tolerated is not tried; what ``objective.confidence`` promises, or what serves has passed a test of, is published
-only when it has passed its own test (``control/bound``), whatever the objective; what changes nothing publishes nothing;
-answers of a deployment from before it was found to have changed are forgotten, and who is barred does not act. Memory holds
-``MOST`` requests that several answered, and ``ALONE`` times as many others.
+only when it has passed its own test (``control/bound``), whatever the objective; all tests of a plan share one error, and
+their number is published; what changes and tests nothing publishes nothing; answers of a deployment from before it was found
+to have changed are forgotten, and who is barred does not act. Memory holds ``MOST`` requests that several answered, and
+``ALONE`` times as many others.
 """
 
 import dataclasses
@@ -30,7 +31,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from pointsman.control.bound import kept, mixed, tested_on
+from pointsman.control.bound import error_of, kept, mixed, tested_on
 from pointsman.control.labels import Label
 from pointsman.control.learn import SEED, Taught, expected
 from pointsman.core.errors import TableError
@@ -162,6 +163,7 @@ class Relearned:
     """What a plan's labels come to: the plan, its policy and its name; ``why`` says in a few words what was done.
 
     ``changed``: other choices serve from now on. Where they were not published, the plan keeps its own and ``why`` says so.
+    ``others``: not the same ones may serve as did; what was served until then says nothing of what is in force.
     """
 
     plan: Plan
@@ -169,6 +171,7 @@ class Relearned:
     policy: Policy | None
     changed: bool
     why: str
+    others: bool = False
 
 
 def relearn(
@@ -200,13 +203,23 @@ def relearn(
     objective = objective_of(route, plan)
     try:
         taught = _taught(rows.rows(learning), objective, reference, known, hopes(rows))
-        if objective.confidence is not None:
-            taught = tested_on(taught, apart, known)
-        elif plan.tested is not None and taught.serving != (reference,):
-            taught = kept(taught, apart, known, plan.tested)
+        taught = _tested(plan, taught, apart, known)
     except (ValueError, TableError):
         return None
     return _judged(snapshot, route, plan, taught, apart, known)
+
+
+def _tested(plan: Plan, taught: Taught, apart: Outcomes, known: Mapping[str, Deployment]) -> Taught:
+    """Return what was learned with what its test said, where one is promised; each next test of a plan is stricter.
+
+    Raises TableError where there is nothing to test on.
+    """
+    number = plan.tests + 1
+    if taught.objective.confidence is not None:
+        return tested_on(taught, apart, known, error=error_of(taught.objective.confidence, number))
+    if plan.tested is None or taught.serving == (taught.reference,):
+        return taught
+    return kept(taught, apart, known, plan.tested, error=error_of(plan.tested.confidence, number))
 
 
 def _set_apart(rows: Outcomes) -> Outcomes:
@@ -267,10 +280,11 @@ def _judged(
     paired = apart.rows(np.isfinite(apart.score[:, apart.deployments.index(reference)]))
     name = plan.policy or (route.name if plan.feature == EVERY else f"{route.name}/{plan.feature}")
     tried = _explorable(taught, paired, tolerance)
+    plan = replace(plan, explorable=tried, tests=plan.tests + (taught.bound is not None))
     worse = _worse(snapshot, plan, name, taught, paired, known, tolerance)
     if worse:
         why = f"what was learned is not used: {worse}"
-        return Relearned(replace(plan, explorable=tried), name, None, changed=False, why=why)
+        return Relearned(plan, name, None, changed=False, why=why)
     accepted = tuple(one for one in taught.serving if one != reference)
     trade = taught.trade
     changed = replace(
@@ -282,10 +296,11 @@ def _judged(
         one_model=trade.one_model,
         policy="" if name == route.name else name,
         tested=taught.bound.tested if taught.bound is not None else None,
-        explorable=tried,
     )
     learned_from = taught.lesson.policy.learned_from
-    return Relearned(changed, name, taught.lesson.policy, changed=True, why=f"learned again from {learned_from:,} requests")
+    others = {*accepted} != {*plan.accepted} or trade.one_model != plan.one_model
+    why = f"learned again from {learned_from:,} requests"
+    return Relearned(changed, name, taught.lesson.policy, changed=True, why=why, others=others)
 
 
 def _worse(
@@ -362,13 +377,14 @@ def _explorable(taught: Taught, paired: Outcomes, tolerance: float) -> dict[str,
     return {name: part / whole for name, part in found.items()} if whole > 0 else {}
 
 
-def with_relearned(snapshot: Snapshot, route: str, before: Plan, found: Relearned) -> Snapshot:
+def with_relearned(snapshot: Snapshot, route: str, before: Plan, found: Relearned, *, now_ms: int) -> Snapshot:
     """Return a snapshot with what was learned again; where somebody acted on the plan meanwhile, as it is."""
     if route not in snapshot.routes or snapshot.routes[route].plans.get(before.feature) != before:
         return snapshot
     there = snapshot.routes[route]
     policies = snapshot.policies if found.policy is None else {**snapshot.policies, found.name: model.encode(found.policy)}
-    changed = replace(there, plans={**there.plans, before.feature: found.plan})
+    plan = replace(found.plan, since_ms=now_ms) if found.others else found.plan
+    changed = replace(there, plans={**there.plans, before.feature: plan})
     where = "" if before.feature == EVERY else f" for {before.feature}"
     return replace(
         snapshot,

@@ -166,7 +166,7 @@ class Plan(Struct, frozen=True):
     published; None means that cost only breaks ties. ``one_model`` names the single deployment to use where choosing per
     request was not shown to beat it; ``policy`` the snapshot's policy that chooses otherwise (empty: the route's).
     ``tested`` is the bound that what is accepted was tested for, and that what replaces it must pass (None: it is estimated,
-    or nothing is accepted).
+    or nothing is accepted); ``tests`` counts the tests of what was learned on the job, each stricter than the last.
     ``allow`` are the deployments that may answer at all, ``provider/model`` or ``provider/*`` (empty: all);
     ``ceiling`` leaves out who is too slow while somebody else is not. ``asks`` are the deployments that may be asked beside
     the reference before an answer is given (``Route.ask_twice``). ``review_days`` is for how many days requests and answers
@@ -195,6 +195,7 @@ class Plan(Struct, frozen=True):
     review_days: int = 0
     explore: Explore | None = None
     explorable: dict[str, float] = {}
+    tests: int = 0
 
     def allows(self, deployment: str) -> bool:
         """Return whether a deployment may answer here."""

@@ -106,7 +106,7 @@ class ConfigFile:
 
         def change(previous: Snapshot) -> Snapshot:
             nonlocal notes
-            compiled = compile_snapshot(config, previous, today=today, made_by=made_by)
+            compiled = compile_snapshot(config, previous, today=today, made_by=made_by, now_ms=_now_ms())
             notes = compiled.notes
             return compiled.snapshot
 

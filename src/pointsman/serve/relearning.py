@@ -61,7 +61,7 @@ class Relearning:
         number = self._store.snapshots.current_number()
 
         def change(snapshot: Snapshot) -> Snapshot:
-            return with_relearned(snapshot, route.name, plan, found)
+            return with_relearned(snapshot, route.name, plan, found, now_ms=now_ms)
 
         published = publish(self._store, change, made_by=f"{route.name}: {found.why}", now_ms=now_ms)
         if published.number != number or not found.changed:

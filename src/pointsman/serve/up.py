@@ -50,16 +50,16 @@ def publish_configuration(installation: Installation, made_by: str) -> tuple[str
     Raises StoreError, SnapshotError, and ConfigError where the encoder cannot be opened.
     """
     opened(installation.config.encoder)
-    today = dt.datetime.now(dt.UTC).date()
+    today, now_ms = dt.datetime.now(dt.UTC).date(), int(time.time() * 1000)
     notes: tuple[str, ...] = ()
 
     def change(previous: Snapshot) -> Snapshot:
         nonlocal notes
-        compiled = compile_snapshot(installation.config, previous, today=today, made_by=made_by)
+        compiled = compile_snapshot(installation.config, previous, today=today, made_by=made_by, now_ms=now_ms)
         notes = compiled.notes
         return compiled.snapshot
 
-    publish(installation.store, change, made_by=made_by, now_ms=int(time.time() * 1000))
+    publish(installation.store, change, made_by=made_by, now_ms=now_ms)
     return notes
 
 
