@@ -3,18 +3,11 @@
 Strategy: everything the owner wrote is taken anew; everything that acts made since (how far a feature has come, what was
 accepted, running trials, learned policies) is carried over from the previous snapshot where it still holds.
 
-<<<<<<< HEAD
-Laws: the same configuration, previous snapshot and day give the same snapshot, without a clock in it. Evidence is about a
-reference and the deployments compared with it: when one of them goes, the feature goes back to observe. So does what
-chooses by a policy that this version cannot read. Nothing is dropped without a note. A trial that the configuration keeps
-running has an id of its own kind, so that it ends when it is removed from the file, and goes on with its evidence and its
-spending when the file is merely loaded again.
-=======
 Laws: the same configuration, previous snapshot, day and moment give the same snapshot, without a clock in it. Evidence is
-about a reference and the deployments compared with it: when one of them goes, the feature goes back to observe. Nothing is
-dropped without a note. A trial that the configuration keeps running has an id of its own kind, so that it ends when it is
-removed from the file, and goes on with its evidence and its spending when the file is merely loaded again.
->>>>>>> mend4
+about a reference and the deployments compared with it: when one of them goes, the feature goes back to observe. So does
+what chooses by a policy that this version cannot read. Nothing is dropped without a note. A trial that the configuration
+keeps running has an id of its own kind, so that it ends when it is removed from the file, and goes on with its evidence
+and its spending when the file is merely loaded again.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping
@@ -44,10 +37,6 @@ class Compiled(NamedTuple):
     notes: tuple[str, ...]
 
 
-<<<<<<< HEAD
-def compile_snapshot(config: Config, previous: Snapshot | None, *, today: date, made_by: str) -> Compiled:
-    """Return the snapshot for a configuration on a day, carrying over what still holds of the previous one."""
-=======
 def compile_snapshot(
     config: Config, previous: Snapshot | None, *, today: date, made_by: str, now_ms: int | None = None
 ) -> Compiled:
@@ -55,8 +44,6 @@ def compile_snapshot(
 
     ``now_ms`` is since when a share counts that the configuration changes; None: since what was before.
     """
-    before = previous or Snapshot()
->>>>>>> mend4
     notes: list[str] = []
     before = _readable(previous or Snapshot(), notes)
     deployments = all_deployments(config, today)
