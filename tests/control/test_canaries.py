@@ -88,6 +88,17 @@ async def test_every_deployment_that_matters_is_asked_when_it_is_due(scene: Scen
     assert len(ids) == 6
 
 
+async def test_each_grade_has_the_time_of_its_answer(scene: Scene) -> None:
+    began = scene.now_ms
+    times = iter(range(began, began + 1000 * HOUR_MS, HOUR_MS))
+    canaries = Canaries(scene.store, scene._calls, now_ms=lambda: next(times), say=scene.said.append)
+    await canaries.look(scene.snapshot, CanaryRules(str(scene.path), FEATURE))
+    judged = [*scene.store.journal.judgements(Filter())]
+    assert len({one.at_ms for one in judged}) == len(judged) == scene.graded
+    rounds = {one.exchange.split(":")[2] for one in judged}
+    assert len(rounds) == len({one.deployment for one in judged})
+
+
 async def test_a_day_costs_no_more_than_said(scene: Scene) -> None:
     await scene.look(cap_nano=1)
     assert scene.graded == 0

@@ -41,33 +41,32 @@ def snapshot(plan: Plan = PLAN, **rates: str) -> Snapshot:
     )
 
 
-def paid(name: str, usage: Usage) -> int:
-    price = snapshot().deployments[name].price
+def paid(name: str, usage: Usage, **rates: str) -> int:
+    price = snapshot(PLAN, **rates).deployments[name].price
     assert price
     return amount(usage, price)
 
 
-def judge(store: Store, n: int = 60) -> None:
+def judge(store: Store, n: int = 60, candidate: str = "z/small", **rates: str) -> None:
     rows = []
     for place in range(n):
         usage = Usage(100 + place, 10)
-        for name, arm in (("z/big", "reference"), ("z/small", "candidate")):
-            told = (1.0, "exact", TRIAL, usage, paid(name, usage))
+        for name, arm in (("z/big", "reference"), (candidate, "candidate")):
+            told = (1.0, "exact", TRIAL, usage, paid(name, usage, **rates))
             rows.append(Judgement(f"{place:06}", place, "support", name, arm, *told))  # type: ignore[arg-type]
     store.journal.judge(rows)
 
 
-def serve(store: Store, n: int = 50) -> None:
-    for arm, name in (("policy", "z/small"), ("control", "z/big")):
+def serve(store: Store, n: int = 150, candidate: str = "z/small", **rates: str) -> None:
+    for arm, name in (("policy", candidate), ("control", "z/big")):
         decision = Decision(name, (), NAMES, (0.5, 0.5, 0.0), "auto", arm, "why")  # type: ignore[arg-type]
-        usage = Usage(100, 10)
-        attempt = Attempt(name, "first", 20, 200, usage=usage, cost_nano=paid(name, usage))
-        store.journal.append(
-            [
-                ExchangeRecord(f"{arm}{place:06}", 20, "auto", "support", "ok", 200, decision, (attempt,), route="auto")
-                for place in range(n)
-            ]
-        )
+        records = []
+        for place in range(n):
+            usage = Usage(100 + place % 7, 10)
+            attempts = (Attempt(name, "first", 20, 200, usage=usage, cost_nano=paid(name, usage, **rates)),)
+            told = ("auto", "support", "ok", 200, decision, attempts)
+            records.append(ExchangeRecord(f"{arm}{place:06}", 20, *told, route="auto"))  # type: ignore[arg-type]
+        store.journal.append(records)
 
 
 @pytest.fixture
@@ -145,7 +144,31 @@ def test_what_is_chosen_per_request_goes_by_what_both_arms_used(store: Store, sm
     scene = Scene(store)
     scene.look(snapshot(chosen))
     assert scene.look(snapshot(chosen, small=small)).mode == mode
-    assert "50 requests" in scene.said[1]
+    assert "150 requests" in scene.said[1]
+
+
+@pytest.mark.parametrize(("n", "price", "mode"), [(20, "1.5", "auto"), (150, "1.001", "auto"), (150, "1.5", "observe")])
+def test_what_is_chosen_per_request_goes_back_only_where_it_is_certainly_dearer(
+    store: Store, n: int, price: str, mode: str
+) -> None:
+    serve(store, n)
+    chosen = replace(PLAN, one_model=None)
+    scene = Scene(store)
+    scene.look(snapshot(chosen))
+    assert scene.look(snapshot(chosen, small=price)).mode == mode
+    assert ("per request is not certainly dearer than z/big" in scene.said[1]) == (mode == "auto")
+
+
+@pytest.mark.parametrize("one_model", [None, "z/mid"])
+def test_nothing_goes_back_because_its_price_was_cut(store: Store, one_model: str | None) -> None:
+    dear = replace(PLAN, accepted=("z/mid",), one_model=one_model)
+    serve(store, candidate="z/mid", mid="1.5")
+    judge(store, candidate="z/mid", mid="1.5")
+    scene = Scene(store)
+    assert scene.look(snapshot(dear, mid="1.5")) == dear
+    assert not scene.said
+    assert scene.look(snapshot(dear, mid="1.2")) == dear
+    assert "costs no more than it did beside z/big" in scene.said[-1]
 
 
 def test_without_anything_to_go_by_nothing_is_decided(store: Store) -> None:

@@ -43,6 +43,29 @@ def test_what_stays_as_it_was_is_left_alone_for_ever() -> None:
     assert run(rounds([same] * ROUNDS + [better] * 400)) is None
 
 
+@pytest.mark.parametrize("seen", [1, ROUNDS - 1])
+def test_a_prompt_that_was_taken_out_early_is_not_waited_for(seen: int) -> None:
+    """Its last grade is before what is usual is known; that another comes later, in its place, hinders nothing either."""
+    gone = [Graded(turn, 1.0, "gone") for turn in range(seen)]
+    later = [Graded(4000, 1.0, "edited")]
+    good = rounds([[1.0] * 20] * 10)
+    found = run([*gone, *good, *later, *rounds([[0.0] * 20] * 5)])
+    assert found is not None
+    place, _ = found
+    assert len(gone) + len(good) < place < len(gone) + len(good) + 21
+
+
+def test_a_prompt_that_missed_a_round_is_waited_for() -> None:
+    missed = [grade for grade in rounds([[1.0] * 20] * (ROUNDS + 1)) if (grade.at_ms, grade.prompt) != (1000, "prompt 0")]
+    detector = Detector()
+    for grade in missed[:-20]:
+        detector.take(grade)
+    assert not detector._tolerated
+    for grade in missed[-20:]:
+        detector.take(grade)
+    assert detector._tolerated
+
+
 def test_without_repeated_prompts_the_first_grades_say_what_is_usual() -> None:
     rng = np.random.default_rng(5)
     n = 2000

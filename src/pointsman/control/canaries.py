@@ -107,16 +107,17 @@ class Canaries:
         money = Trial(f"{CANARY}{began // _DAY_MS}", (), 1.0, rules.cap_nano)
         purse, places = Purse(self._store.counters, money), asyncio.Semaphore(CONCURRENCY)
 
-        async def one(prompt: Prompt) -> Row:
+        async def one(prompt: Prompt) -> tuple[Row, int]:
             async with places:
-                return await answered(self._calls, current, {**prompt.row, "model": name, "score": None}, grader, purse)
+                asked = {**prompt.row, "model": name, "score": None}
+                return await answered(self._calls, current, asked, grader, purse), self._now_ms()
 
-        rows = await asyncio.gather(*(one(prompt) for prompt in prompts))
+        rows, times = zip(*await asyncio.gather(*(one(prompt) for prompt in prompts)), strict=True)
         self._store.journal.judge(
             [
                 Judgement(
                     exchange=f"{CANARY}{prompt.key}:{began}",
-                    at_ms=began,
+                    at_ms=at_ms,
                     feature=rules.feature,
                     deployment=name,
                     arm="candidate",
@@ -125,7 +126,7 @@ class Canaries:
                     trial=_trial(rules.feature),
                     note=str(row.get("note", "")),
                 )
-                for prompt, row in zip(prompts, rows, strict=True)
+                for prompt, row, at_ms in zip(prompts, rows, times, strict=True)
             ]
         )
         ungraded = [str(row.get("note", "")) for row in rows if row["score"] is None]

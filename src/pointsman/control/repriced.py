@@ -4,8 +4,10 @@ Strategy: what a provider said of the tokens is kept with every judgement and ev
 at the prices of today beside those that were paid. Where one model serves, its trial is read again; where it is chosen per
 request, or there was no trial, what both arms used since the last step.
 
-Laws: a decision whose costs are what they were is left alone, also one that its owner took despite its verdict; one that is
-no longer certainly or probably cheaper goes back to the reference, and its reason is published; every other is said to stay.
+Laws: a decision whose costs are what they were is left alone, also one that its owner took despite its verdict; none goes
+back because it costs less beside the reference than it did. One that by its trial is no longer certainly or probably
+cheaper, or by what both arms used is certainly dearer (``policy/gates``), goes back to the reference, and its reason is
+published; every other is said to stay.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +26,7 @@ from pointsman.core.record import Judgement
 from pointsman.core.routing import Plan, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy.cost import amount
+from pointsman.policy.gates import Sums, dearer
 from pointsman.store.interfaces import Filter, Journal, Store
 
 _ACTING: Final = ("canary", "auto")
@@ -49,7 +52,13 @@ class Repriced(Struct, frozen=True):
         changed = (
             f"{100 * (self.was - 1):+.0f} % before, {100 * (self.now - 1):+.0f} % at today's prices, {self.n:,} requests"
         )
-        return f"{serving} is {'still' if self.stays else 'no longer'} cheaper than {self.plan.reference} ({changed})"
+        if not self.stays:
+            told = "is no longer cheaper than"
+        elif self.now < 1:
+            told = "is still cheaper than"
+        else:
+            told = "is not certainly dearer than" if self.now > self.was else "costs no more than it did beside"
+        return f"{serving} {told} {self.plan.reference} ({changed})"
 
 
 def again(journal: Journal, snapshot: Snapshot) -> Iterator[Repriced]:
@@ -76,7 +85,8 @@ def _of_trial(journal: Journal, snapshot: Snapshot, route: Route, plan: Plan) ->
     if was is None or now is None:
         return None
     cheaper = is_cheaper(priced)
-    return Repriced(route.name, plan, was.value, now.value, now.n, stays=cheaper or (cheaper is None and now.value < 1))
+    stays = now.value <= was.value or cheaper or (cheaper is None and now.value < 1)
+    return Repriced(route.name, plan, was.value, now.value, now.n, stays=stays)
 
 
 def _costs(judged: Sequence[Judgement], candidate: str) -> list[tuple[int, int]]:
@@ -92,8 +102,13 @@ def _of_arms(journal: Journal, snapshot: Snapshot, route: Route, plan: Plan) -> 
     for line in journal.spend(wanted):
         deployment = snapshot.deployments.get(line.deployment)
         requests = line.requests - line.unpriced
-        own = line.feature == plan.feature or (every and line.feature not in route.plans)
-        if line.arm not in sums or not own or not requests or deployment is None or deployment.price is None:
+        if (
+            line.arm not in sums
+            or not _own(route, plan, line.feature)
+            or not requests
+            or deployment is None
+            or deployment.price is None
+        ):
             continue
         mean = (round(of / requests) for of in (line.input_tokens, line.output_tokens, line.cached_tokens))
         taken, given, cached = mean
@@ -108,7 +123,30 @@ def _of_arms(journal: Journal, snapshot: Snapshot, route: Route, plan: Plan) -> 
     was, now = (policy[at] / policy[2] / (control[at] / control[2]) for at in (0, 1))
     if abs(now / was - 1) < _ROUNDED:
         return None
-    return Repriced(route.name, plan, was, now, int(policy[2]), stays=now < 1)
+    stays = now < 1 or now <= was or not _dearer(journal, snapshot, route, plan, wanted)
+    return Repriced(route.name, plan, was, now, int(policy[2]), stays=stays)
+
+
+def _own(route: Route, plan: Plan, feature: str) -> bool:
+    return feature == plan.feature or (plan.feature == plans.EVERY and feature not in route.plans)
+
+
+def _dearer(journal: Journal, snapshot: Snapshot, route: Route, plan: Plan, wanted: Filter) -> bool:
+    """Whether what the policy's arm used certainly costs more at today's prices; a conversation is one cost."""
+    costs: dict[str, dict[str, int]] = {"policy": {}, "control": {}}
+    for one in journal.exchanges(wanted):
+        decision = one.decision
+        if decision is None or decision.arm not in costs or not _own(route, plan, one.feature):
+            continue
+        of, course = costs[decision.arm], decision.course or one.id
+        for attempt in one.attempts:
+            deployment = snapshot.deployments.get(attempt.deployment)
+            if attempt.usage is not None and deployment is not None and deployment.price is not None:
+                of[course] = of.get(course, 0) + amount(attempt.usage, deployment.price)
+    policy, control = (
+        Sums(len(of), float(sum(of.values())), float(sum(cost * cost for cost in of.values()))) for of in costs.values()
+    )
+    return dearer(policy, control)
 
 
 class PriceWatch:

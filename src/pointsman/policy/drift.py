@@ -28,7 +28,8 @@ SLACK: Final = 0.05
 FIRST: Final = 100
 """Grades of a stream without repeated prompts that say what is usual."""
 ROUNDS: Final = 3
-"""Answers to each repeated prompt that say what is usual."""
+"""Answers to each repeated prompt that say what is usual; one that never had so many is not waited for."""
+_AT_LAST: Final = 2 * ROUNDS  # answers to one prompt, after which no other is waited for
 _SHARES: Final = np.array([0.05, 0.1, 0.2, 0.4, 0.8])
 
 
@@ -83,8 +84,9 @@ class Detector:
         known.append(grade.score)
         if len(known) >= (ROUNDS if grade.prompt else FIRST):
             self._usual[grade.prompt] = fmean(known)
-        if not self._tolerated and self._usual.keys() == self._first.keys():
-            squares = [variance(scores) / len(scores) for scores in self._first.values()]
+        waited = grade.prompt != "" and len(known) >= _AT_LAST  # for prompts that may never come again
+        if not self._tolerated and (waited or self._usual.keys() == self._first.keys()):
+            squares = [variance(self._first[prompt]) / len(self._first[prompt]) for prompt in self._usual]
             noise = math.sqrt(math.fsum(squares)) / len(squares)
             self._tolerated = min(0.9, max(self._slack, 2 * noise))
 
