@@ -77,8 +77,15 @@ def test_every_arm_has_its_stated_share_of_the_draws() -> None:
 
 
 @pytest.mark.parametrize("acting", [0.02, 0.1, 0.15])
-def test_a_canary_keeps_half_of_its_share_for_the_policy(acting: float) -> None:
+def test_nobody_is_tried_in_a_canary(acting: float) -> None:
     plan = replace(PLAN, mode="canary", acting_share=acting)
+    found = Counter(decided(a_snapshot(plan), (n + 0.5) / 400).arm for n in range(400))
+    assert found.keys() == {"policy", "control"}
+
+
+@pytest.mark.parametrize("acting", [0.02, 0.1, 0.15])
+def test_half_of_a_small_share_is_left_to_the_policy(acting: float) -> None:
+    plan = replace(PLAN, acting_share=acting)
     count = 4000
     found = Counter(decided(a_snapshot(plan), (n + 0.5) / count).arm for n in range(count))
     assert found["policy"] / count == pytest.approx(acting / 2, abs=1 / count)
@@ -114,7 +121,7 @@ def test_chances_add_up_and_what_is_tried_stays_within_the_share(plan: Plan, coo
     assert tried <= plan.explore.share + 1e-12
     assert chances(one)[HOME] >= chances(off)[HOME] - plan.explore.share - 1e-12
     if one.arm == "explore":
-        assert plan.mode in ("canary", "auto")
+        assert plan.mode == "auto"
         assert plan.explorable[one.chosen] > 0
     assert chances(one)[HOME] >= 1 - plan.acting_share - 1e-12 or plan.mode != "auto", "control is left alone"
 

@@ -246,8 +246,8 @@ def _acting(current: Snapshot) -> Iterator[tuple[_Key, tuple[Route, Plan]]]:
     for route in current.routes.values():
         for plan in route.plans.values():
             if plan.mode in ACTING:
-                # Whom to try, which changes with every lesson, changes nothing of what serves.
-                serves = msgspec.msgpack.encode(replace(plan, explore=None, explorable={}))
+                # Whom to try and how often it was tested change with every lesson, and nothing of what serves.
+                serves = msgspec.msgpack.encode(replace(plan, explore=None, explorable={}, tests=0))
                 yield (route.name, serves, route.gates), (route, plan)
 
 

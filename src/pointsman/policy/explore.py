@@ -42,8 +42,12 @@ class Draw(Struct, frozen=True):
 
 
 def allowed(plan: Plan, context: Context, left_nano: int) -> tuple[str, ...]:
-    """Return who may be tried on a request, whether or not they can serve it; ``left_nano`` is what may still be spent."""
-    if plan.explore is None or context.no_explore or left_nano <= 0 or plan.asks or plan.mode not in ("canary", "auto"):
+    """Return who may be tried on a request, whether or not they can serve it; ``left_nano`` is what may still be spent.
+
+    Nobody in a canary: on open requests more is tried than on clear ones, so that what is left to the policy would be a
+    sample of its own, where it is still to be shown what the policy is worth.
+    """
+    if plan.explore is None or context.no_explore or left_nano <= 0 or plan.asks or plan.mode != "auto":
         return ()
     return tuple(name for name, part in plan.explorable.items() if part > 0)
 
