@@ -23,7 +23,7 @@ demo: setup
 
 # Two at a time, the longest first: most of the time is spent on waiting for processes and sockets.
 test: setup
-	$(MAKE) --no-print-directory -j2 --output-sync=line unit lint types contracts compiled clients
+	$(MAKE) --no-print-directory -j2 unit lint types contracts compiled clients
 
 lint: setup
 	$(BIN)/ruff check .
