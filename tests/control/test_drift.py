@@ -55,7 +55,7 @@ def judged(start: int, count: int, right: int, *, deployment: str = "z/small", a
 
 
 def watching(store: Store, said: list[str]) -> DriftWatch:
-    return DriftWatch(store, now_ms=lambda: 99_000, say=said.append, clock=lambda: 0.0)
+    return DriftWatch(store, now_ms=lambda: 99_000, say=said.append)
 
 
 def test_who_gets_worse_serves_no_more_and_what_was_judged_before_counts_no_more(store: Store) -> None:

@@ -38,12 +38,11 @@ class Scene:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.said: list[str] = []
-        self.now_s = 0.0
         self.keeper = self.restarted()
         self._served = 0
 
     def restarted(self) -> Gatekeeper:
-        return Gatekeeper(self.store, now_ms=lambda: 9_000_000, say=self.said.append, clock=lambda: self.now_s)
+        return Gatekeeper(self.store, now_ms=lambda: 9_000_000, say=self.said.append)
 
     def publish(self, snapshot: Snapshot) -> None:
         publish(self.store, lambda _: snapshot, made_by="a test", now_ms=1)
@@ -313,11 +312,16 @@ def test_what_somebody_changed_meanwhile_is_left_alone(scene: Scene) -> None:
     assert not scene.said
 
 
-def test_looking_rests_for_as_long_as_it_was_busy(tmp_path: Path) -> None:
-    store = open_store(tmp_path, vector_key=None)
-    times = iter([0.0, 0.0, 2.0, 30.0, 39.0, 40.5, 41.0])
-    keeper = Gatekeeper(store, now_ms=lambda: 1, say=lambda _: None, clock=lambda: next(times))
-    for _ in range(4):  # at 0 for two seconds, not at 30, not at 39, at 40.5
-        keeper.look(Snapshot())
-    assert list(times) == []
-    store.close()
+def test_what_a_lesson_changed_meanwhile_only_delays_the_way_back(scene: Scene) -> None:
+    plan = replace(PLAN, mode="auto", acting_share=0.5)
+    scene.publish(acting(plan))
+    scene.serve("policy", 300, errors=100)
+    scene.serve("control", 300)
+    before = scene.snapshot
+    scene.publish(acting(replace(plan, explorable={"z/small": 1.0})))
+    scene.keeper.look(before)
+    assert scene.plan().mode == "auto"
+    assert not scene.said
+    scene.look()
+    assert scene.plan().mode == "observe"
+    assert len(scene.said) == 1

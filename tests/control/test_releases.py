@@ -68,7 +68,7 @@ class Scene:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.said: list[str] = []
-        self.stages = Stages(store, now_ms=lambda: 9000, say=self.said.append, clock=lambda: 0.0)
+        self.stages = Stages(store, now_ms=lambda: 9000, say=self.said.append)
 
     def publish(self, change: Callable[[Snapshot], Snapshot]) -> None:
         publish(self.store, change, made_by="a test", now_ms=1)

@@ -35,7 +35,7 @@ def command(workspace: Workspace, feature: str, candidate: str | None, despite: 
     console = Console()
     now_ms = int(time.time() * 1000)
     before = plan_of(workspace.snapshot(), route, feature)
-    if before.mode in ("canary", "auto") and candidate is None:
+    if before.acts and candidate is None:
         grader = grader_name(before.grader) if before.grader is not None else None
         measured = savings(workspace.store.journal, feature, since_ms=before.since_ms, route=route, grader=grader)
         console.print(savings_table(measured))

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from pointsman.core.errors import PointsmanError
+from pointsman.serve.evaluations import gateway_url
 from pointsman.serve.workspace import Workspace, workspace_option
 from pointsman.upstream.simulated.features import Feature, features
 
@@ -58,7 +59,7 @@ def command(
     if said:
         from pointsman.cli.demo.traffic import tell  # noqa: PLC0415 - it imports openai
 
-        asyncio.run(tell(_url(workspace), said))
+        asyncio.run(tell(gateway_url(workspace), said))
         console.print(f"Users gave {len(said):,} thumbs.")
 
 
@@ -88,7 +89,7 @@ def _send(console: Console, workspace: Workspace, tasks: Sequence["Task"], asked
 
     from pointsman.cli.demo.traffic import send  # noqa: PLC0415 - it imports openai
 
-    url = _url(workspace)
+    url = gateway_url(workspace)
     columns = (TextColumn("requests"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bar:
         line = bar.add_task("", total=len(tasks))
@@ -100,10 +101,6 @@ def _send(console: Console, workspace: Workspace, tasks: Sequence["Task"], asked
             raise PointsmanError(f"no gateway answers at {url}: {remedy}") from error
         except openai.APIStatusError as error:
             raise PointsmanError(f"the gateway refused a request ({error.message})") from error
-
-
-def _url(workspace: Workspace) -> str:
-    return f"http://127.0.0.1:{workspace.config.port}/v1"
 
 
 def _table(answered: Sequence["Answered"]) -> Table:

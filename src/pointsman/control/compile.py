@@ -12,7 +12,7 @@ and its spending when the file is merely loaded again.
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from datetime import date
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -26,8 +26,6 @@ from pointsman.core.snapshot import Snapshot
 from pointsman.policy import model
 from pointsman.policy.balance import tiers
 from pointsman.upstream.providers import offers
-
-_ACTING: Final = ("canary", "auto")
 
 
 class Compiled(NamedTuple):
@@ -100,7 +98,7 @@ def _unled(route: str, plan: Plan, refused: Container[str], notes: list[str]) ->
     """Return a plan without the policy that it chooses by where that is refused; one model that suffices still does."""
     if (plan.policy or route) not in refused:
         return plan
-    if plan.mode not in _ACTING or plan.one_model in plan.accepted:
+    if not plan.acts or plan.one_model in plan.accepted:
         return replace(plan, policy="")
     again = f"try and accept {plan.feature} again" if plan.policy else f"`pointsman learn --route {route}`"
     notes.append(
@@ -190,7 +188,7 @@ def _anew(route: Route, before: Route | None, now_ms: int) -> Route:
     changed = {
         name: replace(plan, since_ms=now_ms)
         for name, plan in route.plans.items()
-        if name in old and plan.mode in _ACTING and plan.acting_share != old[name].acting_share
+        if name in old and plan.acts and plan.acting_share != old[name].acting_share
     }
     return replace(route, plans={**route.plans, **changed})
 
@@ -248,7 +246,7 @@ def _carried(
     if old.asks and not asks:
         notes.append(f"{where} asks nobody twice any more: learn again under what ask_twice says now")
     explorable = _explorable(rules, fresh, old, deployments)
-    acting = old.mode in _ACTING and bool(old.accepted or asks or explorable)
+    acting = old.acts and bool(old.accepted or asks or explorable)
     if acting and before.objective != rules.objective:
         notes.append(f"{where} still acts by the route's former objective: accept it again to act by the new one")
     if acting and old.grader != fresh.grader:
@@ -290,7 +288,7 @@ def _moved(before: Snapshot, providers: Mapping[str, Provider], routes: Mapping[
     """Yield a sentence for each provider that is at another address now, for each feature that acts on what it served."""
     for route in routes.values():
         for plan in route.plans.values():
-            serving = _set((plan.reference, *plan.accepted)) if plan.mode in _ACTING else ()
+            serving = _set((plan.reference, *plan.accepted)) if plan.acts else ()
             for name in dict.fromkeys(before.deployments[one].provider for one in serving if one in before.deployments):
                 was, now = before.providers.get(name), providers.get(name)
                 if was is not None and now is not None and was.base_url != now.base_url:
@@ -315,7 +313,7 @@ def _trial(route: str, fresh: Plan, old: Plan, deployments: dict[str, Deployment
     Where the feature acts already, its own trial only measures what is served, and no other begins.
     """
     running = old.trial if old.grader == fresh.grader else None
-    acting = old.mode in _ACTING
+    acting = old.acts
     if running is not None and old.reference is not None and old.grader is not None:
         if running.id != standing_id(route, old.feature, old.reference, old.grader):
             return running if all(name in deployments for name in running.candidates) else None

@@ -12,7 +12,6 @@ was compared with it before the change counts no more, and that is said. What se
 changed.
 """
 
-import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
@@ -30,9 +29,7 @@ from pointsman.store.interfaces import Filter, Journal, Store
 
 CANARY: Final = "canary:"
 """How the trial of a canary prompt begins, and the id of its exchange, which goes on with the prompt's and the time."""
-_ACTING: Final = ("canary", "auto")
 _REMEMBERED: Final = 10_000  # an answer that its grader judges again is known as long as it is among so many
-_BUSY: Final = 20  # looks take one part in so many of the time
 
 _UNCHOSEN: Final = ("control", "reference", "candidate")
 """Arms whose requests are what comes, whatever policy is in force."""
@@ -74,25 +71,14 @@ def _graded(judged: Judgement, *, canary: bool) -> Graded:
 
 
 class DriftWatch:
-    """Looks at all that acts or is compared with, publishes what changed, and says it. ``clock`` only measures."""
+    """Looks at all that acts or is compared with, publishes what changed, and says it."""
 
-    def __init__(
-        self,
-        store: Store,
-        *,
-        now_ms: Callable[[], int],
-        say: Callable[[str], None],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._store, self._now_ms, self._say, self._clock = store, now_ms, say, clock
+    def __init__(self, store: Store, *, now_ms: Callable[[], int], say: Callable[[str], None]) -> None:
+        self._store, self._now_ms, self._say = store, now_ms, say
         self._watched: dict[str, Watched] = {}
-        self._rest_until = clock()
 
     def look(self, current: Snapshot) -> None:
         """Look at the newest grades. Raises SnapshotError, StoreError."""
-        began = self._clock()
-        if began < self._rest_until:
-            return
         for name in sorted(leaned_on(current)):
             change = current.changes.get(name)
             since_ms = change.since_ms if change is not None else 0
@@ -102,8 +88,6 @@ class DriftWatch:
             found = watched.read(self._store.journal)
             if found is not None:
                 self._act(name, *found)
-        ended = self._clock()
-        self._rest_until = ended + (_BUSY - 1) * (ended - began)
 
     def _act(self, name: str, alarm: Alarm, where: str) -> None:
         del self._watched[name]  # it is read anew, from the change on
@@ -130,7 +114,7 @@ def quarantined(snapshot: Snapshot, deployment: str, change: Change, *, now_ms: 
     after = replace(snapshot, changes={**snapshot.changes, deployment: change})
     for route in snapshot.routes.values():
         for plan in route.plans.values():
-            if plan.mode in _ACTING and deployment in (*plan.accepted, *plan.asks):
+            if plan.acts and deployment in (*plan.accepted, *plan.asks):
                 said.append(plan.feature)
                 after = _without(after, route.name, plan, deployment, change.why, now_ms=now_ms)
     is_reference = any(

@@ -14,7 +14,6 @@ the time at most.
 """
 
 import shlex
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,11 +31,9 @@ from pointsman.core.snapshot import Snapshot
 from pointsman.policy.gates import Gate, Measure, Sums, dearer
 from pointsman.store.interfaces import Filter, Journal, Store
 
-ACTING: Final = ("canary", "auto")
 LEAST: Final = 200
 """A canary is promoted after so many requests at least."""
 _WAITING: Final = 1_000  # grades whose exchange is not written yet are remembered, the newest so many
-_BUSY: Final = 20  # looks take one part in so many of the time
 _Key = tuple[str, bytes, Gates]
 
 
@@ -179,26 +176,15 @@ class Watched:
 
 
 class Gatekeeper:
-    """Looks at all that acts, publishes what follows, and says it. ``clock`` is in seconds, and only measures."""
+    """Looks at all that acts, publishes what follows, and says it."""
 
-    def __init__(
-        self,
-        store: Store,
-        *,
-        now_ms: Callable[[], int],
-        say: Callable[[str], None],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._store, self._now_ms, self._say, self._clock = store, now_ms, say, clock
+    def __init__(self, store: Store, *, now_ms: Callable[[], int], say: Callable[[str], None]) -> None:
+        self._store, self._now_ms, self._say = store, now_ms, say
         self._watched: dict[_Key, Watched] = {}
         self._said: set[_Key] = set()
-        self._rest_until = clock()
 
     def look(self, current: Snapshot) -> None:
         """Look at each feature that acts. Raises SnapshotError, StoreError."""
-        began = self._clock()
-        if began < self._rest_until:
-            return
         acting = dict(_acting(current))
         self._watched = {key: self._watched.get(key) or Watched(*both) for key, both in acting.items()}
         self._said &= acting.keys()
@@ -207,8 +193,6 @@ class Gatekeeper:
                 self._watched[key].read(self._store.journal)
                 if self._act(route, plan, self._watched[key]):
                     self._said.add(key)
-        ended = self._clock()
-        self._rest_until = ended + (_BUSY - 1) * (ended - began)
 
     def _act(self, route: Route, plan: Plan, watched: Watched) -> bool:
         """Do and say what follows; return whether all is said that there is to say."""
@@ -218,8 +202,9 @@ class Gatekeeper:
             return True
         if worse is not None:
             why = watched.why(worse)
-            if self._publish(route, plan, partial(plans.rollback, feature=plan.feature, now_ms=now_ms, why=why)):
-                self._say(f"{where} went back from {plan.mode} to {plan.reference or route.reference} by itself: {why}")
+            if not self._publish(route, plan, partial(plans.rollback, feature=plan.feature, now_ms=now_ms, why=why)):
+                return False
+            self._say(f"{where} went back from {plan.mode} to {plan.reference or route.reference} by itself: {why}")
             return True
         ours, theirs = watched.tallies["policy"], watched.tallies["control"]
         if plan.mode != "canary" or not watched.gate.sound or ours.requests < LEAST:
@@ -245,7 +230,7 @@ class Gatekeeper:
 def _acting(current: Snapshot) -> Iterator[tuple[_Key, tuple[Route, Plan]]]:
     for route in current.routes.values():
         for plan in route.plans.values():
-            if plan.mode in ACTING:
+            if plan.acts:
                 # Whom to try and how often it was tested change with every lesson, and nothing of what serves.
                 serves = msgspec.msgpack.encode(replace(plan, explore=None, explorable={}, tests=0))
                 yield (route.name, serves, route.gates), (route, plan)

@@ -127,7 +127,7 @@ def start_trial(
     if not 0 < share <= 1 or cap_nano <= 0 or (tolerance is not None and not 0 < tolerance < 1):
         raise PlanError("the share lies in (0, 1], the cap above $0, and the tolerance between 0 and 100 points")
     trial = Trial(trial_id(route, feature, plan.reference, plan.grader, fresh), names, share, cap_nano)
-    mode = plan.mode if plan.mode in ("canary", "auto") else "trial"
+    mode = plan.mode if plan.acts else "trial"
     changed = replace(plan, mode=mode, trial=trial, tolerance=plan.tolerance if tolerance is None else tolerance)
     return _with(snapshot, route, changed, f"trial of {', '.join(names)} for {feature}")
 

@@ -115,7 +115,7 @@ def _plan_faults(snapshot: Snapshot, route: Route, plan: Plan) -> Iterator[str]:
     if plan.one_model is not None and plan.one_model not in (plan.reference, *plan.accepted):
         yield f"{where}: {plan.one_model} is to serve all requests and was not accepted"
     acts = plan.accepted or plan.asks or plan.explorable
-    if plan.mode in ("canary", "auto") and (plan.reference is None or not acts):
+    if plan.acts and (plan.reference is None or not acts):
         yield f"{where} is in {plan.mode} without a reference or without an accepted deployment"
     parts = plan.explorable.values()
     if any(part < 0 for part in parts) or sum(parts) > 1 + 1e-9:

@@ -10,10 +10,9 @@ ready costs less; where it is *stay* it is tried no more. Everything else is sai
 
 import difflib
 import shlex
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final, Literal
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -30,7 +29,6 @@ from pointsman.core.snapshot import Snapshot
 from pointsman.store.interfaces import Filter, Store
 
 Stage = Literal["shadow", "canary", "full", "over"]
-_BUSY: Final = 20  # looks take one part in so many of the time
 
 
 class Standing(Struct, frozen=True):
@@ -111,7 +109,7 @@ def add(
     for feature in features:
         plan = plan_of(snapshot, route, feature)
         running = plan.trial.candidates if plan.trial is not None else ()
-        wide = plan.trial.share if plan.trial is not None and plan.mode in ("canary", "auto") else 0.0
+        wide = plan.trial.share if plan.trial is not None and plan.acts else 0.0
         snapshot = plans.start_trial(
             snapshot,
             route,
@@ -213,33 +211,20 @@ def _rows(store: Store, snapshot: Snapshot, route: str, feature: str, now_ms: in
 
 
 class Stages:
-    """Moves releases from shadow on, where their owner said so; else says what is due. ``clock`` only measures."""
+    """Moves releases from shadow on, where their owner said so; else says what is due."""
 
-    def __init__(
-        self,
-        store: Store,
-        *,
-        now_ms: Callable[[], int],
-        say: Callable[[str], None],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._store, self._now_ms, self._say, self._clock = store, now_ms, say, clock
+    def __init__(self, store: Store, *, now_ms: Callable[[], int], say: Callable[[str], None]) -> None:
+        self._store, self._now_ms, self._say = store, now_ms, say
         self._said: set[tuple[str, str, str, int]] = set()
-        self._rest_until = clock()
 
     def look(self, current: Snapshot) -> None:
         """Look at every release that is in shadow. Raises SnapshotError, StoreError."""
-        began = self._clock()
-        if began < self._rest_until:
-            return
         for release in current.releases:
             for feature in release.features:
                 known = (release.route, release.deployment, feature, release.at_ms)
                 waits = known not in self._said and stage(current, release, feature) == "shadow"
                 if waits and self._look_at(current, release, feature):
                     self._said.add(known)
-        ended = self._clock()
-        self._rest_until = ended + (_BUSY - 1) * (ended - began)
 
     def _look_at(self, current: Snapshot, release: Release, feature: str) -> bool:
         """Do and say what follows from a verdict; return whether that is all: False where there is none, or it failed."""

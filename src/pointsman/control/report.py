@@ -216,5 +216,5 @@ def _savings(journal: Journal, snapshot: Snapshot, feature: str | None) -> Itera
     """Return what each feature that acts on a verdict has saved since its last step."""
     for route in snapshot.routes.values():
         for plan in route.plans.values():
-            if plan.mode in ("canary", "auto") and plan.feature != EVERY and feature in (None, plan.feature):
+            if plan.acts and plan.feature != EVERY and feature in (None, plan.feature):
                 yield savings(journal, plan.feature, since_ms=plan.since_ms, route=route.name)

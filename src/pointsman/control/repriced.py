@@ -29,7 +29,6 @@ from pointsman.policy.cost import amount
 from pointsman.policy.gates import Sums, dearer
 from pointsman.store.interfaces import Filter, Journal, Store
 
-_ACTING: Final = ("canary", "auto")
 _ROUNDED: Final = 0.001  # what means of tokens, in whole numbers, and tiers of long inputs may make of equal prices
 
 Prices = dict[str, Price | None]
@@ -65,7 +64,7 @@ def again(journal: Journal, snapshot: Snapshot) -> Iterator[Repriced]:
     """Yield every decision that acts and whose costs are others at the prices of a snapshot. Raises StoreError."""
     for route in snapshot.routes.values():
         for plan in route.plans.values():
-            if plan.mode in _ACTING and plan.accepted:
+            if plan.acts and plan.accepted:
                 found = _of_trial(journal, snapshot, route, plan) or _of_arms(journal, snapshot, route, plan)
                 if found is not None and found.was != found.now:
                     yield found
@@ -185,7 +184,7 @@ def _back(snapshot: Snapshot, found: Repriced, now_ms: int) -> Snapshot:
 
 
 def _leaned_on(current: Snapshot) -> Prices:
-    plans_ = [plan for route in current.routes.values() for plan in route.plans.values() if plan.mode in _ACTING]
+    plans_ = [plan for route in current.routes.values() for plan in route.plans.values() if plan.acts]
     names = dict.fromkeys(name for plan in plans_ for name in (plan.reference, *plan.accepted) if name is not None)
     return {name: current.deployments[name].price for name in names if name in current.deployments}
 

@@ -37,7 +37,6 @@ from pointsman.core.snapshot import Snapshot
 from pointsman.store.interfaces import Store
 
 CONCURRENCY: Final = 8
-ACTING: Final = ("canary", "auto")
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ class Trials:
             if sample.arm not in ("policy", "explore") and job.by_reference:
                 with suppress(CapReachedError):  # what is served is still measured, on both arms alike
                     await self._compare(job)
-            if job.plan.mode in ACTING and sample.arm in ("policy", "control", "explore"):
+            if job.plan.acts and sample.arm in ("policy", "control", "explore"):
                 with suppress(CapReachedError):
                     await self._as_served(job)
         except PointsmanError as error:

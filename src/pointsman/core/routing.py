@@ -3,13 +3,16 @@
 Names: a deployment is ``provider/model``; a route is any model name that a client may ask for.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
 from pointsman.core.price import Price
 
 Mode = Literal["observe", "trial", "canary", "auto"]
+ACTING: Final = ("canary", "auto")
+"""The modes in which others than the reference may answer."""
+
 Arm = Literal["policy", "control", "explore", "forced", "reference", "pinned", "observed"]
 ObjectiveKind = Literal["best", "match", "budget", "worth"]
 CACHE_S = 300.0
@@ -196,6 +199,11 @@ class Plan(Struct, frozen=True):
     explore: Explore | None = None
     explorable: dict[str, float] = {}
     tests: int = 0
+
+    @property
+    def acts(self) -> bool:
+        """Whether others than the reference may answer."""
+        return self.mode in ACTING
 
     def allows(self, deployment: str) -> bool:
         """Return whether a deployment may answer here."""

@@ -23,8 +23,9 @@ from pointsman.gateway.attempt import error_body, failed
 from pointsman.gateway.caller import Caller
 from pointsman.gateway.equipment import Equipment
 from pointsman.gateway.live import Current
+from pointsman.gateway.needs import needs_of
 from pointsman.gateway.server.message import Client, line
-from pointsman.policy import decide, features, fitness, naming
+from pointsman.policy import decide, features, naming
 from pointsman.policy.decide import State
 from pointsman.upstream import addresses
 from pointsman.upstream.providers import VERTEX
@@ -33,7 +34,7 @@ from pointsman.wire.anthropic import count as anthropic_count
 from pointsman.wire.bedrock_converse import count as converse_count
 from pointsman.wire.bedrock_converse import request as converse
 from pointsman.wire.dialect import Encoded
-from pointsman.wire.dialects import DIALECTS, OF_PROVIDERS, unspeakable
+from pointsman.wire.dialects import DIALECTS, OF_PROVIDERS
 from pointsman.wire.gemini import count as gemini_count
 from pointsman.wire.gemini import request as gemini
 
@@ -89,7 +90,7 @@ def _serving(equipment: Equipment, current: Current, caller: Caller, request: Ch
     policy = None
     if target.route is not None:
         policy = current.policies.get(naming.plan_for(target.route, feature).policy or target.route.name)
-    wanted = replace(fitness.needs_of(request), unspeakable=unspeakable(request, current.dialects))
+    wanted = needs_of(request, current, memory, target.route, feature)
     vector = features.vector(request) if policy is not None else b""
     context = Context(feature, wanted, vector, tags=caller.tags_of(request))
     state = State(equipment.breakers.cooling(equipment.clock()), current.hash)

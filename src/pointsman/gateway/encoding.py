@@ -67,7 +67,7 @@ class TimelyEncoder:
     def _wanted(self, route: Route, feature: str) -> bool:
         plan = plan_for(route, feature)
         learned = (plan.policy or route.name) in self._policies
-        return learned and plan.mode in ("canary", "auto") and not (self._remote and plan.allow)
+        return learned and plan.acts and not (self._remote and plan.allow)
 
     def _missed(self, error: Exception, now: float) -> None:
         self.missed += 1

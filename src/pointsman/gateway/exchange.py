@@ -29,18 +29,18 @@ from pointsman.gateway.caller import Caller
 from pointsman.gateway.courses import Place
 from pointsman.gateway.equipment import Equipment
 from pointsman.gateway.flow import Flow
-from pointsman.gateway.live import Current, Way
+from pointsman.gateway.live import Current
+from pointsman.gateway.needs import needs_of
 from pointsman.gateway.passage import Passage, reported
 from pointsman.gateway.server.message import Client, Headers, line
 from pointsman.policy import decide, features, fitness, naming
 from pointsman.policy.conversation import acting
 from pointsman.policy.decide import State
 from pointsman.policy.naming import Target
-from pointsman.upstream.interfaces import Reply, Request, Timeouts
+from pointsman.upstream.interfaces import Reply, Timeouts
 from pointsman.wire.answer import Answer
-from pointsman.wire.dialects import unspeakable
 from pointsman.wire.openai_chat.request import glance
-from pointsman.wire.seals import bond, reply_name, sealed
+from pointsman.wire.seals import reply_name, sealed
 
 Outcome = Literal["ok", "error", "client_gone", "cut"]
 CLIENT_GONE = 499  # nginx's status for it; no client ever sees it
@@ -159,16 +159,10 @@ class Exchange:
         return State(cooling, self._current.hash, loads, holder, pace, speeds, course, left)
 
     def _needs(self, route: Route | None) -> Needs:
-        """Return what the request needs. What nobody remembers of a provider's is taken to be with the reference."""
+        """Return what the request needs, read whole where more than its own words may matter."""
         if self._current.plain:
             return fitness.needs_of(self._request)
-        request = self._read_whole()
-        held = bond(request)
-        holder = self._memory.holder(held)
-        if held and holder is None and route is not None:
-            holder = naming.plan_for(route, self._feature).reference or route.reference
-        reasons = unspeakable(request, self._current.dialects)
-        return structs.replace(fitness.needs_of(request), unspeakable=reasons, held_by=holder or "")
+        return needs_of(self._read_whole(), self._current, self._memory, route, self._feature)
 
     def _read_whole(self) -> ChatRequest:
         """Return the whole request where only a glance was taken of it. Raises WireError."""
@@ -234,7 +228,8 @@ class Exchange:
             self._with.loads.began(name)
         try:
             way = current.ways[call.deployment.provider]
-            unsigned = self._outbound(call, way, passage)
+            theirs, stream = self._caller.to_provider(call.deployment.dialect), self._request.stream
+            unsigned = way.request(passage.path(), call.deployment.model, theirs, passage.outbound(), stream=stream)
             request = way.credential.ready(unsigned) or await way.credential.sign(unsigned)
             reply = way.received(await self._with.transport.send(request, self._patience()))
             call.replied, call.status = clock(), reply.status
@@ -278,12 +273,6 @@ class Exchange:
             unseal=unseal,
         )
 
-    def _outbound(self, call: Call, way: Way, passage: Passage) -> Request:
-        """Return the request in the provider's dialect, to where the deployment is; not signed yet."""
-        theirs = self._caller.to_provider(call.deployment.dialect)
-        stream = self._request.stream
-        return way.request(passage.path(), call.deployment.model, theirs, passage.outbound(), stream=stream)
-
     def _patience(self) -> Timeouts:
         """Return how long a call may take: what the calls before it left of the whole."""
         timeouts = self._current.timeouts
@@ -303,7 +292,8 @@ class Exchange:
             return refused(status, passage.refusal(status, body), reply.headers)
         if not passage.readable:
             self._trial = None
-        self._understand(call, said, len(body))
+        self._answer = said
+        call.understand(said, len(body), self._request)
         call.error, call.lost = "", passage.lost
         self._first_content = self._with.clock()
         self._outcome, self._status = "ok", 200
@@ -328,7 +318,8 @@ class Exchange:
             last = relay.end(str(error))
         finally:
             passage.note(relay)
-            self._understand(call, relay.answer, flow.size)
+            self._answer = relay.answer
+            call.understand(relay.answer, flow.size, self._request)
         if not relay.began:
             return Failure(relay.broken, kind="protocol")
         self._begin(call, passage, reply, client)
@@ -350,11 +341,6 @@ class Exchange:
     def _head(self, call: Call, theirs: Headers, lost: tuple[str, ...] = ()) -> Headers:
         assert self._decision is not None  # noqa: S101 - nothing is called before
         return theirs + heads.ours(self._id, self._feature, self._decision, call.deployment.name, lost)
-
-    def _understand(self, call: Call, said: Answer, size: int) -> None:
-        """Note what a reply said and took."""
-        self._answer = said
-        call.understand(said, size, self._request)
 
     def _time_left(self) -> float:
         """Seconds that this exchange may still take; 0 when its time is over."""

@@ -5,7 +5,7 @@ Each worker keeps the average of its own requests, and so all of them that of th
 
 from pointsman.core.price import NANO_PER_USD
 from pointsman.core.record import ExchangeRecord
-from pointsman.core.routing import Route
+from pointsman.core.routing import ACTING, Route
 from pointsman.policy.pace import Pace, paid
 
 _EVEN = Pace()
@@ -27,7 +27,7 @@ class Paces:
         An answer whose cost nobody told cost what was expected of it; what failed, and is not known to have cost, nothing.
         """
         budget, decision = route.objective.usd_per_1000, record.decision
-        if route.objective.kind != "budget" or not budget or decision is None or decision.mode not in ("canary", "auto"):
+        if route.objective.kind != "budget" or not budget or decision is None or decision.mode not in ACTING:
             return
         cost = record.cost_nano
         if cost is None and record.outcome != "error":

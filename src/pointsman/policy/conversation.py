@@ -68,7 +68,7 @@ class Step(Struct, frozen=True):
 def acting(route: Route, plan: Plan) -> tuple[str, ...]:
     """Return the deployments between which a plan chooses: the reference and those accepted; none before canary."""
     reference = plan.reference or route.reference
-    if reference is None or plan.mode not in ("canary", "auto"):
+    if reference is None or not plan.acts:
         return ()
     return tuple(dict.fromkeys((reference, *plan.accepted)))
 

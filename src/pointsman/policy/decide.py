@@ -145,7 +145,7 @@ class _Field:
         trusted = deployment(snapshot, reference)
         key = trusted.model_key
         same = [d.name for d in snapshot.deployments.values() if d.model_key == key and d.name != reference]
-        accepted, asks = (plan.accepted, plan.asks) if plan.mode in ("canary", "auto") else ((), ())
+        accepted, asks = (plan.accepted, plan.asks) if plan.acts else ((), ())
         names = dict.fromkeys((reference, *accepted, *same, *asks))
         if snapshot.pools:
             names |= dict.fromkeys(sibling for name in tuple(names) for sibling in snapshot.siblings(name))
@@ -224,7 +224,7 @@ def _drawn(
     state: State,
     u: float,
 ) -> Decision:
-    acting = plan.mode in ("canary", "auto") and bool(field.acting)
+    acting = plan.acts and bool(field.acting)
     home = field.home
     if home is None and not acting:
         raise nothing_eligible(field.excluded)

@@ -191,7 +191,7 @@ def _picks(
     snapshot: Snapshot, plan: Plan, stand: Standing, expected: Expected, rows: Indices
 ) -> list[tuple[str | None, Indices]]:
     """Return the models to use first, and for which rows; None: nobody (where nothing acts, the reference serves alone)."""
-    if plan.mode not in ("canary", "auto") or not stand.acting:
+    if not plan.acts or not stand.acting:
         return [(stand.home, rows)]
     if plan.one_model in stand.acting:
         return [(plan.one_model, rows)]
@@ -229,7 +229,7 @@ def _way(plan: Plan, stand: Standing, pick: str | None) -> Way:
     """Return what is decided where ``pick`` is the model to use first."""
     if pick is None:
         return Way({}, {}, {}, stand.excluded)
-    acting = plan.mode in ("canary", "auto") and bool(stand.acting)
+    acting = plan.acts and bool(stand.acting)
     share = 0.0 if not acting else 1.0 if stand.home is None else plan.acting_share
     policy, control = stand.places[pick], stand.places[stand.home or pick]
     found: dict[str, float] = {}

@@ -41,6 +41,7 @@ from pointsman.serve import control_api
 from pointsman.serve.encoding import opened
 from pointsman.serve.relearning import Relearning
 from pointsman.serve.samples import samples
+from pointsman.serve.steps import Steps
 from pointsman.serve.workspace import Workspace
 from pointsman.store.interfaces import Store
 from pointsman.upstream.credentials import credentials, fetching
@@ -117,33 +118,6 @@ class ConfigFile:
                 say(sentence)
 
 
-class Steps:
-    """Steps that are taken again and again: one that fails is said, once while it stays so, and the next one is taken."""
-
-    def __init__(self) -> None:
-        self._wrong: dict[str, str] = {}
-
-    def take(self, name: str, step: Callable[[], object]) -> None:
-        """Take a step. What several fail of is said once."""
-        try:
-            step()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other steps are not to suffer for it
-            self.failed(name, error)
-        else:
-            self.went_well(name)
-
-    def failed(self, name: str, error: Exception) -> None:
-        """Say why a step failed, unless that was said already."""
-        problem = str(error) if isinstance(error, PointsmanError) else f"{name} failed: {error!r}"
-        if problem not in self._wrong.values():
-            say(problem)
-        self._wrong[name] = problem
-
-    def went_well(self, name: str) -> None:
-        """Forget what was wrong with a step."""
-        self._wrong.pop(name, None)
-
-
 async def run(workspace: Workspace) -> None:
     """Work until standard input ends."""
     reader = asyncio.StreamReader()
@@ -170,7 +144,7 @@ async def _tend(file: ConfigFile, store: Store, current: Current) -> None:
     """Look at the file, at what acts and at what arrived, again and again."""
     watching = [each(store, now_ms=_now_ms, say=say) for each in (Gatekeeper, Stages, PriceWatch, DriftWatch)]
     relearning = Relearning(store, say)
-    steps = Steps()
+    steps = Steps(say)
     expired = 0.0
 
     def watched(watch: Gatekeeper | Stages | PriceWatch | DriftWatch) -> None:
@@ -184,7 +158,7 @@ async def _tend(file: ConfigFile, store: Store, current: Current) -> None:
         steps.take("taking up the configuration", file.look)
         steps.take("joining feedback", lambda: join_due(store, _now_ms(), pages=_JOINED_AT_ONCE))
         for watch in watching:
-            steps.take(type(watch).__name__, partial(watched, watch))
+            steps.take_sparingly(type(watch).__name__, partial(watched, watch))
         if relearning.due(file.config.learn_every_s):
             hopes = partial(expectations, file.config.releases)
             steps.take("learning again", lambda: relearning.look(current(), _now_ms(), hopes=hopes))
@@ -201,7 +175,7 @@ async def _ask_canaries(file: ConfigFile, store: Store, calls: Calls, current: C
 
 async def _again(name: str, look: Callable[[], Awaitable[None]]) -> None:
     """Look every so often, for ever, whatever happens. What stays wrong is said once."""
-    steps = Steps()
+    steps = Steps(say)
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         try:

@@ -45,7 +45,7 @@ class Relearning:
             (route, plan)
             for route in snapshot.routes.values()
             for plan in route.plans.values()
-            if plan.mode in ("canary", "auto") and not plan.asks
+            if plan.acts and not plan.asks
         ]
         if not acting:
             return

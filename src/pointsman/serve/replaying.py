@@ -41,6 +41,7 @@ from pointsman.store.sqlite import open_store
 SPAN: Final = 10_000
 ROUTE: Final = "auto"
 _FEW: Final = 2  # stretches that are not worth a process
+_THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _SAMPLED: Final = 20  # stretches that an objective is resolved on
 
 
@@ -195,12 +196,25 @@ def _parts(job: _Job, pasts: Pasts, spans: list[Span], processes: int) -> Iterat
         return
     context, quiet = multiprocessing.get_context("spawn"), (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends them from here
     with ProcessPoolExecutor(min(processes, len(spans)), context, signal.signal, quiet) as pool:
-        running = {pool.submit(_apart, job, span): span for span in spans}
+        with _one_thread_each():  # processes start as they are given work
+            running = {pool.submit(_apart, job, span): span for span in spans}
         try:
             for future in as_completed(running):
                 yield running[future], future.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let processes that start meanwhile compute with one thread: with one for each core they wait for one another."""
+    unset = [name for name in _THREADS if name not in os.environ]
+    os.environ.update(dict.fromkeys(unset, "1"))
+    try:
+        yield
+    finally:
+        for name in unset:
+            os.environ.pop(name, None)
 
 
 def _apart(job: _Job, span: Span) -> Tally:

@@ -137,7 +137,7 @@ def acting(route: Route, plan: Plan, beside: Iterable[str] = ()) -> Plan:
     accepted = tuple(dict.fromkeys((*plan.accepted, *(name for name in beside if plan.allows(name)))))
     if not accepted:
         return plan
-    acts = plan.mode in ("canary", "auto")
+    acts = plan.acts
     share = plan.acting_share if acts else 1 - route.control_share
     return replace(plan, accepted=accepted, mode=plan.mode if acts else "auto", acting_share=share, one_model=None)
 
