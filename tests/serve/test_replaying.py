@@ -14,14 +14,16 @@ from msgspec.structs import replace
 from harness.past import START_MS, World, a_world, past
 from pointsman.control.replay.answer import Replay
 from pointsman.control.replay.question import Question, QuestionError, read_factors, read_objective
+from pointsman.core import snapshot as snapshots
 from pointsman.core.errors import StoreError, TableError
 from pointsman.core.routing import Plan
 from pointsman.policy.estimate import CannotTell, Estimate
 from pointsman.serve import replaying
 from pointsman.serve.replaying import replay, replay_table
 from pointsman.serve.workspace import Workspace
+from pointsman.store.interfaces import Filter
 from pointsman.store.seal import KEY_FILE
-from pointsman.store.sqlite import FILE, schema
+from pointsman.store.sqlite import FILE, open_store, schema
 
 REFERENCE = "zoo/sim-eagle-xl"
 
@@ -213,6 +215,17 @@ def test_a_journal_of_a_newer_version_is_refused(tmp_path: Path) -> None:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
     with pytest.raises(StoreError, match="newer version of Pointsman"):
+        replay(Workspace(None, tmp_path), Question())
+
+
+def test_what_another_version_had_learned_is_refused_with_what_to_ask_instead(served: Workspace, tmp_path: Path) -> None:
+    now = served.snapshot()
+    store = open_store(tmp_path, vector_key=None)
+    old = replace(now, policies=dict.fromkeys(now.policies, b"of another version"))
+    store.snapshots.publish(snapshots.encode(old), made_by="an older version", at_ms=1)
+    store.journal.append(list(served.store.journal.exchanges(Filter(), limit=5)))
+    store.close()
+    with pytest.raises(QuestionError, match=r"another version of Pointsman had learned, .* with --snapshot or --as-of"):
         replay(Workspace(None, tmp_path), Question())
 
 

@@ -25,7 +25,7 @@ _KINDS: Final = {
     tally.FAILED: "failed then, and stay as they were",
     tally.INSIDE: "go on with a conversation, and go where it would have begun",
     tally.ASSUMED: "were recorded without their needs, which are taken from their size",
-    tally.BLIND: "have no feature vector, and are decided as average ones",
+    tally.BLIND: "have no feature vector that can be read, and are decided as average ones",
     tally.TWICE: "may be asked of several models, which is not replayed",
 }
 

@@ -28,6 +28,7 @@ from pointsman.control.replay.answer import Replay, answers, total
 from pointsman.control.replay.question import Question, QuestionError, World, named, world
 from pointsman.control.replay.tally import Tally, Whose, tally
 from pointsman.control.tables import read_outcomes
+from pointsman.core.errors import SnapshotError
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy import model
 from pointsman.policy.estimate import largest
@@ -147,13 +148,19 @@ def _standing(count: GradeCount) -> tuple[bool, int, int]:
 
 
 def _policies(snapshot: Snapshot) -> Callable[[str], Policy | None]:
-    """Return what gives a snapshot's policies by name, each read once."""
+    """Return what gives a snapshot's policies by name, each read once; it raises QuestionError for another version's."""
     known: dict[str, Policy | None] = {}
 
     def policy(name: str) -> Policy | None:
         if name not in known:
             data = snapshot.policies.get(name)
-            known[name] = model.decode(data) if data else None
+            try:
+                known[name] = model.decode(data) if data else None
+            except SnapshotError as error:
+                raise QuestionError(
+                    f"that snapshot chose for {name} by what another version of Pointsman had learned, which cannot be "
+                    "decided again; ask of a later one with --snapshot or --as-of"
+                ) from error
         return known[name]
 
     return policy
