@@ -118,4 +118,6 @@ class User:
     @staticmethod
     def _looks(command: Command) -> bool:
         words = command.text.split()
-        return words[0] == "pointsman" and (words[-1] in READING or words[1] in ("report", "journal"))
+        return words[0] == "pointsman" and (
+            words[-1] in READING or words[1] in ("report", "journal") or words[2:3] in (["list"], ["show"])
+        )
