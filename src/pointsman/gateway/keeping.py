@@ -53,6 +53,7 @@ def _record(on: UnderWay, ended: float) -> ExchangeRecord:
         vector=on.vector if snapshot.store_vectors else b"",
         prompt=on.request.transcript if snapshot.store_prompts else "",
         client_id=on.caller.client_id,
+        customer=on.caller.customer_of(on.request),
     )
 
 
