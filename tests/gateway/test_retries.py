@@ -24,7 +24,4 @@ def test_over_any_run_further_calls_are_a_share_of_the_requests(events: list[boo
 
 def test_what_may_be_taken_is_what_is_said() -> None:
     bucket = Bucket(1.0)
-    assert bucket.may
-    assert bucket.take()
-    assert not bucket.may
-    assert not bucket.take()
+    assert [bucket.may, bucket.take(), bucket.may, bucket.take()] == [True, True, False, False]
