@@ -3,13 +3,16 @@
 import asyncio
 import contextlib
 import os
-import signal
+import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import openai
 import pytest
 
@@ -275,22 +278,70 @@ def test_upgrades_under_load_fail_no_request_and_cut_no_stream(start: Start, zoo
     assert {record.outcome for record in records} == {"ok"}
 
 
-def test_a_stream_outlives_the_process_that_began_to_serve_its_port(start: Start, zoo: Zoo) -> None:
-    zoo.speed = 0.2
-    first = start()
+class Gated(BaseHTTPRequestHandler):
+    """A provider that streams one word, and the end of it once ``go`` is set."""
+
+    go = threading.Event()
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.end_headers()
+        self._say({"content": "Hel"}, None)
+        self.go.wait(60)
+        self._say({"content": "lo"}, "stop")
+        self.wfile.write(b"data: [DONE]\n\n")
+
+    def _say(self, delta: dict[str, str], finish: str | None) -> None:
+        chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gated"}
+        data = {**chunk, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+        self.wfile.write(b"data: " + msgspec.json.encode(data) + b"\n\n")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def gate(config: Path) -> Iterator[threading.Event]:
+    """Puts a gated provider in the place of the zoo."""
+    Gated.go.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Gated) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f'base_url = "http://127.0.0.1:{server.server_port}/v1"'
+        config.write_text(re.sub(r'base_url = ".*"', url, config.read_text("utf-8"), count=1), "utf-8")
+        yield Gated.go
+        Gated.go.set()
+        server.shutdown()
+        thread.join(10)
+
+
+def test_a_stream_is_answered_to_its_end_by_the_process_that_began_it(gate: threading.Event, start: Start) -> None:
+    first = start("--workers", "2")
     port = first.base_url.rsplit(":", 1)[1].removesuffix("/v1")
-    stream = first.client().chat.completions.create(
-        model="auto", messages=[{"role": "user", "content": "Hello"}], stream=True
-    )
-    next(stream)
-    second = start("--takeover", "--port", port)
-    first.hears(lambda line: "another process has taken over; requests under way 1" in line)
-    assert list(stream)[-1].choices[0].finish_reason == "stop"
-    first.process.send_signal(signal.SIGTERM)  # its idle connections are of no interest here
+    until(lambda: len(workers(first.process.pid)) == 1)
+    hello: list[Any] = [{"role": "user", "content": "Hello"}]
+    clients = [first.client() for _ in range(16)]  # some of them come to the worker
+    streams = [client.chat.completions.create(model="auto", messages=hello, stream=True) for client in clients]
+    begun = [next(stream).choices[0].delta.content for stream in streams]
+    (worker,) = workers(first.process.pid)
+    second = start("--takeover", "--port", port, "--workers", "2")
+    first.hears(lambda line: "another process has taken over; requests under way" in line)
+    assert second.client().models.list()  # by the new one: the old one accepts nothing more
+    assert first.process.poll() is None
+    assert Path(f"/proc/{worker}").exists()
+    gate.set()
+    rest = ["".join(chunk.choices[0].delta.content or "" for chunk in stream) for stream in streams]
+    assert (begun, rest) == (["Hel"] * 16, ["lo"] * 16)
+    for client in clients:
+        client.close()
     assert first.process.wait(30) == 0
-    second.client().models.list()
+    assert not Path(f"/proc/{worker}").exists()
     assert second.stop() == 0
-    assert second.said.count("note: another gateway works on") == 0
+    assert not any("another gateway works on" in line for line in second.said)
+    records = list(second.workspace.store.journal.exchanges(Filter()))
+    assert [record.outcome for record in records] == ["ok"] * 16
 
 
 def test_a_mistake_in_the_new_one_leaves_the_old_one_serving(start: Start, config: Path) -> None:

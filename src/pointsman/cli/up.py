@@ -56,10 +56,8 @@ def command(
     config, made_by = _configured(workspace, reference)
     workers = workers or config.workers
     old = predecessor(workspace.data) if takeover else None
-    if old is None:
-        listeners = up.bind(config, host, port, workers)
-    else:
-        listeners = up.adopt(old.listeners, config, host, port, workers)
+    bound = functools.partial(up.adopt, old.listeners) if old else up.bind
+    listeners = bound(config, host, port, workers)
     if (before := workspace.published()) is not None:
         workspace.decoded(before)  # says which snapshot is damaged, and where
     installation = up.Installation(config, workspace.config_path, workspace.data, workspace.store)
