@@ -328,7 +328,7 @@ def test_a_stream_is_answered_to_its_end_by_the_process_that_began_it(gate: thre
     (worker,) = workers(first.process.pid)
     second = start("--takeover", "--port", port, "--workers", "2")
     first.hears(lambda line: "another process has taken over; requests under way" in line)
-    assert second.client().models.list()  # by the new one: the old one accepts nothing more
+    assert second.client().models.list().data  # by the new one: the old one accepts nothing more
     assert first.process.poll() is None
     assert Path(f"/proc/{worker}").exists()
     gate.set()
@@ -351,7 +351,7 @@ def test_a_mistake_in_the_new_one_leaves_the_old_one_serving(start: Start, confi
     assert second.process.wait(20) == 1
     assert second.hears(lambda line: "a takeover keeps the" in line)
     first.hears(lambda line: "ended before it was ready" in line)
-    assert first.client().models.list()
+    assert first.client().models.list().data
     assert first.process.poll() is None
     third = start("--takeover", "--port", port)
     third.base_url  # noqa: B018 - it serves
@@ -360,6 +360,6 @@ def test_a_mistake_in_the_new_one_leaves_the_old_one_serving(start: Start, confi
 
 def test_where_nobody_serves_a_takeover_is_a_start(start: Start) -> None:
     only = start("--takeover")
-    assert only.client().models.list()
+    assert only.client().models.list().data
     assert only.stop() == 0
     assert not (only.workspace.data / handover.SOCKET).exists()
