@@ -117,13 +117,20 @@ def decode(data: bytes) -> Snapshot:
     """
     if not data.startswith(MAGIC):
         raise SnapshotError("this is not a snapshot of this version of Pointsman (wrong first bytes)")
-    digest, payload = data[len(MAGIC) : len(MAGIC) + _DIGEST], data[len(MAGIC) + _DIGEST :]
-    if hashlib.sha256(payload).digest() != digest:
+    if damaged(data):
         raise SnapshotError("the snapshot is damaged or cut short: its content does not match its digest")
     try:
-        return _decoder.decode(payload)
+        return _decoder.decode(data[len(MAGIC) + _DIGEST :])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SnapshotError(f"the snapshot was written by an incompatible version: {error}") from error
+
+
+def damaged(data: bytes) -> bool:
+    """Say whether bytes were a snapshot once and were cut or altered since. One of another version is not damaged."""
+    if not data.startswith(MAGIC):
+        return MAGIC.startswith(data)
+    digest, payload = data[len(MAGIC) : len(MAGIC) + _DIGEST], data[len(MAGIC) + _DIGEST :]
+    return hashlib.sha256(payload).digest() != digest
 
 
 def snapshot_hash(data: bytes) -> str:

@@ -3,9 +3,9 @@
 Strategy: ``refresh`` asks the store for the number of the current snapshot, which is cheap, and only when it has changed
 reads, decodes and prepares all that requests will need. Then one assignment. It runs in a thread, off the event loop.
 
-Laws: everything that can fail comes before the assignment, so that a bad snapshot never displaces a good one; a learned
-policy that this version cannot read is left out, and what chooses by it stays on the reference; who took a ``Current`` keeps
-it to the end of his request.
+Laws: everything that can fail comes before the assignment, so that a bad snapshot never displaces a good one; what was taken
+up is copied to a file beside the store, and a store that cannot be read is stood in for by that copy; a learned that this version cannot read is left out, and what chooses by it stays on the reference; who took a ``Current`` keeps it to
+the end of his request.
 """
 
 import asyncio
@@ -13,11 +13,12 @@ import functools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import time_ns
 
 import msgspec
 
 from pointsman.core import snapshot as snapshots
-from pointsman.core.errors import ConfigError, SnapshotError
+from pointsman.core.errors import ConfigError, SnapshotError, StoreError
 from pointsman.core.routing import Decision, Deployment, Provider
 from pointsman.core.snapshot import ClientKey, Encoder, Snapshot
 from pointsman.gateway import sampling
@@ -29,6 +30,7 @@ from pointsman.policy.decide import State
 from pointsman.policy.model import Policy
 from pointsman.policy.naming import Target
 from pointsman.store.interfaces import Published, Snapshots
+from pointsman.store.last_good import LastGood
 from pointsman.upstream import addresses
 from pointsman.upstream.interfaces import Credential, Encodes, Reply, Request, Timeouts
 from pointsman.upstream.providers import NO_STREAM_OPTIONS
@@ -134,20 +136,32 @@ class Current:
 
 
 class Live:
-    """Holds the current snapshot of one worker. ``current`` is None until a first one was published."""
+    """Holds the current snapshot of one worker. ``current`` is None until a first one was published.
+
+    ``from_copy``: it is the copy of the last good one, because the store could not be read since this process began.
+    """
 
     def __init__(
         self,
         published: Snapshots,
         credential: Callable[[Provider], Credential],
         encoder: Callable[[Encoder], Encodes] = no_encoder,
+        copy: LastGood | None = None,
     ) -> None:
         self._published = published
+        self._copy = copy
         self._credential = credential
         self._encoder = encoder
         self._refused = 0
+        self._doubted = False  # whether the store may hold another snapshot under the number of ours
+        self.from_copy = False
         self.current: Current | None = None
         self.problem = ""
+
+    @property
+    def copy_problem(self) -> str:
+        """Why what is in use could not be copied, empty where it was."""
+        return self._copy.problem if self._copy is not None else ""
 
     def snapshot(self) -> Snapshot | None:
         """Return the snapshot in use, None until a first one was published."""
@@ -157,16 +171,45 @@ class Live:
         """Take up a newly published snapshot; True when one was. ``problem`` says what is wrong, nothing is raised."""
         try:
             number = self._published.current_number()
-            if number == (self.current.number if self.current else 0):
+            if number == (self.current.number if self.current else 0) and not self._doubted:
                 self.problem = ""
                 return False
-            if number == self._refused:
+            if number == self._refused and not (self._copy and self._copy.keeps):
                 return False
             found = self._published.current()
+            if self._copy is not None:
+                found = self._copy.put_back(self._published, found, time_ns() // 1_000_000) or found
         except Exception as error:  # noqa: BLE001 - whatever it is, requests go on, and so does looking
+            self._doubted = True
             self.problem = f"the store does not show its current snapshot: {error}"
+            self._stand_in()
             return False
-        return found is not None and self._take(found)
+        if found is None:
+            self.problem = "the store has no snapshot any more"
+        elif self.current is not None and (found.number, found.hash) == (self.current.number, self.current.hash):
+            self._known()
+        elif found.number != self._refused:
+            taken = self._take(found)
+            self._stand_in()
+            return taken
+        return False
+
+    def _known(self) -> None:
+        self.problem = ""
+        self._doubted = self.from_copy = False
+
+    def _stand_in(self) -> None:
+        """Serve from the copy where nothing else was served yet. What is wrong with the store stays said."""
+        found = self._copy.read() if self.current is None and self._copy is not None else None
+        if found is None:
+            return
+        try:
+            self.current = Current(found.number, found.hash, snapshots.decode(found.data), self._credential, self._encoder)
+        except Exception as error:  # noqa: BLE001 - as in ``_take``
+            self.problem = f"{self.problem}; the copy of the last good one cannot be used either: {error}"
+            return
+        self._doubted = self.from_copy = True
+        logger.error("%s; served is the last good snapshot %s", self.problem, found.hash)
 
     async def follow(self, interval_s: float = POLL_S) -> None:
         """Refresh until cancelled. Reading happens in a thread."""
@@ -183,7 +226,9 @@ class Live:
             logger.error("%s; the one before stays in use", self.problem)  # noqa: TRY400 - a message, not a crash
             return False
         self.current = current
-        self.problem = ""
+        self._known()
+        if self._copy is not None:
+            self._copy.keep(found)
         return True
 
 

@@ -57,13 +57,13 @@ class SqliteStore:
         self._connections.close()
 
 
-def open_store(path: Path, *, vector_key: bytes | None) -> SqliteStore:
+def open_store(path: Path, *, vector_key: bytes | None, patient: bool = False) -> SqliteStore:
     """Open the store in the data directory ``path``; both are made (mode 0700 and 0600) where they do not exist.
 
     ``vector_key`` are the 32 bytes of ``seal.installation_key``; with None, neither vectors nor what reviewers
-    read are written or read.
+    read are written or read. ``patient``: a store that cannot be opened now raises with every use until it can.
     Raises StoreError: not a store, of a newer version, damaged, not writable.
     """
     seal = VectorSeal(vector_key, path / KEY_FILE) if vector_key is not None else None
     materials = MaterialSeal(vector_key, path / KEY_FILE) if vector_key is not None else None
-    return SqliteStore(Connections(path / FILE), seal, materials)
+    return SqliteStore(Connections(path / FILE, patient=patient), seal, materials)
