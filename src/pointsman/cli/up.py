@@ -58,13 +58,11 @@ def command(
     old = predecessor(workspace.data) if takeover else None
     bound = functools.partial(up.adopt, old.listeners) if old else up.bind
     listeners = bound(config, host, port, workers)
-    if (before := workspace.published()) is not None:
-        workspace.decoded(before)  # says which snapshot is damaged, and where
-    installation = up.Installation(config, workspace.config_path, workspace.data, workspace.store)
+    installation = up.Installation(config, workspace.config_path, workspace.data, workspace.patient_store)
     with up.claim(workspace.data, old.lock if old else None) as lock:
         if lock is None:
             click.echo(f"note: another gateway works on {workspace.data}: from now on it serves this configuration too")
-        for note in up.publish_configuration(installation, made_by):
+        for note in up.begin(installation, made_by):
             click.echo(f"note: {note}")
         _greet(config, up.base_url(listeners[0]))
         run(functools.partial(up.serve, installation, listeners, workers=workers, lock=lock, before=old))

@@ -4,7 +4,7 @@
     POST /v1/feedback            what is said of answers later (see ``feedback``)
     GET  /v1/models              routes and deployments, as OpenAI lists models; /v1/models/NAME shows one
     GET  /healthz                200 while the process lives
-    GET  /readyz                 200 with the snapshot's hash, the journal's counters, and what is wrong; 503 without a snapshot
+    GET  /readyz                 200 with the snapshot's hash and what is wrong beside that; 503 without a snapshot
 
 Laws: ``answer.refuse`` is the only way to an error reply; overload is said at once, never queued.
 """

@@ -4,8 +4,9 @@ Strategy: ``refresh`` asks the store for the number of the current snapshot, whi
 reads, decodes and prepares all that requests will need. Then one assignment. It runs in a thread, off the event loop.
 
 Laws: everything that can fail comes before the assignment, so that a bad snapshot never displaces a good one; what was taken
-up is copied to a file beside the store, and a store that cannot be read is stood in for by that copy; a learned that this version cannot read is left out, and what chooses by it stays on the reference; who took a ``Current`` keeps it to
-the end of his request.
+up is copied to a file beside the store, and the copy stands in for a store that cannot be read; a learned policy that this
+version cannot read is left out, and what chooses by it stays on the reference; who took a ``Current`` keeps it to the end of
+his request.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from time import time_ns
 import msgspec
 
 from pointsman.core import snapshot as snapshots
-from pointsman.core.errors import ConfigError, SnapshotError, StoreError
+from pointsman.core.errors import ConfigError, SnapshotError
 from pointsman.core.routing import Decision, Deployment, Provider
 from pointsman.core.snapshot import ClientKey, Encoder, Snapshot
 from pointsman.gateway import sampling

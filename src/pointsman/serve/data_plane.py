@@ -27,6 +27,7 @@ from pointsman.gateway.journal import JournalWriter
 from pointsman.gateway.live import Live
 from pointsman.gateway.server.listener import Server
 from pointsman.store.interfaces import Store
+from pointsman.store.last_good import LastGood
 from pointsman.upstream.credentials import credentials, fetching
 from pointsman.upstream.encoders import encoders
 from pointsman.upstream.transport import HttpTransport
@@ -74,6 +75,7 @@ class Leaving:
 
 async def serve_until_told(
     store: Store,
+    copy: LastGood,
     listeners: Sequence[socket.socket],
     offer: Callable[[Sample], bool],
     leaving: Leaving,
@@ -83,7 +85,7 @@ async def serve_until_told(
     sys.setswitchinterval(SWITCH_S)
     gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
     allow_files()
-    async with _gateway(store, offer) as gateway:
+    async with _gateway(store, copy, offer) as gateway:
         gc.freeze()  # what is here now stays: it need not be looked through again and again
         server = Server(gateway, gateway.limits)
         leaving.hear()
@@ -126,11 +128,11 @@ def allow_files() -> None:
 
 
 @contextlib.asynccontextmanager
-async def _gateway(store: Store, offer: Callable[[Sample], bool]) -> AsyncIterator[Gateway]:
+async def _gateway(store: Store, copy: LastGood, offer: Callable[[Sample], bool]) -> AsyncIterator[Gateway]:
     transport = HttpTransport()
     journal = JournalWriter(store.journal)
     fetch = fetching(transport)
-    live = Live(store.snapshots, credentials(fetch), encoders(transport, fetch))
+    live = Live(store.snapshots, credentials(fetch), encoders(transport, fetch), copy)
     live.refresh()
     feedback = Intake(store.feedback)
     equipment = Equipment(transport, journal, offer, Breakers(), Ids(), Conversations(), feedback)

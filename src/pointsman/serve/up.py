@@ -4,9 +4,9 @@ Strategy: publish what the configuration says (keeping what was accepted and lea
 (SO_REUSEPORT: the kernel spreads connections) or take its sockets over from the gateway that serves it (``handover``), then
 serve while one task follows newly published snapshots and others keep the control process and the workers alive.
 
-Laws: nothing serves before a good snapshot is in use; the socket is bound before anything is announced; on a signal no new
-request is taken, streams under way get ``GRACE_S`` to finish, then the journal is written out; a new gateway that takes over
-drops nothing.
+Laws: nothing serves before a good snapshot is in use, the last good one where the store does not work; the socket is bound
+before anything is announced; on a signal no new request is taken, streams under way get ``GRACE_S`` to finish, then the
+journal is written out; a new gateway that takes over drops nothing.
 """
 
 import asyncio
@@ -24,7 +24,8 @@ from pathlib import Path
 from pointsman.control.compile import compile_snapshot
 from pointsman.control.config import Config, is_loopback
 from pointsman.control.publish import publish
-from pointsman.core.errors import ConfigError, StoreError
+from pointsman.core import snapshot as snapshots
+from pointsman.core.errors import ConfigError, ForeignStoreError, StoreError
 from pointsman.core.snapshot import Snapshot
 from pointsman.gateway.server.listener import BACKLOG
 from pointsman.serve.child import ControlProcess
@@ -33,7 +34,9 @@ from pointsman.serve.encoding import opened
 from pointsman.serve.handover import Predecessor, Succession, offered
 from pointsman.serve.samples import SampleQueue
 from pointsman.serve.workers import RELIEVED, Workers
-from pointsman.store.interfaces import Store
+from pointsman.serve.workspace import Workspace
+from pointsman.store.interfaces import Published, Store
+from pointsman.store.last_good import LastGood
 
 LOCK_FILE = "gateway.lock"
 
@@ -48,13 +51,59 @@ class Installation:
     store: Store
 
 
+def begin(installation: Installation, made_by: str) -> tuple[str, ...]:
+    """Publish the configuration, and return what the owner is told.
+
+    A store that is locked, full or damaged does not keep a gateway from starting that has a good snapshot, in the store or
+    in the copy beside it: it is served then, and the configuration is taken up once the store works. Raises StoreError
+    where there is none, ForeignStoreError, and as ``publish_configuration`` does.
+    """
+    store, copy = installation.store, LastGood(installation.data, keeps=True)
+    notes: tuple[str, ...] = ()
+    try:
+        current = store.snapshots.current()
+        mended = copy.put_back(store.snapshots, current, _now_ms())
+        if mended is not None:
+            notes = (
+                f"the last good snapshot was {mended.made_by} (it is in {copy.path}: without that file all begins anew)",
+            )
+        elif current is not None:
+            Workspace(data_path=installation.data).decoded(current)  # says which snapshot cannot be used, and where
+        return (*notes, *publish_configuration(installation, made_by))
+    except ForeignStoreError:
+        raise
+    except StoreError as error:
+        found = _servable(store) or copy.read()
+        if found is None:
+            raise
+        when = dt.datetime.fromtimestamp(found.at_ms / 1000, dt.UTC)
+        instead = (
+            f"served is the last good snapshot, {found.hash} of {when:%Y-%m-%d %H:%M} UTC; what is recorded meanwhile waits "
+            "in memory, and the configuration is taken up once the store works"
+        )
+        return (*notes, f"THE STORE DOES NOT WORK: {error}", instead)
+
+
+def _servable(store: Store) -> Published | None:
+    """Return what is current in a store that can be read, and only that."""
+    try:
+        found = store.snapshots.current()
+    except StoreError:
+        return None
+    return None if found is None or snapshots.damaged(found.data) else found
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
+
+
 def publish_configuration(installation: Installation, made_by: str) -> tuple[str, ...]:
     """Publish the configuration and return a note for each thing of the previous snapshot that could not be kept.
 
     Raises StoreError, SnapshotError, and ConfigError where the encoder cannot be opened.
     """
     opened(installation.config.encoder)
-    today, now_ms = dt.datetime.now(dt.UTC).date(), int(time.time() * 1000)
+    today, now_ms = dt.datetime.now(dt.UTC).date(), _now_ms()
     notes: tuple[str, ...] = ()
 
     def change(previous: Snapshot) -> Snapshot:
@@ -183,7 +232,8 @@ async def serve(
         succession = partial(Succession, installation.data, lock, listeners, relieved)
         beside.append(asyncio.create_task(_after(relief, partial(offered, succession))))
     try:
-        await serve_until_told(installation.store, hands[0], queue.offer, leaving, serving.set)
+        copy = LastGood(installation.data, keeps=True)
+        await serve_until_told(installation.store, copy, hands[0], queue.offer, leaving, serving.set)
         if not leaving.asked.is_set():  # relieved: workers end once what they have to answer is answered
             await either(asyncio.wait([working]), leaving.asked.wait())
     finally:

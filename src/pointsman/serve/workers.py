@@ -26,6 +26,7 @@ from pointsman.serve.child import ended, kept_running
 from pointsman.serve.data_plane import GRACE_S, Leaving, serve_until_told
 from pointsman.serve.loop import run
 from pointsman.serve.samples import SampleQueue, samples
+from pointsman.store.last_good import LastGood
 from pointsman.store.seal import installation_key
 from pointsman.store.sqlite import open_store
 
@@ -135,9 +136,10 @@ async def _serve(listeners: Sequence[socket.socket], writing: int, ready: int, d
     writer = asyncio.StreamWriter(transport, protocol, None, loop)
     pump = asyncio.create_task(queue.pump(writer))
     try:
-        store = open_store(data, vector_key=installation_key(data))
+        store = open_store(data, vector_key=installation_key(data), patient=True)
         try:
-            await serve_until_told(store, listeners, queue.offer, leaving, functools.partial(os.close, ready))
+            copy = LastGood(data, keeps=False)
+            await serve_until_told(store, copy, listeners, queue.offer, leaving, functools.partial(os.close, ready))
         finally:
             store.close()
     finally:

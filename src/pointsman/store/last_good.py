@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from pointsman.core import snapshot as snapshots
+from pointsman.core.errors import SnapshotError
 from pointsman.store.interfaces import Published, Snapshots
 
 FILE: Final = "snapshot.last"
@@ -32,7 +33,7 @@ class LastGood:
     """
 
     def __init__(self, data: Path, *, keeps: bool) -> None:
-        self._path = data / FILE
+        self.path = data / FILE
         self.keeps = keeps
         self.problem = ""
 
@@ -41,24 +42,25 @@ class LastGood:
         if not self.keeps:
             return
         try:
-            write_whole(self._path, _encode(published))
+            write_whole(self.path, _encode(published))
         except OSError as error:
-            self.problem = f"the last good snapshot could not be copied to {self._path}: {error.strerror}"
+            self.problem = f"the last good snapshot could not be copied to {self.path}: {error.strerror}"
         else:
             self.problem = ""
 
     def read(self) -> Published | None:
         """Return the copy; None where there is none, or it is damaged or of another version."""
         try:
-            found = _decoder.decode(self._path.read_bytes())
-        except (OSError, msgspec.DecodeError):
+            found = _decoder.decode(self.path.read_bytes())
+            snapshots.decode(found.data)
+        except (OSError, msgspec.DecodeError, SnapshotError):
             return None
-        return None if snapshots.damaged(found.data) else found
+        return found
 
     def put_back(self, store: Snapshots, current: Published | None, at_ms: int) -> Published | None:
         """Publish the copy where what is current in the store is damaged or missing; None where nothing was to be done.
 
-        Raises StoreError; SnapshotError: the copy is of another version.
+        Raises StoreError.
         """
         if not self.keeps or (current is not None and not snapshots.damaged(current.data)):
             return None

@@ -88,6 +88,7 @@ class Connections:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is not None and self._local.since != now:
             self._local.connection = None
+            self._ours = None  # another file may have the number of the one that is gone
             self._forget(connection)
             connection = None
         if connection is None:
