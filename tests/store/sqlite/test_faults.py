@@ -1,5 +1,6 @@
 """What goes wrong with a file on a disk: the error says what and what to do, and nothing that was there is lost."""
 
+import contextlib
 import os
 import random
 import shutil
@@ -194,7 +195,7 @@ def test_a_file_that_was_put_back_is_used_without_opening_the_store_again(tmp_pa
     with closing(open_store(tmp_path, vector_key=None)) as store:
         assert len(list(store.journal.exchanges(ALL))) == 400
         (tmp_path / FILE).write_bytes(random.Random(1).randbytes(len(good)))
-        with pytest.raises(StoreError, match="damaged|not a SQLite file"):
+        with pytest.raises(StoreError, match=r"damaged|not a SQLite file"):
             store.journal.append([record(1000)])
         for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
             (tmp_path / name).replace(tmp_path / f"{name}.damaged")
@@ -232,11 +233,11 @@ def test_a_full_disk_at_the_start_is_no_end(small_disk: Path) -> None:
     with closing(open_store(small_disk / "data", vector_key=None)) as store:
         store.journal.append([record(1)])
     ballast = small_disk / "ballast"
-    with pytest.raises(OSError, match="No space left"), ballast.open("wb", buffering=0) as file:
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(bytes(4096))
     with closing(open_store(small_disk / "data", vector_key=None, patient=True)) as store:
-        with pytest.raises(StoreError, match="Look at the disk|is full|cannot be opened"):
+        with pytest.raises(StoreError, match=r"Look at the disk|is full|cannot be opened"):
             store.journal.append([record(2)])
         ballast.unlink()
         store.journal.append([record(2)])
