@@ -1,5 +1,9 @@
+import re
+import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -203,3 +207,30 @@ def test_a_process_goes_on_after_a_newer_one_has_migrated(tmp_path: Path, monkey
     store.close()
     with pytest.raises(ForeignStoreError, match="newer version"):
         open_store(tmp_path, vector_key=None)
+
+
+def test_feedback_is_synced_before_it_is_acknowledged(tmp_path: Path) -> None:
+    """As the system sees it: between the call and its return the log is written and synced (fsync(2))."""
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("strace is not there")
+    program = """
+import os, pathlib, sys
+from pointsman.core.feedback import Feedback
+from pointsman.store.sqlite import open_store
+store = open_store(pathlib.Path(sys.argv[1]), vector_key=None)
+for id_ in ("1", "2"):
+    said = Feedback(id_, "users", "thumb", "exchange", "x", 1.0, 1, 1)
+    os.write(1, b"taking")
+    store.feedback.take([said])
+    os.write(1, b"taken")
+"""
+    trace = tmp_path / "trace"
+    command = [strace, "-f", "-y", "-o", trace, "-e", "trace=fsync,fdatasync,write", sys.executable, "-c", program, tmp_path]
+    done = subprocess.run(command, check=False, capture_output=True, timeout=60)
+    if b"ptrace" in done.stderr:
+        pytest.skip(f"nothing can be traced here: {done.stderr.decode()}")
+    assert done.stdout == b"takingtaken" * 2, done.stderr
+    calls = trace.read_text().partition('"taking"')[2]
+    for each in calls.split('"taking"'):
+        assert re.search(r"f(data)?sync\(\d+<[^>]*-wal>\) += 0", each.partition('"taken"')[0])
