@@ -62,6 +62,20 @@ class Limits(Struct, frozen=True):
     retry_share: float = 0.2
 
 
+class Keeping(Struct, frozen=True):
+    """What is stored of requests, and for how long, beyond whether it is.
+
+    ``days`` are those of exchanges, judgements and feedback, ``prompt_days`` those of prompts; 0: for ever. ``redacted`` are
+    kinds of things (``policy/redaction``) and ``patterns`` the owner's own, as (name, regular expression), that are taken
+    out of texts before they are stored.
+    """
+
+    days: int = 0
+    prompt_days: int = 0
+    redacted: tuple[str, ...] = ()
+    patterns: tuple[tuple[str, str], ...] = ()
+
+
 class Snapshot(Struct, frozen=True):
     """What was configured and learned.
 
@@ -86,6 +100,7 @@ class Snapshot(Struct, frozen=True):
     releases: tuple[Release, ...] = ()
     changes: dict[str, Change] = {}
     encoder: Encoder | None = None
+    keeping: Keeping = Keeping()
 
     def pool(self, deployment: str) -> Pool | None:
         """Return the pool that a deployment is in, None where it is in none."""

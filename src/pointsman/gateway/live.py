@@ -102,6 +102,8 @@ class Current:
         self.timed = frozenset(
             name for name, route in snapshot.routes.items() if any(plan.ceiling for plan in route.plans.values())
         )
+        plans = [plan for route in snapshot.routes.values() for plan in route.plans.values()]
+        self.prompts = snapshot.store_prompts or any(plan.store_prompts for plan in plans)
         self.timeouts = Timeouts(
             snapshot.limits.connect_s, snapshot.limits.first_byte_s, snapshot.limits.idle_s, snapshot.limits.total_s
         )

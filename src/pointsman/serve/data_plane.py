@@ -26,6 +26,7 @@ from pointsman.gateway.ids import Ids
 from pointsman.gateway.journal import JournalWriter
 from pointsman.gateway.live import Live
 from pointsman.gateway.server.listener import Server
+from pointsman.serve.redacting import Redactor
 from pointsman.store.interfaces import Store
 from pointsman.store.last_good import LastGood
 from pointsman.upstream.credentials import credentials, fetching
@@ -130,9 +131,10 @@ def allow_files() -> None:
 @contextlib.asynccontextmanager
 async def _gateway(store: Store, copy: LastGood, offer: Callable[[Sample], bool]) -> AsyncIterator[Gateway]:
     transport = HttpTransport()
-    journal = JournalWriter(store.journal)
     fetch = fetching(transport)
     live = Live(store.snapshots, credentials(fetch), encoders(transport, fetch), copy)
+    redactor = Redactor(live.snapshot)
+    journal = JournalWriter(store.journal, redact=redactor)
     live.refresh()
     feedback = Intake(store.feedback)
     equipment = Equipment(transport, journal, offer, Breakers(), Ids(), Conversations(), feedback)
@@ -146,3 +148,4 @@ async def _gateway(store: Store, copy: LastGood, offer: Callable[[Sample], bool]
         await transport.close()
         await asyncio.to_thread(feedback.close)
         await asyncio.to_thread(journal.close)
+        redactor.close()

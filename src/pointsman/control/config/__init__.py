@@ -30,6 +30,7 @@ from pointsman.control.config.callables import read_callables
 from pointsman.control.config.canaries import read_canaries
 from pointsman.control.config.encoder import read_encoder
 from pointsman.control.config.found import discovered, with_reference
+from pointsman.control.config.keeping import read_keeping
 from pointsman.control.config.learning import read_learning
 from pointsman.control.config.lines import key_lines
 from pointsman.control.config.pools import read_pools
@@ -160,7 +161,7 @@ def _config(document: Table) -> Config:
     keys = tuple(_keys(document))
     control = _control(document, keys)
     host, port, data, workers = _listen(document)
-    prompts, vectors = _journal(document)
+    prompts, vectors, keeping = read_keeping(document)
     limits = _limits(document)
     encoder = read_encoder(document)
     learn_every_s = read_learning(document)
@@ -184,6 +185,7 @@ def _config(document: Table) -> Config:
         limits=limits,
         store_prompts=prompts,
         store_vectors=vectors,
+        keeping=keeping,
         encoder=encoder,
         learn_every_s=learn_every_s,
     )
@@ -248,15 +250,6 @@ def _control(document: Table, keys: Iterable[ClientKey]) -> ControlRules | None:
         return None
     found = ControlRules(ClientKey("control", digest))
     return found if port is None else replace(found, port=port)
-
-
-def _journal(document: Table) -> tuple[bool, bool]:
-    table = document.table("journal")
-    if table is None:
-        return Config().store_prompts, Config().store_vectors
-    found = table.flag("prompts", Config().store_prompts), table.flag("vectors", Config().store_vectors)
-    table.finish()
-    return found
 
 
 def _review(document: Table) -> int:

@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from pointsman.control.prices import Own
 from pointsman.core.routing import Ceiling, Compared, Deployment, Gates, Grader, Objective, Provider
-from pointsman.core.snapshot import ClientKey, Encoder, Limits
+from pointsman.core.snapshot import ClientKey, Encoder, Keeping, Limits
 
 DEFAULT_ROUTE = "auto"
 EVERY_FEATURE = "*"
@@ -60,6 +60,7 @@ class FeatureRules(Struct, frozen=True):
     trial: StandingTrial | None = None
     filters: Filters = Filters()
     review_days: int | None = None
+    store_prompts: bool | None = None
     explore: ExploreRules | None = None
 
 
@@ -74,6 +75,7 @@ class RouteRules(Struct, frozen=True):
     filters: Filters = Filters()
     ask_twice: Compared | None = None
     review_days: int = 0
+    store_prompts: bool | None = None
     gates: Gates = Gates()
     explore: ExploreRules | None = None
 
@@ -148,5 +150,6 @@ class Config(Struct, frozen=True):
     limits: Limits = Limits()
     store_prompts: bool = False
     store_vectors: bool = True
+    keeping: Keeping = Keeping()
     encoder: Encoder | None = None
     learn_every_s: float | None = None
