@@ -30,9 +30,9 @@ _EMAIL: Final = r"(?<![\w.+-])[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z
 _PHONE: Final = r"(?<![\w.+])(?:\+|00?(?=[1-9])|\(0)\d?(?:[ ()./-]{0,2}\d){6,14}(?![\w])"
 _CARD: Final = r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w])"
 _IBAN: Final = r"(?<!\w)[A-Za-z]{2}\d{2}(?: ?[A-Za-z0-9]){11,30}"
-_IP: Final = (
-    r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?=[0-9A-Fa-f]{0,4}:)[0-9A-Fa-f:]{2,39}(?:\d{1,3}(?:\.\d{1,3}){3})?)(?![\w:])"
-)
+_IPV4: Final = r"\d{1,3}(?:\.\d{1,3}){3}"
+_IPV6: Final = rf"(?=[0-9A-Fa-f]{{0,4}}:)(?:[0-9A-Fa-f:]{{1,30}}:{_IPV4}|[0-9A-Fa-f:]{{2,39}})(?![\w:])"
+_IP: Final = rf"(?<![\w.:])(?:{_IPV4}(?!\w|\.\d)|{_IPV6})"
 _KEY: Final = (
     r"(?<![\w-])(?:"
     r"(?:sk|pk|rk)[-_][A-Za-z0-9_-]{16,200}"  # OpenAI, Anthropic (sk-ant-), Stripe, OpenRouter
@@ -43,7 +43,7 @@ _KEY: Final = (
     r"|(?:hf|gsk|xai|pplx|pm)[-_][A-Za-z0-9_-]{20,200}"
     r"|eyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,2000}"  # RFC 7519
     r")(?![\w-])"
-    r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[A-Za-z0-9+/=\s:,-]{1,20000}?-----END [A-Z ]{0,40}PRIVATE KEY-----"
+    r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:[^-]|-(?!----)){1,20000}-----END [A-Z ]{0,40}PRIVATE KEY-----"
 )
 
 
@@ -95,7 +95,7 @@ def _ip(candidate: str) -> int:
         ipaddress.ip_address(text)
     except ValueError:
         return 0
-    return len(text) if text.count(":") != 1 and text != "::" else 0
+    return len(text) if any(letter.isdigit() for letter in text) else 0  # std::abs is no address
 
 
 KINDS: Final[dict[str, tuple[str, Check]]] = {

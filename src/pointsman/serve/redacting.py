@@ -2,7 +2,7 @@
 
 Strategy: Python's regular expressions cannot be stopped from another thread, and hold up all of a process while they
 search. So the journal's thread sends texts to a child, and gets them back without what the owner's rules find; the child
-interrupts itself after ``TEXT_S`` for one text. It is started for the first text and again when it is gone. Both ways a
+interrupts itself where one text takes too long. It is started for the first text and again when it is gone. Both ways a
 frame is a 4-byte big-endian length and MessagePack.
 
 Laws: a text that was not redacted is not stored: ``WITHHELD`` stands in its place; nothing waits for the child but the
@@ -17,17 +17,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import BinaryIO, Final
 
 import msgspec
 
-from pointsman.control.bounded import TooLongError, at_most
+from pointsman.control.redacted import WITHHELD, redacted
 from pointsman.core.snapshot import Keeping, Snapshot
-from pointsman.policy.redaction import Redaction, redaction
 
-WITHHELD: Final = "[not kept: it could not be redacted]"
-TEXT_S: Final = 1.0
 BATCH_S: Final = 30.0
 _HEAD: Final = 4
 
@@ -51,12 +47,11 @@ class Redactor:
             return list(texts)
         try:
             answer = self._ask(_encode((rules, list(texts))))
-            found: list[str | None] = msgspec.msgpack.decode(answer, type=list[str | None])
+            return msgspec.msgpack.decode(answer, type=list[str])
         except (OSError, TimeoutError, EOFError, msgspec.MsgspecError) as error:
             log.warning("%d texts are not kept: they could not be redacted (%s)", len(texts), error or type(error).__name__)
             self.close()
             return [WITHHELD] * len(texts)
-        return [WITHHELD if text is None else text for text in found]
 
     def close(self) -> None:
         """End the child."""
@@ -96,21 +91,6 @@ def _exactly(pipe: BinaryIO, size: int, until: float) -> bytes:
     return data
 
 
-@lru_cache(1)
-def _rules(keeping: Keeping) -> Redaction | None:
-    return redaction(keeping)
-
-
-def bounded(keeping: Keeping, text: str) -> str | None:
-    """Return a text without what the rules find, None where that took too long. In a process's main thread only."""
-    rules = _rules(keeping)
-    try:
-        with at_most(TEXT_S):
-            return text if rules is None else rules(text)
-    except TooLongError:
-        return None
-
-
 def main() -> None:
     """Redact what comes on standard input until it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the whole group hears it: the parent ends first
@@ -118,7 +98,7 @@ def main() -> None:
     decoder = msgspec.msgpack.Decoder(_Asked)
     while head := sys.stdin.buffer.read(_HEAD):
         keeping, texts = decoder.decode(sys.stdin.buffer.read(int.from_bytes(head, "big")))
-        answer = _encode([bounded(keeping, text) for text in texts])
+        answer = _encode([redacted(keeping, text) for text in texts])
         sys.stdout.buffer.write(len(answer).to_bytes(_HEAD, "big") + answer)
         sys.stdout.buffer.flush()
 

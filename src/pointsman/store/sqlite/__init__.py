@@ -11,6 +11,7 @@ past         exchanges in bulk, to be decided again
 reviews      what people are asked, what they read, what they said
 snapshots    published snapshots
 counters     shared integers
+forgetting   what is older than its owner wants it
 
 Laws:
 - Write-ahead logging: readers never block, and never wait for, the one writer. A writer waits for another up to
@@ -32,6 +33,7 @@ from pointsman.store.seal import KEY_FILE, MaterialSeal, VectorSeal
 from pointsman.store.sqlite.connections import Connections
 from pointsman.store.sqlite.counters import SqliteCounters
 from pointsman.store.sqlite.feedback import SqliteFeedback
+from pointsman.store.sqlite.forgetting import SqliteForgetting
 from pointsman.store.sqlite.journal import SqliteJournal
 from pointsman.store.sqlite.past import SqlitePasts
 from pointsman.store.sqlite.reviews import SqliteReviews
@@ -51,6 +53,7 @@ class SqliteStore:
         self.reviews = SqliteReviews(connections, materials)
         self.snapshots = SqliteSnapshots(connections)
         self.counters = SqliteCounters(connections)
+        self.forgetting = SqliteForgetting(connections)
 
     def close(self) -> None:
         """Close every connection of this store. Idempotent; later calls of other methods raise StoreError."""
