@@ -11,8 +11,9 @@ from msgspec import Struct
 from pointsman.core.chat import Usage
 from pointsman.core.routing import Arm, Decision
 
-Cause = Literal["first", "retry", "fallback", "asked"]
-"""``asked``: further, because the answers so far were not believed enough (``policy/cascade``)."""
+Cause = Literal["first", "retry", "fallback", "asked", "hedge"]
+"""``hedge``: beside one that was late. ``asked``: further, because the answers so far were not believed enough
+(``policy/cascade``)."""
 
 
 class Attempt(Struct, frozen=True):
@@ -20,7 +21,7 @@ class Attempt(Struct, frozen=True):
 
     ``cost_nano`` is None where no price is known or no usage arrived; ``error`` is a short reason without request content.
     ``estimated``: the provider did not say what the call took, so it was counted here. ``lost`` names what its dialect had
-    no word for, of the request or of the reply.
+    no word for, of the request or of the reply. ``unused``: another call's answer was given.
     """
 
     deployment: str

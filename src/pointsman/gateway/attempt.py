@@ -138,11 +138,14 @@ def is_stream(reply: Reply, *, asked: bool) -> bool:
 
 
 class Call:
-    """A call under way, and what becomes of it. Times are monotonic seconds; ``started_ms`` is Unix time."""
+    """A call under way, and what becomes of it. Times are monotonic seconds; ``started_ms`` is Unix time.
+
+    ``broke_off``: its stream broke after content had gone to the client.
+    """
 
     __slots__ = (
-        "cause", "deployment", "ended", "error", "estimated", "finish", "lost", "replied", "started", "started_ms", "status",
-        "unused", "usage",
+        "broke_off", "cause", "deployment", "ended", "error", "estimated", "finish", "lost", "replied", "started",
+        "started_ms", "status", "unused", "usage",
     )  # fmt: skip
 
     def __init__(self, deployment: Deployment, cause: Cause, started: float, started_ms: int) -> None:
@@ -159,6 +162,7 @@ class Call:
         self.estimated = False
         self.lost: tuple[str, ...] = ()
         self.unused = False
+        self.broke_off = False
 
     def understand(self, said: Answer, size: int, request: ChatRequest) -> None:
         """Note what a reply of ``size`` bytes took; it is counted here where the provider does not say."""

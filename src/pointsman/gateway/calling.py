@@ -25,11 +25,21 @@ from pointsman.wire.seals import sealed
 
 
 async def attempt(on: UnderWay, name: str, cause: Cause, client: Client) -> Failure | None:
-    """Make one call and, where it brings an answer, answer the client with it."""
-    current, clock = on.current, on.equipment.clock
-    began = clock()
-    call = Call(current.deployment(name), cause, began, on.at_ms + int((began - on.started) * 1e3))
+    """Make one call and, where it brings an answer, answer the client with it. A failure is noted with the exchange."""
+    return await through(on, begun(on, name, cause), client)
+
+
+def begun(on: UnderWay, name: str, cause: Cause) -> Call:
+    """Return a call to a deployment that begins now, as one of the exchange's."""
+    began = on.equipment.clock()
+    call = Call(on.current.deployment(name), cause, began, on.at_ms + int((began - on.started) * 1e3))
     on.calls.append(call)
+    return call
+
+
+async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
+    """Make a call that has begun: see ``attempt``. Raises BeatenError where another call answered meanwhile."""
+    current, clock, name = on.current, on.equipment.clock, call.deployment.name
     passage = _passage(on, call.deployment)
     reply: Reply | None = None
     failure: Failure | None
@@ -64,7 +74,9 @@ async def attempt(on: UnderWay, name: str, cause: Cause, client: Client) -> Fail
         if reply is not None:
             reply.close()
     known = name in current.snapshot.deployments  # names that clients make up are not remembered
-    judge(on.equipment.breakers, call, failure, cut=on.outcome == "cut", known=known, now_s=on.at_ms / 1e3)
+    judge(on.equipment.breakers, call, failure, cut=call.broke_off, known=known, now_s=on.at_ms / 1e3)
+    if failure is not None:
+        on.failures.append((call, failure))
     return failure
 
 
@@ -107,7 +119,7 @@ def _whole(on: UnderWay, call: Call, passage: Passage, reply: Reply, body: bytes
         if status is None:
             raise
         return refused(status, passage.refusal(status, body), reply.headers)
-    on.answered_by = call
+    on.take_turn(call)
     if not passage.readable:
         on.trial = None
     on.answer = said
@@ -144,6 +156,7 @@ async def _relay(on: UnderWay, call: Call, passage: Passage, reply: Reply, clien
     if not relay.began:
         return Failure(relay.broken, kind="protocol")
     _begin(on, call, passage, reply, client)
+    call.broke_off = bool(relay.broken)
     on.outcome, call.error = ("cut", relay.broken) if relay.broken else ("ok", "")
     if not relay.whole_text:
         on.trial = None
@@ -153,8 +166,8 @@ async def _relay(on: UnderWay, call: Call, passage: Passage, reply: Reply, clien
 
 def _begin(on: UnderWay, call: Call, passage: Passage, reply: Reply, client: Client) -> None:
     """Begin the reply with the head of a stream, once."""
-    if on.first_content is None:
-        on.answered_by = call
+    if on.answered_by is not call:
+        on.take_turn(call)
         on.first_content = on.equipment.clock()
         on.status = 200
         passes = passage.passes(streamed=True)

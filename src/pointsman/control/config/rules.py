@@ -84,6 +84,7 @@ def _route(table: Table, callables: Callables) -> RouteRules:
         ask_twice=table.choice("ask_twice", COMPARED),
         gates=read_gates(table),
         explore=_explore(table),
+        hedge=float(table.number("hedge", "0", "0.5") or 0),
     )
 
 

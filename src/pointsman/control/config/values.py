@@ -76,6 +76,7 @@ class RouteRules(Struct, frozen=True):
     review_days: int = 0
     gates: Gates = Gates()
     explore: ExploreRules | None = None
+    hedge: float = 0.0
 
 
 class ReleaseRules(Struct, frozen=True):
