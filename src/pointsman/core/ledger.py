@@ -10,11 +10,12 @@ exchange is the cost in its record. What was recorded elsewhere (imports) is no 
 """
 
 import hashlib
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
 
+from pointsman.core.chat import Usage
 from pointsman.core.record import SETTLED, Attempt, Basis, Cause, ExchangeRecord
 
 Why = Cause | Literal["trial", "judge", "canary", "onboard", "evaluation", "opening"]
@@ -102,7 +103,7 @@ class Entry(Struct, frozen=True):
     """One line as it is kept: its number from 1, its text and its hash."""
 
     n: int
-    text: str
+    text: bytes
     hash: bytes
 
 
@@ -136,16 +137,24 @@ def _line(record: ExchangeRecord, place: int, attempt: Attempt, served: bool) ->
         nano=0 if basis in ("refused", "unsent") else attempt.cost_nano,
         least=least,
         most=most,
-        fresh=0 if usage is None else max(usage.input - usage.cached - usage.cache_written, 0),
-        cached=0 if usage is None else usage.cached,
-        cache_written=0 if usage is None else usage.cache_written,
-        output=0 if usage is None else usage.output,
-        reasoning=0 if usage is None else usage.reasoning,
         most_input=attempt.most_input,
         most_output=attempt.most_output,
-        tier="" if usage is None else usage.tier,
         terms=attempt.terms,
+        **({} if usage is None else units(usage)),
     )
+
+
+def units(usage: Usage) -> dict[str, Any]:
+    """Return a usage as fields of a line, as it is billed: a count below zero is none."""
+    cached, written = max(usage.cached, 0), max(usage.cache_written, 0)
+    return {
+        "fresh": max(usage.input - cached - written, 0),
+        "cached": cached,
+        "cache_written": written,
+        "output": max(usage.output, 0),
+        "reasoning": usage.reasoning,
+        "tier": usage.tier,
+    }
 
 
 def encode(line: Line) -> bytes:
@@ -153,11 +162,11 @@ def encode(line: Line) -> bytes:
     return _encode(line)
 
 
-def decode(text: str) -> Line:
+def decode(text: bytes) -> Line:
     """Return the line that a text holds. Raises ValueError where it is none."""
     try:
         return _decoder.decode(text)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"this is no line of a ledger: {error}") from error
 
 

@@ -10,7 +10,7 @@ from pointsman.store.sqlite.connections import Connections
 PAGE: Final = 2_000
 
 _LAST: Final = "SELECT n, hash FROM ledger ORDER BY n DESC LIMIT 1"
-_PAGE: Final = "SELECT n, line, hash FROM ledger WHERE n > ? ORDER BY n LIMIT ?"
+_PAGE: Final = "SELECT n, CAST(line AS BLOB), hash FROM ledger WHERE n > ? ORDER BY n LIMIT ?"
 _INSERT: Final = "INSERT INTO ledger (n, line, hash) VALUES (?, ?, ?)"
 _BEFORE: Final = "SELECT count(*) FROM exchanges WHERE source = 'gateway' AND n < ?"
 
