@@ -14,7 +14,10 @@ def test_each_attempt_has_a_line_with_who_why_and_what() -> None:
         "azure/big-1", "first", START_MS, status=503, basis="unknown", bounds=(0, 9_000), most_input=40, most_output=50
     )
     one = record(
-        1, attempts=(failed, replace(attempt(), cause="fallback", basis="reported", terms="input=1")), client_key="app"
+        1,
+        attempts=(failed, replace(attempt(), cause="fallback", basis="reported", terms="input=1")),
+        client_key="app",
+        customer="acme",
     )
     first, second = lines_of(one)
     assert (first.exchange, first.attempt, first.why, first.vendor, first.served) == (one.id, 0, "first", "azure", False)
@@ -22,7 +25,8 @@ def test_each_attempt_has_a_line_with_who_why_and_what() -> None:
         False, None, 0, 9_000, 40, 50,
     )  # fmt: skip
     assert (second.attempt, second.why, second.deployment, second.served) == (1, "fallback", "openai/big-1", True)
-    assert (second.feature, second.route, second.key, second.terms) == ("support", "auto", "app", "input=1")
+    assert (second.feature, second.route, second.key, second.customer) == ("support", "auto", "app", "acme")
+    assert second.terms == "input=1"
     assert (second.fresh, second.cached, second.cache_written, second.output, second.reasoning) == (750, 200, 50, 100, 20)
     assert (second.settled, second.nano, second.least, second.most) == (True, 1_250_001, None, None)
 

@@ -68,11 +68,12 @@ def test_what_the_provider_holds_counts_as_all_that_the_model_holds(asked: ChatR
 
 
 COUNTS = st.integers(0, 100_000)
+TIERS = ("batch", "flex")
 RATE = st.decimals(0, 100, places=4)
 RATES = st.builds(Rates, RATE, RATE, st.none() | RATE, st.none() | RATE)
 PRICES = st.builds(
     Price, RATES, per_request=RATE, long_above=st.none() | COUNTS, long_rates=st.none() | RATES,
-    tiers=st.lists(st.builds(TierRates, st.sampled_from(("batch", "flex")), RATES, st.none() | RATES), max_size=2).map(tuple),
+    tiers=st.lists(st.builds(TierRates, st.sampled_from(TIERS), RATES, st.none() | RATES), max_size=2).map(tuple),
 )  # fmt: skip
 
 
@@ -85,7 +86,7 @@ def test_whatever_was_taken_within_the_tokens_costs_something_within_the_bounds(
     cached = data.draw(st.integers(0, input_))
     usage = Usage(
         input_, data.draw(st.integers(0, given_)), cached, data.draw(st.integers(0, input_ - cached)),
-        tier=data.draw(st.sampled_from(("", "batch", "flex"))),
+        tier=data.draw(st.sampled_from(("", *TIERS))),
     )  # fmt: skip
     least, greatest = between(None, most, price, partial=False)
     assert least <= amount(usage, price) <= greatest

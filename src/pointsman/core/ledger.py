@@ -129,6 +129,7 @@ def _line(record: ExchangeRecord, place: int, attempt: Attempt, served: bool) ->
         deployment=attempt.deployment,
         attempt=place,
         served=served,
+        customer=record.customer,
         feature=record.feature,
         route=record.route,
         key=record.client_key,

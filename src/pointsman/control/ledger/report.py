@@ -21,8 +21,8 @@ class Row(Struct):
     """Sums over lines: ``names`` run in step with what was grouped by.
 
     ``requests`` got an answer through one of them. The bill lies between ``settled_nano + least_nano`` and ``settled_nano +
-    most_nano``; ``thought_nano`` is what is known or estimated of the ``unsettled`` calls. ``unpriced`` are calls of which no
-    amount is known.
+    most_nano``; ``thought_nano`` is what is known or estimated of the ``unsettled`` calls. ``unpriced`` calls have no amount
+    that is known.
     """
 
     names: tuple[str, ...]
