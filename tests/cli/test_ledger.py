@@ -121,3 +121,34 @@ def test_margins_are_shown_where_the_owner_says_what_customers_pay(filled: Works
 
 def test_a_report_of_a_time_without_calls(filled: Workspace) -> None:
     assert "No call was made in this time." in ledger(filled, "report", "--until", "2020-01-01")
+
+
+def test_an_export_is_reconciled(filled: Workspace, tmp_path: Path) -> None:
+    table = tmp_path / "z.csv"
+    table.write_text("day,model,requests,input_tokens,output_tokens\n2025-11-24,big,2,2000,200\n2025-11-24,small,1,5,1\n")
+    shown = ledger(filled, "reconcile", "--provider", "z", str(table))
+    assert "z: 3 days and models compared by requests, input tokens, output tokens; 2 are equal" in shown
+    assert "2025-11-24 small requests 1 0 +1 within the bounds of 1 unsettled calls" in shown
+    assert "3 of 3 differences are explained" in shown
+    table.write_text("day,model,cost_usd\n2025-11-24,big,0.005\n")
+    result = run(filled, "reconcile", "--provider", "z", str(table), "--json")
+    assert result.exit_code == 1
+    (count,) = json.loads(result.output)["days"][0]["differing"]
+    assert count == {"name": "nano", "theirs": 5_000_000, "ours": 6_000_000, "reason": ""}
+    shown = " ".join(run(filled, "reconcile", "--provider", "z", str(table)).output.split())
+    assert "2025-11-24 big amount $0.005000 $0.006000 -$0.001000 unexplained" in shown
+
+
+def test_a_table_has_to_be_somebodys(filled: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("day,requests\n2025-11-24,1\n")
+    assert "--provider NAME" in str(run(filled, "reconcile", str(tmp_path / "t.csv")).exception)
+    (tmp_path / "t.csv").write_text("day,requests\n")
+    assert "not one row" in str(run(filled, "reconcile", "--provider", "z", str(tmp_path / "t.csv")).exception)
+    assert run(filled, "reconcile").exit_code == 2
+
+
+def test_an_empty_ledger_cannot_be_reconciled(workspace: Workspace, tmp_path: Path) -> None:
+    workspace.store.journal.append([])
+    (tmp_path / "t.csv").write_text("day,requests\n2025-11-24,1\n")
+    result = run(workspace, "reconcile", "--provider", "z", str(tmp_path / "t.csv"))
+    assert "the ledger is empty" in str(result.exception)

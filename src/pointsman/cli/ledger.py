@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from pointsman.cli.figures import moment, money, paper, percent, read_moment
 from pointsman.cli.fit import Row as Cells
 from pointsman.cli.fit import fitted
+from pointsman.cli.reconcile import reconcile
 from pointsman.cli.verdict_table import savings_table
 from pointsman.control.ledger.exporting import as_csv, as_json_lines
 from pointsman.control.ledger.margin import Margin, margins
@@ -44,6 +45,9 @@ def command() -> None:
 
     See docs/ledger.md.
     """
+
+
+command.add_command(reconcile)
 
 
 @command.command("verify")

@@ -86,9 +86,9 @@ class Terms(Struct, frozen=True):
 def read_terms(text: str) -> Terms:
     """Return the terms that a line of them states. Raises ValueError where it is none."""
     head, found, source = text.partition(" source=")
-    pairs = dict(word.split("=", 1) for word in head.split(" "))
+    pairs = {name: value for name, _, value in (word.partition("=") for word in head.split(" "))}
+    since = pairs.pop("since", "")
     try:
-        since = pairs.pop("since", "")
         said = {name: Decimal(rate) for name, rate in pairs.items()}
         rates = Rates(said["input"], said["output"], said.get("cached"), said.get("written"))
     except (KeyError, ArithmeticError) as error:

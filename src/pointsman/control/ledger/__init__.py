@@ -4,4 +4,5 @@ verify     each line against its hash and its own arithmetic, the chain against 
 exporting  lines as CSV or JSON Lines
 report     sums by who, what and when
 margin     what customers pay, and what is left of it
+reconcile  a provider's own count beside the ledger's
 """
