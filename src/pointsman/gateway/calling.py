@@ -50,6 +50,7 @@ async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
         way = current.ways[call.deployment.provider]
         theirs, stream = on.caller.to_provider(call.deployment.dialect), on.request.stream
         unsigned = way.request(passage.path(), call.deployment.model, theirs, passage.outbound(), stream=stream)
+        call.sent_bytes = len(unsigned.body)
         request = way.credential.ready(unsigned) or await way.credential.sign(unsigned)
         reply = way.received(await on.equipment.transport.send(request, _patience(on)))
         call.replied, call.status = clock(), reply.status
@@ -63,7 +64,7 @@ async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
             body = await reply.read(current.snapshot.limits.body_bytes)
             failure = _whole(on, call, passage, reply, body, client)
     except UpstreamError as error:
-        failure = failed(error)
+        failure, call.sent = failed(error), error.sent
     except WireError as error:
         failure = Failure(str(error), kind="protocol")
     finally:
@@ -123,7 +124,7 @@ def _whole(on: UnderWay, call: Call, passage: Passage, reply: Reply, body: bytes
     if not passage.readable:
         on.trial = None
     on.answer = said
-    call.understand(said, len(body), on.request)
+    call.understand(said, len(body), on.request, ended=True)
     call.error, call.lost = "", passage.lost
     on.first_content = on.equipment.clock()
     on.outcome, on.status = "ok", 200

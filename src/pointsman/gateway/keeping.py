@@ -46,7 +46,7 @@ def _record(on: UnderWay, ended: float) -> ExchangeRecord:
         outcome=on.outcome,
         status=on.status,
         decision=on.decision,
-        attempts=tuple([call.attempt() for call in on.calls]),
+        attempts=tuple([call.attempt(on.request) for call in on.calls]),
         route=on.route,
         streamed=on.request.stream,
         conversation=on.named,

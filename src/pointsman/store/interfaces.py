@@ -13,6 +13,7 @@ from msgspec import Struct
 from pointsman.core.feedback import Feedback, FeedbackKind, Taken, grader_of
 from pointsman.core.record import ExchangeRecord, Judgement
 from pointsman.core.review import Material, Opinion, Question
+from pointsman.store.ledger import Ledger
 from pointsman.store.past import Grade, GradeCount, Past, Span
 
 Grouping = Literal["feature", "deployment", "mode", "arm"]
@@ -334,6 +335,10 @@ class Store(Protocol):
     @property
     def journal(self) -> Journal:
         """Exchanges and judgements."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """What every call cost, chained by hashes."""
 
     @property
     def feedback(self) -> FeedbackInbox:

@@ -413,6 +413,18 @@ every = "5s"  #!
 [learning]
 every = "hourly"  #!
 
+== a customer that pays nothing: [customers.acme] does not say what the customer pays; add one of per_request_usd
+[customers.acme]  #!
+
+== a price that is none: customers.acme.per_request_usd is out of range; write a number from 0 to 1000000
+[customers.acme]
+per_request_usd = -1  #!
+
+== a fee by another name: unknown key 'per_year_usd' in [customers.acme]; did you mean per_request_usd or per_month_usd?
+[customers.acme]
+markup = 0
+per_year_usd = 1  #!
+
 == learning without a time: learning has no time; add every
 [learning]  #!
 

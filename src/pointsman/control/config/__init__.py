@@ -10,6 +10,7 @@ pools      deployments that share the requests for one model
 releases   what is expected of a new model
 canaries   which prompts are asked again and again
 encoder    the sentence encoder
+customers  what customers pay the owner
 found      the configuration of someone who wrote none
 advice     what is no mistake and yet worth a word
 
@@ -28,6 +29,7 @@ from msgspec.structs import replace
 
 from pointsman.control.config.callables import read_callables
 from pointsman.control.config.canaries import read_canaries
+from pointsman.control.config.customers import read_customers
 from pointsman.control.config.encoder import read_encoder
 from pointsman.control.config.found import discovered, with_reference
 from pointsman.control.config.learning import read_learning
@@ -164,6 +166,7 @@ def _config(document: Table) -> Config:
     limits = _limits(document)
     encoder = read_encoder(document)
     learn_every_s = read_learning(document)
+    customers = read_customers(document)
     document.finish()
     return Config(
         host=host,
@@ -186,6 +189,7 @@ def _config(document: Table) -> Config:
         store_vectors=vectors,
         encoder=encoder,
         learn_every_s=learn_every_s,
+        customers=customers,
     )
 
 

@@ -4,6 +4,8 @@ Shares are fractions in [0, 1]; tolerances are fractions of quality (the file ha
 integer nano-dollars, except in Objective.
 """
 
+from decimal import Decimal
+
 from msgspec import Struct, field
 
 from pointsman.control.prices import Own
@@ -101,6 +103,17 @@ class CanaryRules(Struct, frozen=True):
     cap_nano: int = 1_000_000_000
 
 
+class CustomerRules(Struct, frozen=True):
+    """What a customer pays: US dollars for each answered request, for 1,000 tokens in and out of answers, a month; and a
+    ``markup`` on what its calls cost (0.2: a fifth more; None: the cost is not passed on). All that is said adds up.
+    """
+
+    per_request_usd: Decimal = Decimal(0)
+    per_1000_tokens_usd: Decimal = Decimal(0)
+    per_month_usd: Decimal = Decimal(0)
+    markup: Decimal | None = None
+
+
 class PoolRules(Struct, frozen=True):
     """Deployments of one model that share its requests, in the owner's order; ``committed`` are those paid for in any case.
 
@@ -151,3 +164,4 @@ class Config(Struct, frozen=True):
     store_vectors: bool = True
     encoder: Encoder | None = None
     learn_every_s: float | None = None
+    customers: dict[str, CustomerRules] = {}

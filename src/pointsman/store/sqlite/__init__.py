@@ -6,6 +6,7 @@ faults       SQLite's errors in words that say what to do
 exchanges    exchange records as rows
 judgements   graded answers as rows
 feedback     what was said of answers, until it is joined to them
+ledger       what every call cost, chained by hashes
 journal      the interface over exchanges and judgements
 past         exchanges in bulk, to be decided again
 reviews      what people are asked, what they read, what they said
@@ -33,6 +34,7 @@ from pointsman.store.sqlite.connections import Connections
 from pointsman.store.sqlite.counters import SqliteCounters
 from pointsman.store.sqlite.feedback import SqliteFeedback
 from pointsman.store.sqlite.journal import SqliteJournal
+from pointsman.store.sqlite.ledger import SqliteLedger
 from pointsman.store.sqlite.past import SqlitePasts
 from pointsman.store.sqlite.reviews import SqliteReviews
 from pointsman.store.sqlite.snapshots import SqliteSnapshots
@@ -46,6 +48,7 @@ class SqliteStore:
     def __init__(self, connections: Connections, seal: VectorSeal | None, materials: MaterialSeal | None) -> None:
         self._connections = connections
         self.journal = SqliteJournal(connections, seal)
+        self.ledger = SqliteLedger(connections)
         self.feedback = SqliteFeedback(connections, seal)
         self.past = SqlitePasts(connections, seal)
         self.reviews = SqliteReviews(connections, materials)
