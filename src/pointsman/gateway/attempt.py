@@ -42,13 +42,17 @@ _CODE = {
 
 
 class Failure(Struct, frozen=True):
-    """A call that brought no answer. ``status`` and ``body`` are the provider's, 0 and empty where none came."""
+    """A call that brought no answer. ``status`` and ``body`` are the provider's, 0 and empty where none came.
+
+    ``told`` is what a client is told where no call was made, because a budget does not allow it.
+    """
 
     reason: str
     kind: str = ""
     status: int = 0
     body: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    told: GatewayError | None = None
 
     @property
     def again(self) -> bool:

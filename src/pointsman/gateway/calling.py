@@ -31,8 +31,11 @@ async def attempt(on: UnderWay, name: str, cause: Cause, client: Client) -> Fail
     call = Call(current.deployment(name), cause, began, on.at_ms + int((began - on.started) * 1e3))
     on.calls.append(call)
     passage = _passage(on, call.deployment)
+    if on.tab is not None and (over := await on.tab.reserve(call, on.request, len(on.body))) is not None:
+        on.calls.remove(call)
+        return over
     reply: Reply | None = None
-    failure: Failure | None
+    failure: Failure | None = None
     pooled = name in current.pooled
     if pooled:
         on.equipment.loads.began(name)
@@ -63,6 +66,8 @@ async def attempt(on: UnderWay, name: str, cause: Cause, client: Client) -> Fail
             on.equipment.loads.ended(name)
         if reply is not None:
             reply.close()
+        if on.tab is not None:
+            on.tab.settle(call, failure)
     known = name in current.snapshot.deployments  # names that clients make up are not remembered
     judge(on.equipment.breakers, call, failure, cut=on.outcome == "cut", known=known, now_s=on.at_ms / 1e3)
     return failure

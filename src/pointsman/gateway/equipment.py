@@ -7,6 +7,7 @@ from time import monotonic, time_ns
 
 from pointsman.core.record import Sample
 from pointsman.gateway.allowance import Allowance
+from pointsman.gateway.budgets import Budgets
 from pointsman.gateway.conversations import Conversations
 from pointsman.gateway.courses import Courses
 from pointsman.gateway.feedback import Intake
@@ -46,6 +47,7 @@ class Equipment:
     courses: Courses = field(default_factory=Courses)
     allowance: Allowance = field(default_factory=Allowance)
     retries: Bucket = field(default_factory=Bucket)
+    budgets: Budgets = field(default_factory=lambda: Budgets(None, monotonic, now_ms))
     clock: Callable[[], float] = monotonic
     now_ms: Callable[[], int] = now_ms
     draw: Callable[[], float] = random

@@ -99,6 +99,8 @@ class Exchange:
 
     def _pass_on(self, failure: Failure, client: Client) -> None:
         """Answer with what the last call brought. Raises GatewayError where its provider said nothing."""
+        if failure.told is not None:
+            raise failure.told
         on, call = self._on, self._on.calls[-1]
         if not failure.body:
             raise failure.error(call.deployment.name)
