@@ -5,7 +5,6 @@ window, it is known when the next one begins (``Retry-After``), and days and mon
 price: around the turn of a window as much as two limits may be used within less than a window's length.
 """
 
-import datetime as dt
 from decimal import Decimal
 from typing import Final, Literal
 
@@ -20,6 +19,8 @@ SHARE: Final = 4
 
 _MINUTE_MS: Final = 60_000
 _DAY_MS: Final = 86_400_000
+_DAYS_TO_1970: Final = 719_468  # from the first of March of the year 0
+_DAYS_OF_ERA: Final = 146_097  # 400 years
 _CENT: Final = Decimal("0.01")
 
 
@@ -81,10 +82,27 @@ def bounds(window: Window, now_ms: int) -> tuple[int, int]:
         length = _MINUTE_MS if window == "minute" else _DAY_MS
         began = now_ms - now_ms % length
         return began, began + length
-    now = dt.datetime.fromtimestamp(now_ms / 1000, dt.UTC)
-    first = dt.datetime(now.year, now.month, 1, tzinfo=dt.UTC)
-    following = dt.datetime(now.year + now.month // 12, now.month % 12 + 1, 1, tzinfo=dt.UTC)
-    return int(first.timestamp()) * 1000, int(following.timestamp()) * 1000
+    month = _month(now_ms // _DAY_MS)
+    return _first_day(month) * _DAY_MS, _first_day(month + 1) * _DAY_MS
+
+
+def _month(day: int) -> int:
+    """Return the month, counted from March of the year 0, that a day since 1970 is in.
+
+    In years that begin in March leap days come last, and five months have 153 days, over and over
+    (https://howardhinnant.github.io/date_algorithms.html, ``civil_from_days``).
+    """
+    era, of_era = divmod(day + _DAYS_TO_1970, _DAYS_OF_ERA)
+    year = (of_era - of_era // 1460 + of_era // 36_524 - of_era // 146_096) // 365
+    of_year = of_era - (365 * year + year // 4 - year // 100)
+    return 12 * (400 * era + year) + (5 * of_year + 2) // 153
+
+
+def _first_day(month: int) -> int:
+    """Return the first day, since 1970, of a month as ``_month`` counts them (``days_from_civil``)."""
+    years, of_year = divmod(month, 12)
+    era, year = divmod(years, 400)
+    return era * _DAYS_OF_ERA + 365 * year + year // 4 - year // 100 + (153 * of_year + 2) // 5 - _DAYS_TO_1970
 
 
 def granted(left: int, least: int, wanted: int) -> int:
