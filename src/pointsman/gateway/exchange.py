@@ -82,9 +82,9 @@ class Exchange:
     async def _ask_on(self, names: tuple[str, ...], failure: Failure, client: Client) -> Failure | None:
         """Make further calls after one that failed, until one answers, nothing is left to try, or the time is over."""
         on, equipment, made = self._on, self._on.equipment, list[Made]()
-        found: Failure | None = failure
-        while found is not None and found.elsewhere:
-            made.append(found.made(on.calls[-1].deployment.name, equipment.now_ms() / 1e3))
+        found, last = failure, names[0]
+        while failure.elsewhere:
+            made.append(failure.made(last, equipment.now_ms() / 1e3))
             cooling, may = equipment.breakers.waits(equipment.clock()), equipment.retries.may
             step = further.next_call(names, made, on.current.snapshot.limits.attempts, cooling, retries=may)
             wait = step.wait_s(equipment.draw()) if step is not None and step.waits >= 0 else 0.0
@@ -94,7 +94,11 @@ class Exchange:
                 equipment.retries.take()
             if wait:
                 await asyncio.sleep(wait)
-            found = await calling.attempt(on, step.deployment, step.cause, client)
+            last, answer = step.deployment, await calling.attempt(on, step.deployment, step.cause, client)
+            if answer is None:
+                return None
+            failure = answer
+            found = found if failure.told is not None else failure  # what a provider said, rather than that money is short
         return found
 
     def _pass_on(self, failure: Failure, client: Client) -> None:
