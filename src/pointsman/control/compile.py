@@ -72,6 +72,7 @@ def compile_snapshot(
         releases=tuple(one for one in before.releases if one.route in routes),
         changes={name: one for name, one in before.changes.items() if name in deployments},
         encoder=config.encoder,
+        budgets=config.budgets,
     )
     return Compiled(snapshot, tuple(notes))
 

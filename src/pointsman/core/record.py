@@ -31,9 +31,9 @@ class Attempt(Struct, frozen=True, omit_defaults=True):
 
     ``cost_nano`` is None where no price is known or no usage arrived; ``error`` is a short reason without request content.
     ``estimated``: the provider did not say what the call took, so it was counted here. ``lost`` names what its dialect had
-    no word for, of the request or of the reply. ``unused``: another call's answer was given. ``terms`` are the rates of ``cost_nano`` (``core.price.Terms.text``).
-    Where an amount is unsettled, the call took at most ``most_input`` and ``most_output`` tokens, and ``bounds`` are the
-    least and the most nano-dollars that it can have cost (None: no price is known).
+    no word for, of the request or of the reply. ``unused``: another call's answer was given. ``terms`` are the rates of
+    ``cost_nano`` (``core.price.Terms.text``). Where an amount is unsettled, the call took at most ``most_input`` and
+    ``most_output`` tokens, and ``bounds`` are the least and the most nano-dollars that it can have cost (None: no price).
     """
 
     deployment: str

@@ -44,13 +44,17 @@ _CODE = {
 
 
 class Failure(Struct, frozen=True):
-    """A call that brought no answer. ``status`` and ``body`` are the provider's, 0 and empty where none came."""
+    """A call that brought no answer. ``status`` and ``body`` are the provider's, 0 and empty where none came.
+
+    ``told`` is what a client is told where no call was made, because a budget does not allow it.
+    """
 
     reason: str
     kind: str = ""
     status: int = 0
     body: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    told: GatewayError | None = None
 
     @property
     def again(self) -> bool:
@@ -188,10 +192,15 @@ class Call:
             return "unsent"
         return "refused" if _REFUSED <= self.status < _FAILED else "unknown"
 
+    @property
+    def nano(self) -> int | None:
+        """What it cost, as far as is known."""
+        usage, price = self.usage, self.deployment.price
+        return None if usage is None or price is None else cost.amount(usage, price)
+
     def attempt(self, request: ChatRequest) -> Attempt:
         """Return what is kept of it."""
-        usage, price, basis = self.usage, self.deployment.price, self.basis
-        nano = None if usage is None or price is None else cost.amount(usage, price)
+        usage, price, basis, nano = self.usage, self.deployment.price, self.basis, self.nano
         most, between = _NOTHING, None
         if basis not in SETTLED:
             most = bounds.most_tokens(request, self.sent_bytes, self.deployment)

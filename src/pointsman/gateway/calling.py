@@ -41,8 +41,12 @@ async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
     """Make a call that has begun: see ``attempt``. Raises BeatenError where another call answered meanwhile."""
     current, clock, name = on.current, on.equipment.clock, call.deployment.name
     passage = _passage(on, call.deployment)
+    if on.tab is not None and (over := await on.tab.reserve(call, on.request, len(on.body))) is not None:
+        on.calls.remove(call)
+        on.failures.append((call, over))
+        return over
     reply: Reply | None = None
-    failure: Failure | None
+    failure: Failure | None = None
     pooled = name in current.pooled
     if pooled:
         on.equipment.loads.began(name)
@@ -69,16 +73,23 @@ async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
         failure = Failure(str(error), kind="protocol")
     finally:
         call.ended = clock()
-        call.lost = passage.lost
-        if pooled:
-            on.equipment.loads.ended(name)
-        if reply is not None:
-            reply.close()
+        _over(on, call, passage, reply, failure)
     known = name in current.snapshot.deployments  # names that clients make up are not remembered
     judge(on.equipment.breakers, call, failure, cut=call.broke_off, known=known, now_s=on.at_ms / 1e3)
     if failure is not None:
         on.failures.append((call, failure))
     return failure
+
+
+def _over(on: UnderWay, call: Call, passage: Passage, reply: Reply | None, failure: Failure | None) -> None:
+    """Give back what a call held, however it ended."""
+    call.lost = passage.lost
+    if call.deployment.name in on.current.pooled:
+        on.equipment.loads.ended(call.deployment.name)
+    if reply is not None:
+        reply.close()
+    if on.tab is not None:
+        on.tab.settle(call, failure)
 
 
 def head(on: UnderWay, call: Call, theirs: Headers, lost: tuple[str, ...] = ()) -> Headers:

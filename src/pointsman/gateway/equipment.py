@@ -8,6 +8,7 @@ from time import monotonic, time_ns
 
 from pointsman.core.record import Sample
 from pointsman.gateway.allowance import Allowance
+from pointsman.gateway.budgets import Budgets
 from pointsman.gateway.conversations import Conversations
 from pointsman.gateway.courses import Courses
 from pointsman.gateway.delays import Delays
@@ -50,6 +51,7 @@ class Equipment:
     retries: Bucket = field(default_factory=Bucket)
     hedges: Bucket = field(default_factory=partial(Bucket, 0.0))
     delays: Delays = field(default_factory=Delays)
+    budgets: Budgets = field(default_factory=lambda: Budgets(None, monotonic, now_ms))
     clock: Callable[[], float] = monotonic
     now_ms: Callable[[], int] = now_ms
     draw: Callable[[], float] = random

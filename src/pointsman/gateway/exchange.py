@@ -88,8 +88,8 @@ class Exchange:
     async def _ask_on(self, names: tuple[str, ...], failure: Failure, client: Client) -> Failure | None:
         """Make further calls after one that failed, until one answers, nothing is left to try, or the time is over."""
         on, equipment, before = self._on, self._on.equipment, self._asked_before
-        found: Failure | None = failure
-        while found is not None and found.elsewhere:
+        found = last = failure
+        while last.elsewhere:
             made = [said.made(call.deployment.name, equipment.now_ms() / 1e3) for call, said in on.failures[before:]]
             cooling, may = equipment.breakers.waits(equipment.clock()), equipment.retries.may
             step = further.next_call(names, made, on.current.snapshot.limits.attempts, cooling, retries=may)
@@ -100,12 +100,19 @@ class Exchange:
                 equipment.retries.take()
             if wait:
                 await asyncio.sleep(wait)
-            found = await calling.attempt(on, step.deployment, step.cause, client)
+            answer = await calling.attempt(on, step.deployment, step.cause, client)
+            if answer is None:
+                return None
+            last = answer
+            found = found if answer.told is not None else answer  # what a provider said, rather than that money is short
         return found
 
     def _pass_on(self, failure: Failure, client: Client) -> None:
         """Answer with what the last call brought. Raises GatewayError where its provider said nothing."""
-        on, call = self._on, self._on.failures[-1][0]
+        if failure.told is not None:
+            raise failure.told
+        on = self._on
+        call = next(call for call, said in on.failures if said is failure)
         if not failure.body:
             raise failure.error(call.deployment.name)
         on.status = failure.status

@@ -16,6 +16,7 @@ from pointsman.gateway.caller import Caller
 from pointsman.gateway.courses import Place
 from pointsman.gateway.equipment import Equipment
 from pointsman.gateway.live import Current
+from pointsman.gateway.tab import Tab
 from pointsman.wire.answer import Answer
 from pointsman.wire.openai_chat.request import glance
 
@@ -56,6 +57,7 @@ class UnderWay:
         self.place: Place | None = None
         self.named = caller.conversation_of(request)
         self.conversation = ""
+        self.tab: Tab | None = None
         # Calling.
         self.calls: list[Call] = []
         self.failures: list[tuple[Call, Failure]] = []

@@ -13,6 +13,7 @@ from msgspec import Struct
 from pointsman.core.feedback import Feedback, FeedbackKind, Taken, grader_of
 from pointsman.core.record import ExchangeRecord, Judgement
 from pointsman.core.review import Material, Opinion, Question
+from pointsman.store.leases import Leases
 from pointsman.store.ledger import Ledger
 from pointsman.store.past import Grade, GradeCount, Past, Span
 
@@ -359,6 +360,10 @@ class Store(Protocol):
     @property
     def counters(self) -> Counters:
         """Money and counts."""
+
+    @property
+    def leases(self) -> Leases:
+        """What workers hold of budgets."""
 
     def close(self) -> None:
         """Release files and connections. Idempotent."""

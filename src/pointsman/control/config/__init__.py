@@ -7,6 +7,7 @@ callables  providers, deployments, prices
 rules      routes, features, checks, standing trials
 gates      what is watched of what acts
 pools      deployments that share the requests for one model
+budgets    what may be used in a window of time, by whom
 releases   what is expected of a new model
 canaries   which prompts are asked again and again
 encoder    the sentence encoder
@@ -27,6 +28,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from pointsman.control.config.budgets import read_budgets
 from pointsman.control.config.callables import read_callables
 from pointsman.control.config.canaries import read_canaries
 from pointsman.control.config.customers import read_customers
@@ -152,6 +154,7 @@ def _config(document: Table) -> Config:
     days = _review(document)
     routes = {name: replace(rules, review_days=days) for name, rules in read_routes(document, callables).items()}
     pools = read_pools(document, callables)
+    budgets = read_budgets(document, callables, routes)
     models = {
         name: deployment
         for name, deployment in document.pairs("models")
@@ -179,6 +182,7 @@ def _config(document: Table) -> Config:
         own_prices=callables.own_prices,
         routes=routes,
         pools=pools,
+        budgets=budgets,
         models=models,
         releases=releases,
         canaries=canaries,

@@ -9,6 +9,7 @@ from decimal import Decimal
 from msgspec import Struct, field
 
 from pointsman.control.prices import Own
+from pointsman.core.budget import Budget
 from pointsman.core.routing import Ceiling, Compared, Deployment, Gates, Grader, Objective, Provider
 from pointsman.core.snapshot import ClientKey, Encoder, Limits
 
@@ -154,6 +155,7 @@ class Config(Struct, frozen=True):
     own_prices: tuple[Own, ...] = ()
     routes: dict[str, RouteRules] = field(default_factory=lambda: {DEFAULT_ROUTE: RouteRules()})
     pools: tuple[PoolRules, ...] = ()
+    budgets: tuple[Budget, ...] = ()
     models: dict[str, str] = {}
     releases: dict[str, ReleaseRules] = {}
     canaries: CanaryRules | None = None

@@ -12,6 +12,7 @@ past         exchanges in bulk, to be decided again
 reviews      what people are asked, what they read, what they said
 snapshots    published snapshots
 counters     shared integers
+leases       what workers may use of budgets without asking again
 
 Laws:
 - Write-ahead logging: readers never block, and never wait for, the one writer. A writer waits for another up to
@@ -34,10 +35,12 @@ from pointsman.store.sqlite.connections import Connections
 from pointsman.store.sqlite.counters import SqliteCounters
 from pointsman.store.sqlite.feedback import SqliteFeedback
 from pointsman.store.sqlite.journal import SqliteJournal
+from pointsman.store.sqlite.leases import SqliteLeases
 from pointsman.store.sqlite.ledger import SqliteLedger
 from pointsman.store.sqlite.past import SqlitePasts
 from pointsman.store.sqlite.reviews import SqliteReviews
 from pointsman.store.sqlite.snapshots import SqliteSnapshots
+from pointsman.store.tally import DIRECTORY
 
 FILE: Final = "pointsman.sqlite3"
 
@@ -45,7 +48,9 @@ FILE: Final = "pointsman.sqlite3"
 class SqliteStore:
     """One opened store. All its methods may be called from any thread of the process that opened it."""
 
-    def __init__(self, connections: Connections, seal: VectorSeal | None, materials: MaterialSeal | None) -> None:
+    def __init__(
+        self, connections: Connections, seal: VectorSeal | None, materials: MaterialSeal | None, tallies: Path
+    ) -> None:
         self._connections = connections
         self.journal = SqliteJournal(connections, seal)
         self.ledger = SqliteLedger(connections)
@@ -54,6 +59,7 @@ class SqliteStore:
         self.reviews = SqliteReviews(connections, materials)
         self.snapshots = SqliteSnapshots(connections)
         self.counters = SqliteCounters(connections)
+        self.leases = SqliteLeases(connections, tallies)
 
     def close(self) -> None:
         """Close every connection of this store. Idempotent; later calls of other methods raise StoreError."""
@@ -69,4 +75,4 @@ def open_store(path: Path, *, vector_key: bytes | None) -> SqliteStore:
     """
     seal = VectorSeal(vector_key, path / KEY_FILE) if vector_key is not None else None
     materials = MaterialSeal(vector_key, path / KEY_FILE) if vector_key is not None else None
-    return SqliteStore(Connections(path / FILE), seal, materials)
+    return SqliteStore(Connections(path / FILE), seal, materials, path / DIRECTORY)
