@@ -43,7 +43,9 @@ async def test_a_refusal_owes_nothing_and_a_failure_of_the_providers_is_unknown(
     upstream = await upstream_at(status(code))
     rig.publish(a_snapshot(upstream.port))
     await rig.post(msgspec.json.encode(BODY))
-    _, (line,) = await lines(rig)
+    record, (line, *again) = await lines(rig)
+    assert [one.why for one in (line, *again)] == [attempt.cause for attempt in record.attempts]
+    assert {one.basis for one in again} <= {basis}
     assert (line.basis, line.status, line.served) == (basis, code, False)
     assert (line.nano, line.settled) == ((0, True) if basis == "refused" else (None, False))
     if basis == "unknown":
@@ -56,10 +58,8 @@ async def test_what_was_never_sent_owes_nothing(rig: Rig) -> None:
     rig.publish(a_snapshot(closed_port()))
     await rig.post(msgspec.json.encode(BODY))
     _, made = await lines(rig)
-    assert [(line.why, line.basis, line.nano, line.status) for line in made] == [
-        ("first", "unsent", 0, 0),
-        ("retry", "unsent", 0, 0),
-    ]
+    assert [line.why for line in made][:2] == ["first", "retry"]
+    assert {(line.basis, line.nano, line.status) for line in made} == {("unsent", 0, 0)}
 
 
 async def test_a_hang_up_is_unknown(rig: Rig, upstream_at: Start) -> None:
