@@ -19,6 +19,7 @@ from pointsman.control.config.values import ReleaseRules
 from pointsman.control.grade import EXPECTING, Grade, grade
 from pointsman.control.purse import CapReachedError, Purse
 from pointsman.core.errors import ConfigError, TableError
+from pointsman.core.ledger import Occasion
 from pointsman.core.price import NANO_PER_USD, Price
 from pointsman.core.routing import Grader
 from pointsman.core.snapshot import Snapshot
@@ -29,6 +30,7 @@ from pointsman.policy.outcomes import Outcomes
 from pointsman.policy.teach import teach
 
 CONCURRENCY: Final = 8
+ONBOARDING: Final = Occasion("onboard")
 SPREAD: Final = 0.1  # of an expected quality, where the owner says none
 
 Row = dict[str, Any]
@@ -122,14 +124,16 @@ async def ask(
     return list(await asyncio.gather(*(one(row) for row in rows)))
 
 
-async def answered(calls: Calls, snapshot: Snapshot, row: Row, grader: Grader, purse: Purse) -> Row:
+async def answered(
+    calls: Calls, snapshot: Snapshot, row: Row, grader: Grader, purse: Purse, occasion: Occasion = ONBOARDING
+) -> Row:
     """Return one row with what its model answered, graded by a check; ungraded: with a ``note``."""
     expected = row.get("expected")
     if grader.kind in EXPECTING and expected is None:
         return {**row, "note": "there is no expected answer: add a column `expected`"}
     try:
         copied = copy(msgspec.json.encode({"model": "auto", "messages": _messages(row)}))
-        answer = await calls.ask(snapshot, row["model"], copied, purse)
+        answer = await calls.ask(snapshot, row["model"], copied, purse, occasion)
     except (CapReachedError, CopyError) as error:
         return {**row, "note": str(error)}
     graded = _graded(grader, copied.fields, answer, None if expected is None else str(expected))

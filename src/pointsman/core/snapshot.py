@@ -10,6 +10,7 @@ import hashlib
 import msgspec
 from msgspec import Struct
 
+from pointsman.core.budget import Budget
 from pointsman.core.errors import SnapshotError
 from pointsman.core.release import Change, Release
 from pointsman.core.routing import Deployment, Pool, Provider, Route
@@ -101,6 +102,7 @@ class Snapshot(Struct, frozen=True):
     changes: dict[str, Change] = {}
     encoder: Encoder | None = None
     keeping: Keeping = Keeping()
+    budgets: tuple[Budget, ...] = ()
 
     def pool(self, deployment: str) -> Pool | None:
         """Return the pool that a deployment is in, None where it is in none."""

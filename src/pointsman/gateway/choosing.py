@@ -6,8 +6,10 @@ Laws: decided once; what is read of the request is no more than its words, unles
 from pointsman.core.errors import GatewayError
 from pointsman.core.routing import Context, Decision, Needs, Plan, Route
 from pointsman.gateway import sampling
+from pointsman.gateway.answer import TOO_MANY
 from pointsman.gateway.asking import begin
 from pointsman.gateway.needs import needs_of
+from pointsman.gateway.tab import opened
 from pointsman.gateway.underway import UnderWay
 from pointsman.policy import decide, features, fitness, naming
 from pointsman.policy.conversation import acting
@@ -27,6 +29,8 @@ def decided(on: UnderWay) -> Decision:
     current, request, equipment = on.current, on.request, on.equipment
     on.conversation = equipment.conversations.name(on.named, request, plain=current.plain)
     target, decision = current.target(request.model)
+    if current.snapshot.budgets:
+        on.tab = opened(equipment, current.snapshot, on.caller, request, on.feature, target.route)
     on.decision = decision or _choose(on, target)
     if current.trials and on.asking is None:
         trial = sampling.wanted(current.trials, on.route, on.feature, on.decision)
@@ -59,7 +63,8 @@ def _choose(on: UnderWay, target: Target) -> Decision:
         decision = decide.decide(current.snapshot, target, policy, context, state, equipment.draw())
     except GatewayError as error:
         if error.retry_after is not None:
-            error.retry_after = max(error.retry_after, equipment.breakers.wait_s(now))
+            reopen_s = on.tab.reopen_s if on.tab is not None and error.status == TOO_MANY else 0.0
+            error.retry_after = max(error.retry_after, equipment.breakers.wait_s(now), reopen_s)
         raise
     if plan is not None:
         equipment.allowance.promise(on.id, decision, plan, current.snapshot, context.needs)
@@ -77,7 +82,8 @@ def _state(on: UnderWay, now: float, route: Route | None, plan: Plan | None) -> 
     loads = equipment.loads.now(now) if current.pooled else {}
     holder = course.deployment if course is not None else equipment.conversations.holder(on.conversation) or ""
     left = equipment.allowance.left(plan, on.at_ms) if plan is not None and plan.explore is not None else 0
-    return State(cooling, current.hash, loads, holder, pace, speeds, course, left)
+    state = State(cooling, current.hash, loads, holder, pace, speeds, course, left)
+    return state if on.tab is None else on.tab.limited(state, route, plan, on.request, len(on.body))
 
 
 def _needs(on: UnderWay, route: Route | None) -> Needs:

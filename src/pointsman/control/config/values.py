@@ -4,9 +4,12 @@ Shares are fractions in [0, 1]; tolerances are fractions of quality (the file ha
 integer nano-dollars, except in Objective.
 """
 
+from decimal import Decimal
+
 from msgspec import Struct, field
 
 from pointsman.control.prices import Own
+from pointsman.core.budget import Budget
 from pointsman.core.routing import Ceiling, Compared, Deployment, Gates, Grader, Objective, Provider
 from pointsman.core.snapshot import ClientKey, Encoder, Keeping, Limits
 
@@ -78,6 +81,7 @@ class RouteRules(Struct, frozen=True):
     store_prompts: bool | None = None
     gates: Gates = Gates()
     explore: ExploreRules | None = None
+    hedge: float = 0.0
 
 
 class ReleaseRules(Struct, frozen=True):
@@ -100,6 +104,17 @@ class CanaryRules(Struct, frozen=True):
     feature: str
     every_ms: int = 24 * 3_600_000
     cap_nano: int = 1_000_000_000
+
+
+class CustomerRules(Struct, frozen=True):
+    """What a customer pays: US dollars for each answered request, for 1,000 tokens in and out of answers, a month; and a
+    ``markup`` on what its calls cost (0.2: a fifth more; None: the cost is not passed on). All that is said adds up.
+    """
+
+    per_request_usd: Decimal = Decimal(0)
+    per_1000_tokens_usd: Decimal = Decimal(0)
+    per_month_usd: Decimal = Decimal(0)
+    markup: Decimal | None = None
 
 
 class PoolRules(Struct, frozen=True):
@@ -142,6 +157,7 @@ class Config(Struct, frozen=True):
     own_prices: tuple[Own, ...] = ()
     routes: dict[str, RouteRules] = field(default_factory=lambda: {DEFAULT_ROUTE: RouteRules()})
     pools: tuple[PoolRules, ...] = ()
+    budgets: tuple[Budget, ...] = ()
     models: dict[str, str] = {}
     releases: dict[str, ReleaseRules] = {}
     canaries: CanaryRules | None = None
@@ -153,3 +169,4 @@ class Config(Struct, frozen=True):
     keeping: Keeping = Keeping()
     encoder: Encoder | None = None
     learn_every_s: float | None = None
+    customers: dict[str, CustomerRules] = {}

@@ -6,12 +6,14 @@ faults       SQLite's errors in words that say what to do
 exchanges    exchange records as rows
 judgements   graded answers as rows
 feedback     what was said of answers, until it is joined to them
+ledger       what every call cost, chained by hashes
 journal      the interface over exchanges and judgements
 past         exchanges in bulk, to be decided again
 reviews      what people are asked, what they read, what they said
 snapshots    published snapshots
 counters     shared integers
 forgetting   what is older than its owner wants it
+leases       what workers may use of budgets without asking again
 
 Laws:
 - Write-ahead logging: readers never block, and never wait for, the one writer. A writer waits for another up to
@@ -35,9 +37,12 @@ from pointsman.store.sqlite.counters import SqliteCounters
 from pointsman.store.sqlite.feedback import SqliteFeedback
 from pointsman.store.sqlite.forgetting import SqliteForgetting
 from pointsman.store.sqlite.journal import SqliteJournal
+from pointsman.store.sqlite.leases import SqliteLeases
+from pointsman.store.sqlite.ledger import SqliteLedger
 from pointsman.store.sqlite.past import SqlitePasts
 from pointsman.store.sqlite.reviews import SqliteReviews
 from pointsman.store.sqlite.snapshots import SqliteSnapshots
+from pointsman.store.tally import DIRECTORY
 
 FILE: Final = "pointsman.sqlite3"
 
@@ -45,15 +50,19 @@ FILE: Final = "pointsman.sqlite3"
 class SqliteStore:
     """One opened store. All its methods may be called from any thread of the process that opened it."""
 
-    def __init__(self, connections: Connections, seal: VectorSeal | None, materials: MaterialSeal | None) -> None:
+    def __init__(
+        self, connections: Connections, seal: VectorSeal | None, materials: MaterialSeal | None, tallies: Path
+    ) -> None:
         self._connections = connections
         self.journal = SqliteJournal(connections, seal)
+        self.ledger = SqliteLedger(connections)
         self.feedback = SqliteFeedback(connections, seal)
         self.past = SqlitePasts(connections, seal)
         self.reviews = SqliteReviews(connections, materials)
         self.snapshots = SqliteSnapshots(connections)
         self.counters = SqliteCounters(connections)
         self.forgetting = SqliteForgetting(connections)
+        self.leases = SqliteLeases(connections, tallies)
 
     def close(self) -> None:
         """Close every connection of this store. Idempotent; later calls of other methods raise StoreError."""
@@ -69,4 +78,4 @@ def open_store(path: Path, *, vector_key: bytes | None, patient: bool = False) -
     """
     seal = VectorSeal(vector_key, path / KEY_FILE) if vector_key is not None else None
     materials = MaterialSeal(vector_key, path / KEY_FILE) if vector_key is not None else None
-    return SqliteStore(Connections(path / FILE, patient=patient), seal, materials)
+    return SqliteStore(Connections(path / FILE, patient=patient), seal, materials, path / DIRECTORY)
