@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import BinaryIO, Final
+from typing import IO, Final
 
 import msgspec
 
@@ -49,7 +49,7 @@ class Redactor:
             answer = self._ask(_encode((rules, list(texts))))
             return msgspec.msgpack.decode(answer, type=list[str])
         except (OSError, TimeoutError, EOFError, msgspec.MsgspecError) as error:
-            log.warning("%d texts are not kept: they could not be redacted (%s)", len(texts), error or type(error).__name__)
+            log.warning("%d texts are not kept: they could not be redacted (%r)", len(texts), error)
             self.close()
             return [WITHHELD] * len(texts)
 
@@ -78,7 +78,7 @@ class Redactor:
         return _exactly(child.stdout, size, until)
 
 
-def _exactly(pipe: BinaryIO, size: int, until: float) -> bytes:
+def _exactly(pipe: IO[bytes], size: int, until: float) -> bytes:
     """Read so many bytes of a pipe until a moment. Raises TimeoutError, EOFError."""
     data = b""
     while len(data) < size:
