@@ -138,7 +138,7 @@ async def test_no_address_in_a_body_is_called(rig: Rig, upstream_at: Start, trap
                 assert status != 500, (dialect, body, answer)
                 assert b"root:" not in answer
                 tried += 1
-    assert tried > 100
+    assert tried >= 100
     assert all(b"root:" not in received.body for received in upstream.requests)
     assert trap.caught == 0
 
