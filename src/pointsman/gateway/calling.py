@@ -61,6 +61,8 @@ async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
         if pooled:
             on.equipment.loads.answered(call, reply.headers, on.equipment.now_ms() / 1e3)
         if reply.status != 200:
+            if reply.status == 401:
+                way.credential.refused()
             failure = refused(reply.status, passage.refusal(reply.status, await error_body(reply)), reply.headers)
         elif on.request.stream and is_stream(reply, asked=True):
             failure = await _relay(on, call, passage, reply, client)
