@@ -18,6 +18,7 @@ from pointsman.gateway import heads
 from pointsman.gateway.attempt import Call, Failure, error_body, failed, is_stream, judge, refused
 from pointsman.gateway.flow import Flow
 from pointsman.gateway.passage import Passage, reported
+from pointsman.gateway.scrubbing import scrubbed
 from pointsman.gateway.server.message import Client, Headers
 from pointsman.gateway.underway import UnderWay
 from pointsman.upstream.interfaces import Reply, Timeouts
@@ -63,7 +64,8 @@ async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
         if reply.status != 200:
             if reply.status == 401:
                 way.credential.refused()
-            failure = refused(reply.status, passage.refusal(reply.status, await error_body(reply)), reply.headers)
+            said = scrubbed(await error_body(reply), request, unsigned)
+            failure = refused(reply.status, passage.refusal(reply.status, said), reply.headers)
         elif on.request.stream and is_stream(reply, asked=True):
             failure = await _relay(on, call, passage, reply, client)
         else:
