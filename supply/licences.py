@@ -43,9 +43,9 @@ def licence(name: str) -> str:
         said = importlib.metadata.metadata(name)
     except importlib.metadata.PackageNotFoundError:
         return ELSEWHERE[name]
-    if expression := said.get("License-Expression"):
-        return str(expression)
-    field = str(said.get("License") or "").strip()
+    if "License-Expression" in said:
+        return str(said["License-Expression"])
+    field = str(said["License"]).strip() if "License" in said else ""
     if _names(field) <= ALLOWED and field:
         return field
     if field in _FIELDS:

@@ -37,6 +37,8 @@ async def trap() -> AsyncIterator[Trap]:
 
 def bodies(dialect: str, url: str) -> Iterator[dict[str, Any]]:
     """Every place of a dialect where an address may stand."""
+    part: dict[str, Any]
+    mcp: Any
     match dialect:
         case "openai_chat":
             for part in (

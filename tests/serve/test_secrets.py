@@ -109,7 +109,7 @@ def ask(base: str, model: str, key: str, **more: Any) -> httpx.Response:
 
 def provoke(base: str, data: Path) -> list[str]:
     """Every way to fail that can be had from outside; returns what came back."""
-    heard = []
+    heard: list[str] = []
     client = CANARIES["client"]
     for name in ("env", "file", "command"):
         for status in (*STATUSES, 299, 0):
@@ -179,8 +179,8 @@ def test_a_prompt_is_stored_redacted_where_its_route_asks_and_nowhere_else(
     try:
         for route, feature, text in (
             ("open", "support", "of anna@example.com about CASE-17, remembered"),
-            ("open", "payroll", "forgotten one"),
-            ("closed", "support", "forgotten two"),
+            ("open", "payroll", "left-out-one"),
+            ("closed", "support", "left-out-two"),
         ):
             key = {"authorization": f"Bearer {CANARIES['client']}", "x-pointsman-feature": feature}
             body = {"model": route, "messages": [{"role": "user", "content": text}]}
@@ -189,5 +189,5 @@ def test_a_prompt_is_stored_redacted_where_its_route_asks_and_nowhere_else(
         assert up.stop() == 0
     stored = b"".join(one.read_bytes() for one in (tmp_path / "data").iterdir() if one.is_file())
     assert b"of [email] about [case], remembered" in stored
-    for gone in (b"anna@example.com", b"CASE-17", b"forgotten"):
+    for gone in (b"anna@example.com", b"CASE-17", b"left-out"):
         assert gone not in stored

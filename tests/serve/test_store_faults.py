@@ -79,7 +79,7 @@ def recorded(up: Up, *exchanges: str) -> None:
 
 
 def well(up: Up) -> bool:
-    return stands(up)["problems"] == {}
+    return not stands(up)["problems"]
 
 
 def damage(data: Path) -> None:

@@ -39,7 +39,7 @@ def filled(store: Store) -> None:
     store.feedback.take(said)
     question = Question("e", "", "support", "d", "r", "candidate", START_MS, None, 1.0)
     store.reviews.keep([(question, Material(OLD, "a", "b"))], most=10)
-    store.reviews.say([Opinion(question.id, OLD, START_MS, "tie", "d", 1.0, 0.0)])
+    store.reviews.say([Opinion(question.id, OLD, START_MS, "tie", "candidate", 1.0, 0.0)])
 
 
 def left(path: Path, text: str) -> list[str]:

@@ -1,5 +1,6 @@
 """The copy of the last good snapshot: whole or not there, put back where the store's own is damaged or gone."""
 
+import os
 import sqlite3
 import stat
 from contextlib import closing
@@ -10,7 +11,6 @@ import pytest
 from tests.store.records import snapshot_bytes
 
 from pointsman.core import snapshot as snapshots
-from pointsman.store import last_good
 from pointsman.store.interfaces import Published
 from pointsman.store.last_good import FILE, LastGood, write_whole
 from pointsman.store.sqlite import FILE as STORE
@@ -59,7 +59,7 @@ def test_a_place_without_room_leaves_the_old_copy_and_says_so(tmp_path: Path, mo
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(last_good.os, "fsync", full)
+        patch.setattr(os, "fsync", full)
         copy.keep(msgspec.structs.replace(ONE, number=4))
     assert "No space left on device" in copy.problem
     assert copy.read() == ONE
@@ -72,7 +72,7 @@ def test_the_bytes_are_on_disk_before_the_name_is(tmp_path: Path, monkeypatch: p
     """What a power cut leaves is the old file or the new one: the draft, its name's change, the directory, in that order."""
     (tmp_path / "it").write_bytes(b"old")
     seen: list[bytes] = []
-    monkeypatch.setattr(last_good.os, "fsync", lambda _: seen.append((tmp_path / "it").read_bytes()))
+    monkeypatch.setattr(os, "fsync", lambda _: seen.append((tmp_path / "it").read_bytes()))
     write_whole(tmp_path / "it", b"new")
     assert seen == [b"old", b"new"]
 

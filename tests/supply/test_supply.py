@@ -164,8 +164,8 @@ def test_two_builds_are_the_same_bytes(tmp_path: Path) -> None:
         shutil.copytree(ROOT / "src", place / "src", ignore=shutil.ignore_patterns("__pycache__"))
         for file in ("pyproject.toml", "README.md", "LICENSE", "hatch_build.py"):
             shutil.copy(ROOT / file, place / file)
-        for file in place.rglob("*"):
-            os.utime(file, (age, age))
+        for each in place.rglob("*"):
+            os.utime(each, (age, age))
         environ = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
         command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / f"{name}-dist")]
         subprocess.run(command, cwd=place, env=environ, check=True, capture_output=True, timeout=100)

@@ -226,7 +226,8 @@ for id_ in ("1", "2"):
     os.write(1, b"taken")
 """
     trace = tmp_path / "trace"
-    command = [strace, "-f", "-y", "-o", trace, "-e", "trace=fsync,fdatasync,write", sys.executable, "-c", program, tmp_path]
+    tracing = [strace, "-f", "-y", "-o", str(trace), "-e", "trace=fsync,fdatasync,write"]
+    command = [*tracing, sys.executable, "-c", program, str(tmp_path)]
     done = subprocess.run(command, check=False, capture_output=True, timeout=60)
     if b"ptrace" in done.stderr:
         pytest.skip(f"nothing can be traced here: {done.stderr.decode()}")
