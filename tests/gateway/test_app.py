@@ -98,7 +98,7 @@ async def test_a_route_without_a_reference_says_what_to_do(rig: Rig) -> None:
 
 async def test_a_key_is_asked_for_where_keys_are_configured(rig: Rig, upstream_at: Start) -> None:
     upstream = await upstream_at(answer_whole)
-    keys = (ClientKey("app", hashlib.sha256(b"sk-right").hexdigest().upper(), "support"),)
+    keys = (ClientKey("app", hashlib.sha256(b"sk-right").hexdigest().upper(), "support", "acme"),)
     rig.publish(a_snapshot(upstream.port, keys=keys))
     for headers in ({}, {"authorization": "sk-right"}, {"authorization": "Bearer sk-wrong"}, {"authorization": "Bearer"}):
         status, _, body = await rig.post(BODY, **headers)
@@ -109,7 +109,8 @@ async def test_a_key_is_asked_for_where_keys_are_configured(rig: Rig, upstream_a
         model="auto", messages=[{"role": "user", "content": "x"}]
     )
     assert raw.headers["x-pointsman-feature"] == "support"
-    assert (await rig.records())[0].client_key == "app"
+    record = (await rig.records())[0]
+    assert (record.client_key, record.customer) == ("app", "acme")
     assert "authorization" not in upstream.requests[0].headers
 
 

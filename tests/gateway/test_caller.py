@@ -69,6 +69,16 @@ def test_tags_come_from_headers_or_metadata(
     assert caller(headers).tags_of(request(**metadata)) == tags
 
 
+def test_the_customer_is_the_keys_whatever_the_client_says() -> None:
+    header, body = {b"x-pointsman-customer": b"acme"}, {"customer": "globex"}
+    assert caller({}).customer_of(request()) == ""
+    assert caller({}).customer_of(request(**body)) == "globex"
+    assert caller(header).customer_of(request(**body)) == "acme"
+    theirs = caller(header, ClientKey("n", "s", customer="initech"))
+    assert theirs.customer_of(request(**body)) == "initech"
+    assert theirs.tags_of(request(**body)) == ("customer:initech",)
+
+
 def test_one_head_tells_requests_apart_by_their_bodies() -> None:
     one = caller({})
     assert [one.feature_of(request(feature=name)) for name in ("a", "b", "")] == ["a", "b", "default"]

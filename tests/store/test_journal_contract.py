@@ -40,7 +40,7 @@ records = st.builds(
     outcome=st.sampled_from(["ok", "error", "client_gone", "cut"]), status=st.integers(0, 599),
     decision=st.none() | decisions, attempts=st.lists(attempts, max_size=3).map(tuple), route=texts, streamed=st.booleans(),
     conversation=texts, client_key=texts, latency_ms=times, first_content_ms=st.none() | times,
-    vector=st.binary(max_size=480), prompt=texts, source=texts, client_id=texts,
+    vector=st.binary(max_size=480), prompt=texts, source=texts, client_id=texts, customer=texts,
 )  # fmt: skip
 
 

@@ -122,6 +122,7 @@ def _show(console: Console, journal: Journal, record: ExchangeRecord) -> None:
         ("client's own id", record.client_id),
         ("conversation", record.conversation),
         ("client key", record.client_key),
+        ("customer", record.customer),
         ("source", record.source),
         ("feature vector", f"{len(record.vector)} bytes" if record.vector else "not stored"),
     ):

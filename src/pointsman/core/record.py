@@ -45,7 +45,7 @@ class ExchangeRecord(Struct, frozen=True):
     ``ok``, ``error`` (a provider's or our own), ``client_gone`` or ``cut`` (the stream broke after content). ``vector``
     is the plain feature vector: stores seal it with the installation's key. ``prompt`` is empty unless the owner asked for
     prompts to be stored. ``source`` is ``gateway`` or ``import:<file name>``. ``client_id`` is the client's own name for its
-    request (empty: it gave none).
+    request (empty: it gave none). ``customer`` is whom it was for: what the client's key says, else what the client does.
     """
 
     id: str
@@ -66,6 +66,7 @@ class ExchangeRecord(Struct, frozen=True):
     prompt: str = ""
     source: str = "gateway"
     client_id: str = ""
+    customer: str = ""
 
     @property
     def served_by(self) -> Attempt | None:

@@ -19,11 +19,15 @@ _DIGEST = 32
 
 
 class ClientKey(Struct, frozen=True):
-    """A key that clients may present: the SHA-256 of the secret in hexadecimal, and the feature that it stands for."""
+    """A key that clients may present: the SHA-256 of the secret in hexadecimal, and the feature and customer it stands for.
+
+    ``customer`` is empty where the client says for whom it asks.
+    """
 
     name: str
     sha256: str
     feature: str | None = None
+    customer: str = ""
 
 
 class Encoder(Struct, frozen=True):

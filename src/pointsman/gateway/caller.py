@@ -42,6 +42,8 @@ class Caller:
         self._feature = _named(headers, b"x-pointsman-feature")
         self._usual = (key.feature if key is not None else None) or "default"
         self._tags = {kind: _named(headers, b"x-pointsman-" + kind.encode()) for kind in TAGS}
+        if key is not None and key.customer:
+            self._tags["customer"] = key.customer  # whatever the client says
         self._conversation = _named(headers, b"x-pointsman-conversation")
         self._harness = harness_of(headers)
         own = next((headers[name] for name in _OWN_IDS if name in headers), b"")
@@ -61,6 +63,10 @@ class Caller:
         said = request.metadata
         names = ((kind, named or said.get(kind)) for kind, named in self._tags.items())
         return tuple([f"{kind}:{name[:_NAME_LENGTH]}" for kind, name in names if name])
+
+    def customer_of(self, request: ChatRequest) -> str:
+        """Return whom a request is for: what the client's key says, else its header, else its metadata; else empty."""
+        return (self._tags["customer"] or request.metadata.get("customer") or "")[:_NAME_LENGTH]
 
     def no_explore(self, request: ChatRequest) -> bool:
         """Return whether nobody may be tried on a request: by header, else in its metadata (``0``, ``false``: no)."""

@@ -371,6 +371,7 @@ class Exchange:
             vector=self._vector if snapshot.store_vectors else b"",
             prompt=self._request.transcript if snapshot.store_prompts else "",
             client_id=self._caller.client_id,
+            customer=self._caller.customer_of(self._request),
         )
         self._with.journal.put(record, self._request if later else None, len(self._body))
         if self._route:

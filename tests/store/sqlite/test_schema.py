@@ -129,8 +129,13 @@ def test_feedback_from_before_it_had_a_target_stays_in_force(tmp_path: Path, mon
     with monkeypatch.context() as patch:
         patch.setattr(schema, "_scripts", lambda: scripts[:4])
         store = open_store(tmp_path, vector_key=None)
-        store.journal.append([record(number, client_id="mine") for number in (1, 2)])
         with store._connections.write() as connection:
+            for number in (1, 2):  # as that version wrote them
+                connection.execute(
+                    "INSERT INTO exchanges VALUES (?, ?, ?, 'auto', 'support', 'ok', 200, 'auto', 0, '', '', 1.0, NULL,"
+                    " 'gateway', '', '', '', 'z/small', 0, 0, 0, 0, 0, NULL, '', 'mine')",
+                    (number, record(number).id, record(number).at_ms),
+                )
             for id_, about, subject, state in (
                 ("0", "client_id", "mine", "joined"), ("1", "client_id", "new", "waiting"), ("2", "exchange", "x", "joined"),
             ):  # fmt: skip

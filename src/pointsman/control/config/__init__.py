@@ -209,7 +209,7 @@ def _keys(document: Table) -> Iterator[ClientKey]:
     seen: dict[str, str] = {}
     for name, table in document.tables("keys"):
         digest = _digest(table)
-        feature = table.text("feature")
+        feature, customer = table.text("feature"), table.text("customer") or ""
         table.finish()
         if digest is None:
             continue
@@ -217,7 +217,7 @@ def _keys(document: Table) -> Iterator[ClientKey]:
             table.wrong("sha256", f"is that of [keys.{seen[digest]}] too", "give each name a key of its own")
         else:
             seen[digest] = name
-            yield ClientKey(name, digest, feature)
+            yield ClientKey(name, digest, feature, customer)
 
 
 def _digest(table: Table) -> str | None:

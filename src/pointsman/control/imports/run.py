@@ -189,6 +189,7 @@ def _record(
         vector=features.vector(call.request) if vectors and call.request is not None else b"",
         source=source,
         client_id=call.key[:_NAME_LENGTH],
+        customer=call.labels.get("customer", "")[:_NAME_LENGTH],
     )
 
 

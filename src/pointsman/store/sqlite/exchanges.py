@@ -20,7 +20,7 @@ from pointsman.store.seal import VectorSeal
 # The fields of ExchangeRecord that are columns under their own names.
 _FIELDS: Final = (
     "id", "at_ms", "asked", "feature", "outcome", "status", "route", "streamed", "conversation", "client_key",
-    "latency_ms", "first_content_ms", "source", "client_id",
+    "latency_ms", "first_content_ms", "source", "client_id", "customer",
 )  # fmt: skip
 _SUMMED: Final = (
     "mode", "arm", "snapshot", "course", "deployment",
@@ -77,7 +77,7 @@ def _write(connection: sqlite3.Connection, statements: tuple[str, str], rows: Se
 def record(row: Sequence[Any], seal: VectorSeal | None) -> ExchangeRecord:
     """Return the record in a row of ``SELECTED``. Raises StoreError: another key, or a body of an incompatible version."""
     (id_, at_ms, asked, feature, outcome, status, route, streamed, conversation, client_key,
-     latency_ms, first_content_ms, source, client_id, rest, vector, prompt) = row  # fmt: skip
+     latency_ms, first_content_ms, source, client_id, customer, rest, vector, prompt) = row  # fmt: skip
     try:
         attempts, decision = _decoder.decode(rest)
     except msgspec.DecodeError as error:
@@ -101,6 +101,7 @@ def record(row: Sequence[Any], seal: VectorSeal | None) -> ExchangeRecord:
         prompt=prompt or "",
         source=source,
         client_id=client_id,
+        customer=customer,
     )
 
 
@@ -111,7 +112,7 @@ def _scalars(n: int, record: ExchangeRecord) -> _Row:
     return (
         n, record.id, record.at_ms, record.asked, record.feature, record.outcome, record.status, record.route,
         record.streamed, record.conversation, record.client_key, record.latency_ms, record.first_content_ms, record.source,
-        record.client_id,
+        record.client_id, record.customer,
         decision.mode if decision else "", decision.arm if decision else "", decision.snapshot if decision else "",
         decision.course if decision else "",
         answered.deployment if answered is not None else "",
