@@ -25,6 +25,7 @@ class Entry(NamedTuple):
 COMMANDS: Final = {
     "up": Entry("pointsman.cli.up", "Serve: find keys and local model servers, or read pointsman.toml."),
     "demo": Entry("pointsman.cli.demo", "See the whole story on simulated models: no key, no cost."),
+    "key": Entry("pointsman.cli.key", "Make, list, rotate and revoke keys of clients."),
     "check": Entry("pointsman.cli.check", "Check a configuration: every mistake, with its remedy."),
     "report": Entry("pointsman.cli.report", "Show spend, errors and latency, and cost elsewhere."),
     "import": Entry("pointsman.cli.import_", "Read past calls from other programs' logs."),
@@ -43,6 +44,7 @@ COMMANDS: Final = {
     "route": Entry("pointsman.cli.route", "Explain one decision, without calling anyone."),
     "journal": Entry("pointsman.cli.journal", "List exchanges: what was chosen, why, for how much."),
     "feedback": Entry("pointsman.cli.feedback", "Read what was said of answers, and see what it is worth."),
+    "audit": Entry("pointsman.cli.audit", "Show what was done here, by whom, and check its chain."),
     "zoo": Entry("pointsman.cli.zoo", "Serve simulated models, to try things out."),
     "play": Entry("pointsman.cli.play", "Send requests of simulated users to them."),
 }

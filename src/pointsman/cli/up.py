@@ -49,7 +49,8 @@ def command(workspace: Workspace, host: str | None, port: int | None, reference:
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     config, made_by = _configured(workspace, reference)
-    listeners = up.bind(config, host, port, workers or config.workers)
+    keyed = up.keyed(config, workspace.store)
+    listeners = up.bind(config, host, port, workers or config.workers, keyed=keyed)
     if (before := workspace.published()) is not None:
         workspace.decoded(before)  # says which snapshot is damaged, and where
     installation = up.Installation(config, workspace.config_path, workspace.data, workspace.store)
@@ -58,7 +59,7 @@ def command(workspace: Workspace, host: str | None, port: int | None, reference:
             click.echo(f"note: another gateway works on {workspace.data}: from now on it serves this configuration too")
         for note in up.publish_configuration(installation, made_by):
             click.echo(f"note: {note}")
-        _greet(config, up.base_url(listeners[0]))
+        _greet(config, up.base_url(listeners[0]), keyed=keyed)
         run(functools.partial(up.serve, installation, listeners))
 
 
@@ -107,13 +108,13 @@ def _example(config: Config) -> str:
     return next(iter(config.deployments), f"{next(iter(config.providers), 'PROVIDER')}/MODEL")
 
 
-def _greet(config: Config, url: str) -> None:
+def _greet(config: Config, url: str, *, keyed: bool) -> None:
     named = next((name for name, route in config.routes.items() if route.reference), None)
     example = f"""
 Pointsman serves at {url} (stop with Ctrl-C)
 
     from openai import OpenAI
-    client = OpenAI(base_url="{url}", api_key="{"YOUR-KEY" if config.keys else "unused"}")
+    client = OpenAI(base_url="{url}", api_key="{"YOUR-KEY" if keyed else "unused"}")
     client.chat.completions.create(model="{named or _example(config)}",
         messages=[{{"role": "user", "content": "Hello"}}], extra_headers={{"x-pointsman-feature": "support"}})
 

@@ -11,23 +11,12 @@ import msgspec
 from msgspec import Struct
 
 from pointsman.core.errors import SnapshotError
+from pointsman.core.keys import Key
 from pointsman.core.release import Change, Release
 from pointsman.core.routing import Deployment, Pool, Provider, Route
 
 MAGIC = b"PMSNAP1\n"
 _DIGEST = 32
-
-
-class ClientKey(Struct, frozen=True):
-    """A key that clients may present: the SHA-256 of the secret in hexadecimal, and the feature and customer it stands for.
-
-    ``customer`` is empty where the client says for whom it asks.
-    """
-
-    name: str
-    sha256: str
-    feature: str | None = None
-    customer: str = ""
 
 
 class Encoder(Struct, frozen=True):
@@ -71,7 +60,7 @@ class Snapshot(Struct, frozen=True):
     routes: dict[str, Route] = {}
     policies: dict[str, bytes] = {}
     askings: dict[str, bytes] = {}
-    keys: tuple[ClientKey, ...] = ()
+    keys: tuple[Key, ...] = ()
     limits: Limits = Limits()
     store_prompts: bool = False
     store_vectors: bool = True

@@ -14,7 +14,7 @@ import msgspec
 from pointsman.core.errors import GatewayError, WireError
 from pointsman.core.snapshot import Limits
 from pointsman.gateway import entries, feedback
-from pointsman.gateway.admission import admit
+from pointsman.gateway.admission import Keyring
 from pointsman.gateway.answer import errors_at, refuse
 from pointsman.gateway.caller import Caller
 from pointsman.gateway.counting import count_tokens
@@ -57,7 +57,7 @@ class Gateway:
             current = self._admitting()
             self.under_way += 1
             try:
-                caller = _caller(head, entry, current)
+                caller = _caller(head, entry, self._live.keyring, client)
                 if entry.operation == "chat":
                     await Exchange(self._equipment, current, caller, incoming.body).serve(client)
                 else:
@@ -71,7 +71,8 @@ class Gateway:
 
     async def _hear(self, incoming: Incoming, client: Client) -> None:
         """Take feedback in."""
-        key = admit(self._admitting().keys, incoming.head)
+        self._admitting()
+        key = self._live.keyring.admit(incoming.head, client.peer)
         self.under_way += 1
         try:
             await self._equipment.feedback.answer(incoming.body, key, self._equipment.now_ms(), client)
@@ -112,7 +113,7 @@ class Gateway:
             client.answer(200 if self._live.current else 503, [JSON], self._readiness())
         else:
             current = self._current()
-            admit(current.keys, head)
+            self._live.keyring.admit(head, client.peer)
             client.answer(200, [JSON], _models(current, path))
 
     def _readiness(self) -> bytes:
@@ -137,12 +138,12 @@ class Gateway:
         return current
 
 
-def _caller(head: Head, entry: Entry, current: Current) -> Caller:
-    """Return who asks, admitted by the snapshot in use. Raises GatewayError 401 or 403."""
-    known = head.known
-    if isinstance(known, Caller) and known.admitted_by == current.number:
+def _caller(head: Head, entry: Entry, keyring: Keyring, client: Client) -> Caller:
+    """Return who asks, admitted by the keys in force. Raises GatewayError 401 or 403."""
+    known, epoch = head.known, keyring.epoch
+    if isinstance(known, Caller) and known.admitted_by == epoch:
         return known
-    head.known = caller = Caller(current.number, entry, admit(current.keys, head), head.headers)
+    head.known = caller = Caller(epoch, entry, keyring.admit(head, client.peer), head.headers)
     return caller
 
 

@@ -19,8 +19,9 @@ import msgspec
 from pointsman.core import snapshot as snapshots
 from pointsman.core.errors import ConfigError, SnapshotError
 from pointsman.core.routing import Decision, Deployment, Provider
-from pointsman.core.snapshot import ClientKey, Encoder, Snapshot
+from pointsman.core.snapshot import Encoder, Snapshot
 from pointsman.gateway import sampling
+from pointsman.gateway.admission import Keyring
 from pointsman.gateway.encoding import timely
 from pointsman.gateway.invoked import invoked
 from pointsman.gateway.unpacked import unpacked
@@ -89,7 +90,6 @@ class Current:
         self.policies = _policies(snapshot)
         self.encoder = timely(snapshot.encoder, encoder, self.policies)
         self.askings = {route: cascade.decode(data) for route, data in snapshot.askings.items()}
-        self.keys: dict[str, ClientKey] = {key.sha256.lower(): key for key in snapshot.keys}
         self.trials = sampling.standing(snapshot)
         self.ways = {name: _way(provider, credential(provider)) for name, provider in snapshot.providers.items()}
         self.dialects = frozenset(provider.dialect for provider in snapshot.providers.values())
@@ -134,15 +134,17 @@ class Current:
 
 
 class Live:
-    """Holds the current snapshot of one worker. ``current`` is None until a first one was published."""
+    """Holds the current snapshot of one worker, and its keyring. ``current`` is None until a first one was published."""
 
     def __init__(
         self,
         published: Snapshots,
         credential: Callable[[Provider], Credential],
         encoder: Callable[[Encoder], Encodes] = no_encoder,
+        keyring: Keyring | None = None,
     ) -> None:
         self._published = published
+        self.keyring = keyring or Keyring()
         self._credential = credential
         self._encoder = encoder
         self._refused = 0
@@ -154,8 +156,12 @@ class Live:
         return self.current.snapshot if self.current is not None else None
 
     def refresh(self) -> bool:
-        """Take up a newly published snapshot; True when one was. ``problem`` says what is wrong, nothing is raised."""
+        """Take up a newly published snapshot and what changed of the keys; True when a snapshot was.
+
+        ``problem`` says what is wrong, nothing is raised.
+        """
         try:
+            self.keyring.refresh()
             number = self._published.current_number()
             if number == (self.current.number if self.current else 0):
                 self.problem = ""
@@ -182,6 +188,7 @@ class Live:
             self.problem = f"snapshot {found.hash} was not taken up: {error}"
             logger.error("%s; the one before stays in use", self.problem)  # noqa: TRY400 - a message, not a crash
             return False
+        self.keyring.configure(current.snapshot.keys)  # before the snapshot: what a key may do stands in it
         self.current = current
         self.problem = ""
         return True

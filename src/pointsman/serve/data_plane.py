@@ -14,7 +14,9 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 
+from pointsman.control.config import is_loopback
 from pointsman.core.record import Sample
+from pointsman.gateway.admission import Keyring
 from pointsman.gateway.app import Gateway
 from pointsman.gateway.conversations import Conversations
 from pointsman.gateway.equipment import Equipment
@@ -47,7 +49,7 @@ async def serve_until_signalled(
     sys.setswitchinterval(SWITCH_S)
     gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
     allow_files()
-    async with _gateway(store, offer) as gateway:
+    async with _gateway(store, offer, listener.getsockname()[0]) as gateway:
         gc.freeze()  # what is here now stays: it need not be looked through again and again
         server = Server(gateway, gateway.limits)
         asked, hurried = asyncio.Event(), asyncio.Event()
@@ -80,11 +82,12 @@ def allow_files() -> None:
 
 
 @contextlib.asynccontextmanager
-async def _gateway(store: Store, offer: Callable[[Sample], bool]) -> AsyncIterator[Gateway]:
+async def _gateway(store: Store, offer: Callable[[Sample], bool], host: str) -> AsyncIterator[Gateway]:
     transport = HttpTransport()
     journal = JournalWriter(store.journal)
     fetch = fetching(transport)
-    live = Live(store.snapshots, credentials(fetch), encoders(transport, fetch))
+    keyring = Keyring(store.keys, exposed=not is_loopback(host))
+    live = Live(store.snapshots, credentials(fetch), encoders(transport, fetch), keyring)
     live.refresh()
     feedback = Intake(store.feedback)
     equipment = Equipment(transport, journal, offer, Breakers(), Ids(), Conversations(), feedback)

@@ -23,6 +23,7 @@ from pointsman.control.config import Config, is_loopback
 from pointsman.control.publish import publish
 from pointsman.core.errors import ConfigError, StoreError
 from pointsman.core.snapshot import Snapshot
+from pointsman.gateway.admission import MAKE_ONE
 from pointsman.gateway.server.listener import BACKLOG
 from pointsman.serve.child import ControlProcess
 from pointsman.serve.data_plane import serve_until_signalled
@@ -82,16 +83,23 @@ def claim(data: Path) -> Iterator[bool]:
             yield True
 
 
-def bind(config: Config, host: str | None, port: int | None, workers: int = 1) -> tuple[socket.socket, ...]:
+def keyed(config: Config, store: Store) -> bool:
+    """Return whether clients need a key: one is configured, or was made once. Raises StoreError."""
+    return bool(config.keys) or any(not key.admin for key in store.keys.all())
+
+
+def bind(
+    config: Config, host: str | None, port: int | None, workers: int = 1, *, keyed: bool = False
+) -> tuple[socket.socket, ...]:
     """Return a listening socket for each worker, all on one port, 0 being any free one. Raises ConfigError with the remedy.
 
-    Whatever can be reached from other machines needs client keys: without them it is refused.
+    Whatever can be reached from other machines needs client keys (``keyed``): without them it is refused.
     """
     host, port = host or config.host, config.port if port is None else port
-    if not is_loopback(host) and not config.keys:
+    if not is_loopback(host) and not keyed:
         raise ConfigError(
             f"{host} can be reached from other machines, and no client needs a key: anyone could spend your money; "
-            "add [keys.NAME] to the configuration, or listen on 127.0.0.1"
+            f"make one first: {MAKE_ONE}; or listen on 127.0.0.1"
         )
     first = _listening(host, port, shared=workers > 1)
     port = first.getsockname()[1]

@@ -13,6 +13,7 @@ from msgspec import Struct
 from pointsman.core.feedback import Feedback, FeedbackKind, Taken, grader_of
 from pointsman.core.record import ExchangeRecord, Judgement
 from pointsman.core.review import Material, Opinion, Question
+from pointsman.store.keys import Audit, Keys
 from pointsman.store.past import Grade, GradeCount, Past, Span
 
 Grouping = Literal["feature", "deployment", "mode", "arm"]
@@ -354,6 +355,14 @@ class Store(Protocol):
     @property
     def counters(self) -> Counters:
         """Money and counts."""
+
+    @property
+    def keys(self) -> Keys:
+        """Who may come in."""
+
+    @property
+    def audit(self) -> Audit:
+        """What was done, by whom."""
 
     def close(self) -> None:
         """Release files and connections. Idempotent."""

@@ -7,8 +7,9 @@ integer nano-dollars, except in Objective.
 from msgspec import Struct, field
 
 from pointsman.control.prices import Own
+from pointsman.core.keys import Key
 from pointsman.core.routing import Ceiling, Compared, Deployment, Gates, Grader, Objective, Provider
-from pointsman.core.snapshot import ClientKey, Encoder, Limits
+from pointsman.core.snapshot import Encoder, Limits
 
 DEFAULT_ROUTE = "auto"
 EVERY_FEATURE = "*"
@@ -114,9 +115,9 @@ class PoolRules(Struct, frozen=True):
 
 
 class ControlRules(Struct, frozen=True):
-    """The loopback port on which the control plane listens for programs, and the key that it wants of them."""
+    """The loopback port on which the control plane listens for programs, and a key of theirs; None: only keys made here."""
 
-    key: ClientKey
+    key: Key | None
     port: int = 8788
 
 
@@ -143,7 +144,7 @@ class Config(Struct, frozen=True):
     models: dict[str, str] = {}
     releases: dict[str, ReleaseRules] = {}
     canaries: CanaryRules | None = None
-    keys: tuple[ClientKey, ...] = ()
+    keys: tuple[Key, ...] = ()
     control: ControlRules | None = None
     limits: Limits = Limits()
     store_prompts: bool = False

@@ -11,6 +11,8 @@ past         exchanges in bulk, to be decided again
 reviews      what people are asked, what they read, what they said
 snapshots    published snapshots
 counters     shared integers
+keys         keys of clients and of administrators, as digests
+audit        what was done, by whom
 
 Laws:
 - Write-ahead logging: readers never block, and never wait for, the one writer. A writer waits for another up to
@@ -28,11 +30,14 @@ Laws:
 from pathlib import Path
 from typing import Final
 
+from pointsman.core.audit import GATEWAY
 from pointsman.store.seal import KEY_FILE, MaterialSeal, VectorSeal
+from pointsman.store.sqlite.audit import SqliteAudit
 from pointsman.store.sqlite.connections import Connections
 from pointsman.store.sqlite.counters import SqliteCounters
 from pointsman.store.sqlite.feedback import SqliteFeedback
 from pointsman.store.sqlite.journal import SqliteJournal
+from pointsman.store.sqlite.keys import SqliteKeys
 from pointsman.store.sqlite.past import SqlitePasts
 from pointsman.store.sqlite.reviews import SqliteReviews
 from pointsman.store.sqlite.snapshots import SqliteSnapshots
@@ -43,27 +48,31 @@ FILE: Final = "pointsman.sqlite3"
 class SqliteStore:
     """One opened store. All its methods may be called from any thread of the process that opened it."""
 
-    def __init__(self, connections: Connections, seal: VectorSeal | None, materials: MaterialSeal | None) -> None:
+    def __init__(
+        self, connections: Connections, seal: VectorSeal | None, materials: MaterialSeal | None, actor: str
+    ) -> None:
         self._connections = connections
         self.journal = SqliteJournal(connections, seal)
         self.feedback = SqliteFeedback(connections, seal)
         self.past = SqlitePasts(connections, seal)
         self.reviews = SqliteReviews(connections, materials)
-        self.snapshots = SqliteSnapshots(connections)
+        self.snapshots = SqliteSnapshots(connections, actor)
         self.counters = SqliteCounters(connections)
+        self.keys = SqliteKeys(connections, actor)
+        self.audit = SqliteAudit(connections, actor)
 
     def close(self) -> None:
         """Close every connection of this store. Idempotent; later calls of other methods raise StoreError."""
         self._connections.close()
 
 
-def open_store(path: Path, *, vector_key: bytes | None) -> SqliteStore:
+def open_store(path: Path, *, vector_key: bytes | None, actor: str = GATEWAY) -> SqliteStore:
     """Open the store in the data directory ``path``; both are made (mode 0700 and 0600) where they do not exist.
 
     ``vector_key`` are the 32 bytes of ``seal.installation_key``; with None, neither vectors nor what reviewers
-    read are written or read.
+    read are written or read. ``actor`` is who acts through this store, for the log of acts (``core/audit``).
     Raises StoreError: not a store, of a newer version, damaged, not writable.
     """
     seal = VectorSeal(vector_key, path / KEY_FILE) if vector_key is not None else None
     materials = MaterialSeal(vector_key, path / KEY_FILE) if vector_key is not None else None
-    return SqliteStore(Connections(path / FILE), seal, materials)
+    return SqliteStore(Connections(path / FILE), seal, materials, actor)
