@@ -3,8 +3,8 @@
 A key that Pointsman made is ``pm-ID-SECRET``: the id is public and names it, the secret has 256 random bits. A key of the
 configuration may be any text. Of either only a SHA-256 is kept, salted where Pointsman made the key.
 
-Laws: an empty scope is no bound, and what a scope names is all that it allows; a key with an end, or a secret that was rotated
-out, opens nothing from that millisecond on (``gateway/admission``).
+Laws: an empty scope is no bound, and what a scope names is all that it allows; a key with an end, or a secret that was
+rotated out, opens nothing from that millisecond on (``gateway/admission``).
 """
 
 import hashlib
