@@ -1,0 +1,162 @@
+"""Calling one deployment for one request, and answering the client with what it brings.
+
+    request as the provider takes it -> signed -> sent -> refused | a stream, frame by frame | a whole reply
+
+Laws: a call that brings an answer takes the client's turn (``UnderWay.answered_by``), and no other can any more; until then
+what it brings touches nothing but itself, so that another call may still answer. However a call ends, its connection is
+given back or closed, and what came of it is noted.
+"""
+
+from functools import partial
+
+from msgspec import structs
+
+from pointsman.core.errors import UpstreamError, WireError
+from pointsman.core.record import Cause
+from pointsman.core.routing import Deployment
+from pointsman.gateway import heads
+from pointsman.gateway.attempt import Call, Failure, error_body, failed, is_stream, judge, refused
+from pointsman.gateway.flow import Flow
+from pointsman.gateway.passage import Passage, reported
+from pointsman.gateway.server.message import Client, Headers
+from pointsman.gateway.underway import UnderWay
+from pointsman.upstream.interfaces import Reply, Timeouts
+from pointsman.wire.seals import sealed
+
+
+async def attempt(on: UnderWay, name: str, cause: Cause, client: Client) -> Failure | None:
+    """Make one call and, where it brings an answer, answer the client with it."""
+    current, clock = on.current, on.equipment.clock
+    began = clock()
+    call = Call(current.deployment(name), cause, began, on.at_ms + int((began - on.started) * 1e3))
+    on.calls.append(call)
+    passage = _passage(on, call.deployment)
+    reply: Reply | None = None
+    failure: Failure | None
+    pooled = name in current.pooled
+    if pooled:
+        on.equipment.loads.began(name)
+    try:
+        way = current.ways[call.deployment.provider]
+        theirs, stream = on.caller.to_provider(call.deployment.dialect), on.request.stream
+        unsigned = way.request(passage.path(), call.deployment.model, theirs, passage.outbound(), stream=stream)
+        request = way.credential.ready(unsigned) or await way.credential.sign(unsigned)
+        reply = way.received(await on.equipment.transport.send(request, _patience(on)))
+        call.replied, call.status = clock(), reply.status
+        if pooled:
+            on.equipment.loads.answered(call, reply.headers, on.equipment.now_ms() / 1e3)
+        if reply.status != 200:
+            failure = refused(reply.status, passage.refusal(reply.status, await error_body(reply)), reply.headers)
+        elif on.request.stream and is_stream(reply, asked=True):
+            failure = await _relay(on, call, passage, reply, client)
+        else:
+            body = await reply.read(current.snapshot.limits.body_bytes)
+            failure = _whole(on, call, passage, reply, body, client)
+    except UpstreamError as error:
+        failure = failed(error)
+    except WireError as error:
+        failure = Failure(str(error), kind="protocol")
+    finally:
+        call.ended = clock()
+        call.lost = passage.lost
+        if pooled:
+            on.equipment.loads.ended(name)
+        if reply is not None:
+            reply.close()
+    known = name in current.snapshot.deployments  # names that clients make up are not remembered
+    judge(on.equipment.breakers, call, failure, cut=on.outcome == "cut", known=known, now_s=on.at_ms / 1e3)
+    return failure
+
+
+def head(on: UnderWay, call: Call, theirs: Headers, lost: tuple[str, ...] = ()) -> Headers:
+    """Return the head of what goes to the client: the provider's own lines, then ours."""
+    assert on.decision is not None  # noqa: S101 - nothing is called before
+    return theirs + heads.ours(on.id, on.feature, on.decision, call.deployment.name, lost)
+
+
+def _passage(on: UnderWay, to: Deployment) -> Passage:
+    """Return the way to a deployment and back; what somebody else sealed in this conversation stays behind."""
+    before = on.equipment.conversations.holder(on.conversation)
+    unseal = before not in (None, to.name) and sealed(on.read_whole())
+    direct = to.dialect == on.entry.dialect and to.variant is None and not unseal
+    return Passage(
+        on.entry,
+        on.request if direct else on.read_whole(),
+        on.body,
+        to,
+        on.id,
+        on.at_ms // 1000,
+        asks_usage=on.current.ways[to.provider].asks_usage,
+        unseal=unseal,
+    )
+
+
+def _patience(on: UnderWay) -> Timeouts:
+    """Return how long a call may take: what the calls before it left of the whole."""
+    timeouts = on.current.timeouts
+    return timeouts if len(on.calls) == 1 else structs.replace(timeouts, total_s=max(on.time_left(), 0.001))
+
+
+def _whole(on: UnderWay, call: Call, passage: Passage, reply: Reply, body: bytes, client: Client) -> Failure | None:
+    """Answer with a reply that was read to its end, in the form that the client asked for."""
+    streamed = is_stream(reply, asked=False)
+    try:
+        sent, said = passage.whole(body, streamed=streamed, graded=on.trial is not None or on.asking is not None)
+    except WireError:
+        status = passage.reported(body)
+        if status is None:
+            raise
+        return refused(status, passage.refusal(status, body), reply.headers)
+    on.answered_by = call
+    if not passage.readable:
+        on.trial = None
+    on.answer = said
+    call.understand(said, len(body), on.request)
+    call.error, call.lost = "", passage.lost
+    on.first_content = on.equipment.clock()
+    on.outcome, on.status = "ok", 200
+    if passage.passes(streamed=streamed):
+        theirs = heads.to_client(reply.headers)
+    else:
+        theirs = heads.written_here(reply.headers, passage.content_type)
+    client.answer(200, head(on, call, theirs, passage.lost), sent)
+    return None
+
+
+async def _relay(on: UnderWay, call: Call, passage: Passage, reply: Reply, client: Client) -> Failure | None:
+    """Pass a stream on, frame by frame. What breaks before its first content is a failure, after it an error event."""
+    relay = passage.relay(texts=on.trial is not None)
+    flow = Flow(relay, client, partial(_begin, on, call, passage, reply, client))
+    try:
+        if not await flow.through(reply):
+            return reported(relay, passage, reply)
+        last = relay.end()
+    except (UpstreamError, WireError) as error:
+        if not relay.began:
+            raise
+        last = relay.end(str(error))
+    finally:
+        passage.note(relay)
+        said = relay.answer
+        call.understand(said, flow.size, on.request)
+        if on.answered_by in (None, call):
+            on.answer = said
+    if not relay.began:
+        return Failure(relay.broken, kind="protocol")
+    _begin(on, call, passage, reply, client)
+    on.outcome, call.error = ("cut", relay.broken) if relay.broken else ("ok", "")
+    if not relay.whole_text:
+        on.trial = None
+    client.finish(last)
+    return None
+
+
+def _begin(on: UnderWay, call: Call, passage: Passage, reply: Reply, client: Client) -> None:
+    """Begin the reply with the head of a stream, once."""
+    if on.first_content is None:
+        on.answered_by = call
+        on.first_content = on.equipment.clock()
+        on.status = 200
+        passes = passage.passes(streamed=True)
+        theirs = heads.to_client(reply.headers) if passes else heads.written_here(reply.headers, passage.content_type)
+        client.start(200, head(on, call, theirs, passage.lost))

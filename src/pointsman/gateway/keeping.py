@@ -1,0 +1,71 @@
+"""What is kept of one exchange once its last byte has gone to the client: its record, and what was learned from it.
+
+Law: nothing here waits, and nothing here raises what a client could cause.
+"""
+
+from msgspec import structs
+
+from pointsman.core.record import ExchangeRecord
+from pointsman.gateway import sampling
+from pointsman.gateway.underway import UnderWay
+from pointsman.policy import features
+from pointsman.wire.seals import reply_name
+
+
+def keep(on: UnderWay) -> None:
+    """Queue the record, and offer the sample that was drawn for a trial."""
+    equipment, snapshot, calls = on.equipment, on.current.snapshot, on.calls
+    ended = calls[-1].ended if calls else equipment.clock()
+    later = snapshot.store_vectors and not on.vector
+    record = _record(on, ended)
+    equipment.journal.put(record, on.request if later else None, len(on.body))
+    if on.route:
+        equipment.paces.note(snapshot.routes[on.route], record)
+        equipment.allowance.settle(record)
+    if on.current.timed:
+        equipment.speeds.note(record, ended)
+    served = record.served_by
+    if served is not None:
+        _remember(on, served.deployment)
+    if on.place is not None:
+        equipment.courses.note(on.place, record, calls[-1].started if calls else on.started)
+    if on.trial is not None and on.outcome == "ok":
+        _sample(on, on.trial, record)
+
+
+def _record(on: UnderWay, ended: float) -> ExchangeRecord:
+    snapshot, key = on.current.snapshot, on.caller.key
+    return ExchangeRecord(
+        id=on.id,
+        at_ms=on.at_ms,
+        asked=on.request.model,
+        feature=on.feature,
+        outcome=on.outcome,
+        status=on.status,
+        decision=on.decision,
+        attempts=tuple([call.attempt() for call in on.calls]),
+        route=on.route,
+        streamed=on.request.stream,
+        conversation=on.named,
+        client_key=key.name if key is not None else "",
+        latency_ms=(ended - on.started) * 1e3,
+        first_content_ms=None if on.first_content is None else (on.first_content - on.started) * 1e3,
+        vector=on.vector if snapshot.store_vectors else b"",
+        prompt=on.request.transcript if snapshot.store_prompts else "",
+        client_id=on.caller.client_id,
+    )
+
+
+def _remember(on: UnderWay, served: str) -> None:
+    """Note who answered, under the conversation's name and the reply's own."""
+    memory = on.equipment.conversations
+    memory.remember(on.conversation, served)
+    if on.answer is not None and on.entry.dialect == "openai_responses":
+        memory.remember(reply_name(on.answer.id), served)
+
+
+def _sample(on: UnderWay, trial: sampling.Standing, record: ExchangeRecord) -> None:
+    said, expected = on.answer, on.caller.expected()
+    found = said and sampling.sample(trial, record, said, on.body, expected, on.entry.dialect)
+    if found:
+        on.equipment.offer(structs.replace(found, vector=on.vector or features.vector(on.request)))
