@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from pointsman.control.purse import Purse
 from pointsman.core.chat import ChatRequest, Media, Opaque, Usage
+from pointsman.core.demands import Demand
 from pointsman.core.errors import PointsmanError, UpstreamError, WireError
 from pointsman.core.price import Price
 from pointsman.core.routing import Deployment, Provider
@@ -60,13 +61,14 @@ class Copied(Struct, frozen=True):
     """A request made plain, without what only the client's own call needs.
 
     ``fields`` is its decoded body where it came in Chat Completions, empty otherwise; ``output_tokens`` bounds the output,
-    and ``limited_here`` says that the bound is the trial's and not the client's.
+    and ``limited_here`` says that the bound is the trial's and not the client's; ``demands`` who may see it at all.
     """
 
     fields: dict[str, Any]
     request: ChatRequest
     output_tokens: int
     limited_here: bool = True
+    demands: tuple[Demand, ...] = ()
 
 
 class Answer(Struct, frozen=True):
@@ -92,7 +94,8 @@ class Calls:
         if deployment is None or deployment.price is None:
             return Answer(note=f"{name} is not configured, or has no price")
         provider = snapshot.providers[deployment.provider]
-        wanted = replace(needs_of(copied.request), unspeakable=unspeakable(copied.request, (provider.dialect,)))
+        spoken = unspeakable(copied.request, (provider.dialect,))
+        wanted = replace(needs_of(copied.request), unspeakable=spoken, demands=copied.demands)
         reason = unfit(deployment, wanted)
         if reason is not None:
             return Answer(note=f"{name} {reason}")

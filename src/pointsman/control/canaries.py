@@ -107,10 +107,13 @@ class Canaries:
         money = Trial(f"{CANARY}{began // _DAY_MS}", (), 1.0, rules.cap_nano)
         purse, places = Purse(self._store.counters, money), asyncio.Semaphore(CONCURRENCY)
 
+        named = dict.fromkeys(current.feature_policies.get("*", ()) + current.feature_policies.get(rules.feature, ()))
+        demands = tuple(current.data_policies[policy] for policy in named)
+
         async def one(prompt: Prompt) -> tuple[Row, int]:
             async with places:
                 asked = {**prompt.row, "model": name, "score": None}
-                return await answered(self._calls, current, asked, grader, purse), self._now_ms()
+                return await answered(self._calls, current, asked, grader, purse, demands), self._now_ms()
 
         rows, times = zip(*await asyncio.gather(*(one(prompt) for prompt in prompts)), strict=True)
         self._store.journal.judge(

@@ -5,6 +5,7 @@ price     what a token costs, since when, and who says so
 routing   providers, deployments, routes, plans; a request's context and the decision made for it
 release   models that arrive, and models that change without a word
 record    what is kept of an exchange, and later judgements of it
+demands   policies of data: what is demanded of who serves, and what is known of it
 keys      who may come in, how far, and for whom
 audit     what was done to an installation, by whom
 review    what people are asked about answers, and what they said

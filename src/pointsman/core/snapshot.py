@@ -10,6 +10,7 @@ import hashlib
 import msgspec
 from msgspec import Struct
 
+from pointsman.core.demands import Demand
 from pointsman.core.errors import SnapshotError
 from pointsman.core.keys import Key
 from pointsman.core.release import Change, Release
@@ -52,7 +53,8 @@ class Snapshot(Struct, frozen=True):
     the learned ones, by the name of a route or ``route/feature``, as bytes that ``policy.model`` reads; ``askings`` the
     plans of asking twice, by the name of a route, as bytes that ``policy.cascade`` reads. No deployment is in two ``pools``.
     ``made_by`` says in a few words which act made this snapshot. ``releases`` are models that arrived, in that order;
-    ``changes`` the deployments that were found to answer otherwise than they did.
+    ``changes`` the deployments that were found to answer otherwise than they did. ``data_policies`` say by name who may see
+    requests; ``feature_policies`` which of them hold for a feature whatever model name is asked for (``*``: for all).
     """
 
     providers: dict[str, Provider] = {}
@@ -69,6 +71,8 @@ class Snapshot(Struct, frozen=True):
     releases: tuple[Release, ...] = ()
     changes: dict[str, Change] = {}
     encoder: Encoder | None = None
+    data_policies: dict[str, Demand] = {}
+    feature_policies: dict[str, tuple[str, ...]] = {}
 
     def pool(self, deployment: str) -> Pool | None:
         """Return the pool that a deployment is in, None where it is in none."""

@@ -12,8 +12,9 @@ Laws: ``answer.refuse`` is the only way to an error reply; overload is said at o
 import msgspec
 
 from pointsman.core.errors import GatewayError, WireError
+from pointsman.core.keys import Key
 from pointsman.core.snapshot import Limits
-from pointsman.gateway import entries, feedback
+from pointsman.gateway import entries, feedback, permission
 from pointsman.gateway.admission import Keyring
 from pointsman.gateway.answer import errors_at, refuse
 from pointsman.gateway.caller import Caller
@@ -113,8 +114,8 @@ class Gateway:
             client.answer(200 if self._live.current else 503, [JSON], self._readiness())
         else:
             current = self._current()
-            self._live.keyring.admit(head, client.peer)
-            client.answer(200, [JSON], _models(current, path))
+            key = self._live.keyring.admit(head, client.peer)
+            client.answer(200, [JSON], _models(current, path, key))
 
     def _readiness(self) -> bytes:
         current = self._live.current
@@ -143,7 +144,11 @@ def _caller(head: Head, entry: Entry, keyring: Keyring, client: Client) -> Calle
     known, epoch = head.known, keyring.epoch
     if isinstance(known, Caller) and known.admitted_by == epoch:
         return known
-    head.known = caller = Caller(epoch, entry, keyring.admit(head, client.peer), head.headers)
+    key = keyring.admit(head, client.peer)
+    if key is not None and key.scope.dialects and entry.dialect not in key.scope.dialects:
+        words = f"the key {key.name} is for the dialects {', '.join(key.scope.dialects)}, and not for {entry.dialect}"
+        raise GatewayError(403, "key_scope", words)
+    head.known = caller = Caller(epoch, entry, key, head.headers)
     return caller
 
 
@@ -155,14 +160,15 @@ def _unreadable(error: WireError, head: Head) -> GatewayError:
     return GatewayError(400, error.code, str(error), param=error.param)
 
 
-def _models(current: Current, path: str) -> bytes:
-    """Return the list of models, or one of them, as OpenAI or (under /v1beta) as Gemini describes models."""
+def _models(current: Current, path: str, key: Key | None) -> bytes:
+    """Return the models that a key may use, or one of them, as OpenAI or (under /v1beta) as Gemini describes models."""
     gemini = path.startswith("/v1beta")
     listed = "/v1beta/models" if gemini else _MODELS
     if path == listed:
-        return _encode({"models": [_gemini_model(name) for name in current.model_list]}) if gemini else current.models
+        names = permission.models(current, key) if gemini else ()
+        return _encode({"models": list(map(_gemini_model, names))}) if gemini else permission.model_bytes(current, key)
     name = path[len(listed) + 1 :]
-    model = current.model_list.get(name)
+    model = permission.models(current, key).get(name)
     if model is None:
         raise GatewayError(404, "model_not_found", f"the model {name!r} does not exist here: see {listed}", param="model")
     return _encode(_gemini_model(name) if gemini else model)

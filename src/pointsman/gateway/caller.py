@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from pointsman.core.chat import ChatRequest
-from pointsman.core.keys import Key
+from pointsman.core.keys import Key, Scope
 from pointsman.gateway import heads
 from pointsman.gateway.conversations import harness_of, stated
 from pointsman.gateway.entries import Entry
@@ -27,12 +27,13 @@ class Caller:
 
     ``admitted_by`` is the epoch of the keyring at that time: who was admitted in another is asked for the key again.
 
-    ``client_id`` is its own name for them, empty where it gives none.
+    ``client_id`` is its own name for them, empty where it gives none. ``bounded``: its key says what it may ask for,
+    or who may serve it.
     """
 
     __slots__ = (
         "_conversation", "_feature", "_harness", "_no_explore", "_passed", "_tags", "_usual",
-        "admitted_by", "client_id", "dialect", "entry", "headers", "key",
+        "admitted_by", "bounded", "client_id", "dialect", "entry", "headers", "key",
     )  # fmt: skip
 
     def __init__(self, admitted_by: int, entry: Entry, key: Key | None, headers: dict[bytes, bytes]) -> None:
@@ -40,6 +41,7 @@ class Caller:
         self.entry = entry
         self.dialect = DIALECTS[entry.dialect]
         self.key = key
+        self.bounded = key is not None and (key.policy != "" or key.scope != Scope())
         self.headers = headers
         self._feature = _named(headers, b"x-pointsman-feature")
         self._usual = (key.feature if key is not None else None) or "default"

@@ -38,6 +38,7 @@ class Exchange:
         """Answer the client, then keep the record. Raises nothing that the client caused but its own cancellation."""
         on = self._on
         try:
+            choosing.resolve(on)
             await choosing.encode(on)
             decision = choosing.decided(on)
             failure = await self._ask(decision, client)

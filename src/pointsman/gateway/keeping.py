@@ -53,6 +53,7 @@ def _record(on: UnderWay, ended: float) -> ExchangeRecord:
         vector=on.vector if snapshot.store_vectors else b"",
         prompt=on.request.transcript if snapshot.store_prompts else "",
         client_id=on.caller.client_id,
+        customer=on.caller.customer_of(on.request),
     )
 
 
@@ -68,4 +69,4 @@ def _sample(on: UnderWay, trial: sampling.Standing, record: ExchangeRecord) -> N
     said, expected = on.answer, on.caller.expected()
     found = said and sampling.sample(trial, record, said, on.body, expected, on.entry.dialect)
     if found:
-        on.equipment.offer(structs.replace(found, vector=on.vector or features.vector(on.request)))
+        on.equipment.offer(structs.replace(found, vector=on.vector or features.vector(on.request), demands=on.demands))

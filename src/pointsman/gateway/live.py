@@ -11,14 +11,15 @@ it to the end of his request.
 import asyncio
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import msgspec
 
 from pointsman.core import snapshot as snapshots
+from pointsman.core.demands import Demand
 from pointsman.core.errors import ConfigError, SnapshotError
-from pointsman.core.routing import Decision, Deployment, Provider
+from pointsman.core.routing import Decision, Deployment, Provider, Route
 from pointsman.core.snapshot import Encoder, Snapshot
 from pointsman.gateway import sampling
 from pointsman.gateway.admission import Keyring
@@ -91,6 +92,9 @@ class Current:
         self.encoder = timely(snapshot.encoder, encoder, self.policies)
         self.askings = {route: cascade.decode(data) for route, data in snapshot.askings.items()}
         self.trials = sampling.standing(snapshot)
+        self.governed = bool(snapshot.feature_policies) or any(
+            plan.data_policies for route in snapshot.routes.values() for plan in route.plans.values()
+        )
         self.ways = {name: _way(provider, credential(provider)) for name, provider in snapshot.providers.items()}
         self.dialects = frozenset(provider.dialect for provider in snapshot.providers.values())
         variants = any(one.variant is not None for one in snapshot.deployments.values())
@@ -116,6 +120,18 @@ class Current:
             if target.route is not None or target.deployments[0] in self.snapshot.deployments:
                 self._targets[asked] = found
         return found
+
+    def demands(self, route: Route | None, feature: str) -> tuple[Demand, ...]:
+        """Return what is demanded of whoever serves a feature on a route; None: the client named a model itself."""
+        if not self.governed:
+            return ()
+        snapshot = self.snapshot
+        if route is not None:
+            names: Iterable[str] = naming.plan_for(route, feature).data_policies
+        else:
+            of = snapshot.feature_policies
+            names = dict.fromkeys((*of.get("*", ()), *of.get(feature, ())))
+        return tuple([snapshot.data_policies[name] for name in names])
 
     def deployment(self, name: str) -> Deployment:
         """Return a deployment by name, also one that is pinned without being configured."""

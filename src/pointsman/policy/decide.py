@@ -25,6 +25,7 @@ from pointsman.policy.fitness import NOBODY, filtered, nothing_eligible, too_lon
 from pointsman.policy.latency import Speed
 from pointsman.policy.model import Policy
 from pointsman.policy.naming import Target, deployment, plan_for
+from pointsman.policy.permits import NOT_PERMITTED
 
 _TRIED = "tried to learn more of it"
 _BARRED = "is not among those that may answer here"
@@ -298,6 +299,8 @@ def _ranking(plan: Plan, field: _Field, predictions: tuple[Prediction, ...], pac
 def _as_asked(snapshot: Snapshot, target: Target, context: Context, state: State, u: float) -> Decision:
     """The client chose: its model answers, even where we believe that it cannot; the same model elsewhere stands in.
 
+    Who may not see the request answers it nevertheless not.
+
     A vendor's name may be served by any deployment of its pool; a pinned one is served by itself.
     """
     arm = target.arm or "observed"
@@ -305,7 +308,10 @@ def _as_asked(snapshot: Snapshot, target: Target, context: Context, state: State
     pooled = bool(snapshot.pools) and arm == "observed"
     asked = dict.fromkeys((*target.deployments, *snapshot.siblings(first))) if pooled else target.deployments
     fit, excluded = filtered((deployment(snapshot, name) for name in asked), context.needs, state.cooling)
-    names = tuple(d.name for d in fit) or target.deployments[:1]
+    may = [name for name in target.deployments if not excluded.get(name, "").startswith(NOT_PERMITTED)]
+    names = tuple(d.name for d in fit) or tuple(may[:1])
+    if not names:
+        raise nothing_eligible(excluded)
     parts = (pooled and _places(snapshot, first, list(names), state)) or {names[0]: 1.0}
     chosen = balance.drawn(parts, u) if pooled else names[0]
     return Decision(
@@ -318,6 +324,7 @@ def _as_asked(snapshot: Snapshot, target: Target, context: Context, state: State
         why="pinned by the client" if arm == "pinned" else "named by the client",
         excluded={name: reason for name, reason in excluded.items() if name != chosen},
         snapshot=state.snapshot,
+        needs=context.needs if context.needs.demands else None,
     )
 
 

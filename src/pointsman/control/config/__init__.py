@@ -6,6 +6,7 @@ reading    tables read key by key, with a memory for mistakes
 callables  providers, deployments, prices
 rules      routes, features, checks, standing trials
 keys       who may come in, and how far
+policies   policies of data
 gates      what is watched of what acts
 pools      deployments that share the requests for one model
 releases   what is expected of a new model
@@ -34,6 +35,7 @@ from pointsman.control.config.found import discovered, with_reference
 from pointsman.control.config.keys import read_control, read_keys
 from pointsman.control.config.learning import read_learning
 from pointsman.control.config.lines import key_lines
+from pointsman.control.config.policies import policies_fit, read_policies
 from pointsman.control.config.pools import read_pools
 from pointsman.control.config.reading import Mistake, Report, Table
 from pointsman.control.config.releases import read_releases
@@ -162,6 +164,8 @@ def _config(document: Table) -> Config:
     canaries = read_canaries(document)
     keys = tuple(read_keys(document))
     control = read_control(document, keys)
+    policies = read_policies(document, callables.providers)
+    policies_fit(document, policies)
     _keys_fit(document, keys, routes, callables)
     host, port, data, workers = _listen(document)
     prompts, vectors = _journal(document)
@@ -184,6 +188,7 @@ def _config(document: Table) -> Config:
         releases=releases,
         canaries=canaries,
         keys=keys,
+        policies=policies,
         control=control,
         limits=limits,
         store_prompts=prompts,

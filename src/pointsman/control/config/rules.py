@@ -84,6 +84,7 @@ def _route(table: Table, callables: Callables) -> RouteRules:
         ask_twice=table.choice("ask_twice", COMPARED),
         gates=read_gates(table),
         explore=_explore(table),
+        policies=_policies(table),
     )
 
 
@@ -128,6 +129,7 @@ def _features(outer: Table, callables: Callables) -> "list[tuple[str, _Feature]]
             "filters": read_filters(table, callables),
             "review_days": table.whole("review_days", 0, MOST_DAYS),
             "explore": _explore(table),
+            "policies": _policies(table),
         }
         table.finish()
         found.append((name, _Feature(table, {key: value for key, value in said.items() if value is not None})))
@@ -138,7 +140,13 @@ def _join(shared: _Feature | None, own: _Feature | None) -> FeatureRules:
     said = {**(shared.said if shared else {}), **(own.said if own else {})}
     if shared and own:
         said["filters"] = own.said["filters"].over(shared.said["filters"])
+        said["policies"] = tuple(dict.fromkeys((*shared.said["policies"], *own.said["policies"])))  # both hold
     return FeatureRules(**said)
+
+
+def _policies(table: Table) -> tuple[str, ...]:
+    name = table.text("policy")
+    return () if name is None else (name,)
 
 
 def _deployment(table: Table, key: str, callables: Callables) -> str | None:

@@ -7,6 +7,7 @@ integer nano-dollars, except in Objective.
 from msgspec import Struct, field
 
 from pointsman.control.prices import Own
+from pointsman.core.demands import Demand
 from pointsman.core.keys import Key
 from pointsman.core.routing import Ceiling, Compared, Deployment, Gates, Grader, Objective, Provider
 from pointsman.core.snapshot import Encoder, Limits
@@ -62,6 +63,7 @@ class FeatureRules(Struct, frozen=True):
     filters: Filters = Filters()
     review_days: int | None = None
     explore: ExploreRules | None = None
+    policies: tuple[str, ...] = ()
 
 
 class RouteRules(Struct, frozen=True):
@@ -77,6 +79,7 @@ class RouteRules(Struct, frozen=True):
     review_days: int = 0
     gates: Gates = Gates()
     explore: ExploreRules | None = None
+    policies: tuple[str, ...] = ()
 
 
 class ReleaseRules(Struct, frozen=True):
@@ -128,7 +131,7 @@ class Config(Struct, frozen=True):
     ``deployments`` are those declared, each with the price stated there, if any; ``own_prices`` the dated ones. ``models``
     maps names in outcome tables to deployments; ``releases`` is what is expected of some, ``canaries`` what is asked of all
     that matter again and again. After ``learn_every_s`` is learned again from what was judged. There is always a route
-    ``auto``. ``control`` is None where the control plane listens nowhere.
+    ``auto``. ``control`` is None where the control plane listens nowhere. ``policies`` are those of data, by name.
     """
 
     host: str = "127.0.0.1"
@@ -145,6 +148,7 @@ class Config(Struct, frozen=True):
     releases: dict[str, ReleaseRules] = {}
     canaries: CanaryRules | None = None
     keys: tuple[Key, ...] = ()
+    policies: dict[str, Demand] = {}
     control: ControlRules | None = None
     limits: Limits = Limits()
     store_prompts: bool = False
