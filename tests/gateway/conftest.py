@@ -23,6 +23,7 @@ from pointsman.core.price import Price, Rates
 from pointsman.core.record import ExchangeRecord, Sample
 from pointsman.core.routing import Deployment, Objective, Plan, Provider, Route
 from pointsman.core.snapshot import Snapshot
+from pointsman.gateway.admission import Keyring
 from pointsman.gateway.app import Gateway
 from pointsman.gateway.conversations import Conversations
 from pointsman.gateway.equipment import Equipment
@@ -298,7 +299,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     """A gateway without a snapshot: publish one."""
     store = open_store(tmp_path, vector_key=bytes(32))
     transport = HttpTransport()
-    live = Live(store.snapshots, credentials(fetching(transport)))
+    live = Live(store.snapshots, credentials(fetching(transport)), keyring=Keyring(store.keys))
     samples: list[Sample] = []
 
     def offer(sample: Sample) -> bool:
