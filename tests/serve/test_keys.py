@@ -32,6 +32,11 @@ def statuses(base: str, clients: list[httpx.Client], key: str) -> set[int]:
     return {client.post(f"{base}/chat/completions", json=BODY, headers=header).status_code for client in clients}
 
 
+def ready(up: Up) -> None:
+    url = up.base_url.removesuffix("/v1").replace("0.0.0.0", "127.0.0.1")  # noqa: S104
+    until(lambda: "ready" in httpx.get(f"{url}/readyz").text)
+
+
 def soon(base: str, clients: list[httpx.Client], key: str, wanted: set[int]) -> float:
     """Return after how many seconds every connection answers so."""
     began = time.monotonic()
@@ -64,7 +69,7 @@ def test_revoked_rotated_and_ended_keys_are_refused_in_every_process_within_a_se
     assert soon(base, clients, brief["key"], {200}) < 1.0
     pointsman(up, "key", "revoke", "brief")
     assert soon(base, clients, brief["key"], {401}) < 1.0
-    assert statuses(base, clients, "") == {401}  # the last key ended, and nobody may come in instead
+    assert statuses(base, clients, "anything") == {401}  # the last key ended, and nobody may come in instead
     for client in clients:
         client.close()
     log = [json.loads(line) for line in pointsman(up, "audit", "key ", "--json").splitlines()]
@@ -78,7 +83,7 @@ def test_other_machines_are_served_once_a_key_was_made(start: Callable[..., Up])
     refused = start("--host", "0.0.0.0")  # noqa: S104 - that is the question
     said = refused.hears(lambda line: "no client needs a key" in line)
     assert "pointsman key create NAME" in said
-    assert refused.stop() == 1
+    assert refused.process.wait(20) == 1
     key = make(refused, "shop")["key"]
     up = start("--host", "0.0.0.0")  # noqa: S104
     base = up.base_url.replace("0.0.0.0", "127.0.0.1")  # noqa: S104
@@ -91,7 +96,7 @@ def test_other_machines_are_served_once_a_key_was_made(start: Callable[..., Up])
 def test_an_admin_key_opens_the_control_api_and_nothing_else(start: Callable[..., Up]) -> None:
     port = free_port()
     up = start()
-    base = up.base_url
+    ready(up)
     assert up.stop() == 0
     admin, client = make(up, "ops", "--admin"), make(up, "shop")
     up.config.write_text(up.config.read_text() + f"\n[control]\nport = {port}\n")
@@ -101,9 +106,8 @@ def test_an_admin_key_opens_the_control_api_and_nothing_else(start: Callable[...
 
     def asked(key: str | None) -> int:
         headers = {} if key is None else {"authorization": f"Bearer {key}"}
-        return httpx.post(
-            f"http://127.0.0.1:{port}/control/v1/replay", content=b"{}", headers=headers, timeout=60
-        ).status_code
+        url = f"http://127.0.0.1:{port}/control/v1/replay"
+        return httpx.post(url, content=b"{}", headers=headers, timeout=60).status_code
 
     assert [asked(key) for key in (None, "x", client["key"], admin["key"])] == [401, 401, 403, 200]
     with httpx.Client(timeout=20) as one:
@@ -120,7 +124,7 @@ def test_an_admin_key_opens_the_control_api_and_nothing_else(start: Callable[...
 @pytest.mark.parametrize("word", ["list", "create"])
 def test_a_key_in_a_new_place_needs_no_gateway(start: Callable[..., Up], word: str) -> None:
     up = start()
-    assert up.base_url
+    ready(up)
     assert up.stop() == 0
     if word == "create":
         assert make(up, "shop")["key"].startswith("pm-")
