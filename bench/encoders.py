@@ -1,6 +1,7 @@
 """What a sentence encoder adds to the hashed words: the way that ships, with its encodings and without, on the same splits.
 
     python bench/encoders.py --tables DIR --onnx DIR --cache DIR [--only NAME,...] [--seeds 0:3] [--unlabelled]
+    python bench/encoders.py --tables DIR --characters                  character n-grams in an encoder's place
 
 ``--onnx`` is a directory with ``model.onnx`` and ``tokenizer.json`` (``bench/minilm.py`` makes one). Encodings are kept in
 ``--cache``, so that a text is encoded once. Differences are paired: averaged over the splits for each group of equal
@@ -22,17 +23,19 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from choosing import rows
+from choosing import characters, rows
 from choosing.measured import Measured
 from choosing.rows import NAMES, Table
 from choosing.runs import OWN, Result, Source, _measured
 from choosing.statistics import Floats, Interval, drawn, interval
+from pointsman.control.encodings import Encode
 from pointsman.core.chat import ChatRequest, Message, Text
 from pointsman.core.snapshot import Encoder
 from pointsman.policy import encoding
 from pointsman.serve.encoding import encoding_with
 from pointsman.upstream.encoders import OnnxEncoder
 
+Advance = Callable[[int], None]
 WITH = "with an encoder"
 TIMED = 60
 HEAD = """
@@ -72,7 +75,14 @@ def lead(found: Measured, of: Callable[[int, str], Floats]) -> Interval:
     return interval(float(values.mean()), drawn(values)[:, 0])
 
 
-def lines(directory: Path, onnx: Path, cache: Path, names: list[str], seeds: range, *, labelled: bool) -> Iterator[str]:
+def lines(
+    directory: Path,
+    encoding_by: Callable[[Callable[[int], None]], Encode],
+    names: list[str],
+    seeds: range,
+    *,
+    labelled: bool,
+) -> Iterator[str]:
     yield HEAD
     with Progress(console=Console(stderr=True)) as bar:
         for name in names:
@@ -80,7 +90,7 @@ def lines(directory: Path, onnx: Path, cache: Path, names: list[str], seeds: ran
                 yield f"| {name} | absent: skipped | | | | |"
                 continue
             reading = bar.add_task(f"{name}: encoding", total=None)
-            encode = encoding_with(Encoder(onnx=str(onnx)), cache, partial(bar.advance, reading))
+            encode = encoding_by(partial(bar.advance, reading))
             table = bare(rows.read(directory, name, encode), labelled=labelled)
             learning = bar.add_task(f"{name}: learning", total=2 * len(seeds))
             found, times = measured(table, seeds, partial(bar.advance, learning))
@@ -109,17 +119,26 @@ async def milliseconds(onnx: Path, texts: list[str]) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", type=Path, required=True)
-    parser.add_argument("--onnx", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, required=True)
+    way = parser.add_mutually_exclusive_group(required=True)
+    way.add_argument("--onnx", type=Path)
+    way.add_argument("--characters", action="store_true")
+    parser.add_argument("--cache", type=Path)
     parser.add_argument("--only", default=",".join(NAMES))
     parser.add_argument("--seeds", default="0:3")
     parser.add_argument("--unlabelled", action="store_true")
     asked = parser.parse_args()
     first, end = (int(each) for each in asked.seeds.split(":"))
     names = asked.only.split(",")
-    for line in lines(asked.tables, asked.onnx, asked.cache, names, range(first, end), labelled=not asked.unlabelled):
+
+    def encoding_by(advance: Advance) -> Encode:
+        found = None if asked.characters else encoding_with(Encoder(onnx=str(asked.onnx)), asked.cache, advance)
+        return found or characters.encode
+
+    for line in lines(asked.tables, encoding_by, names, range(first, end), labelled=not asked.unlabelled):
         print(line, flush=True)
     print("\nPoints; the Brier score in thousandths, lower is better. * : the interval excludes 0.\n")
+    if asked.characters:
+        return
     known = [name for name in names if (asked.tables / f"{name}.parquet").exists()]
     for name in known:
         texts = [

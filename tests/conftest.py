@@ -1,5 +1,7 @@
 """For all tests: how fast an example runs says something about the machine, not about the code, so it fails no property.
 
+They compute with one thread, as the control process does: ``make test`` has two of them side by side.
+
 ``HYPOTHESIS_PROFILE=long`` (``make fuzz``) draws 100,000 examples for each property; ``EXAMPLES`` says another number.
 """
 
@@ -10,6 +12,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from pointsman.serve.threads import one_thread
+
+os.environ.update(one_thread())  # before anything imports NumPy
 settings.register_profile("pointsman", deadline=None)
 settings.register_profile(
     "long",

@@ -61,8 +61,14 @@ def taught(rows: Outcomes, objective: Objective = MATCH, *, tested: bool = False
     return with_asking(way(rows, objective, reference="p/dear", known=KNOWN), rows, KNOWN)
 
 
-async def test_a_plan_that_pays_is_published_and_taken_up() -> None:
-    found = taught(table())
+@pytest.fixture(scope="module")
+def paying() -> Taught:
+    """Learned where asking twice pays: a frozen value, so it is learned once."""
+    return taught(table())
+
+
+async def test_a_plan_that_pays_is_published_and_taken_up(paying: Taught) -> None:
+    found = paying
     assert found.asked is not None
     assert found.asked.cost_nano < found.asked.other[1]
     assert found.asked.quality >= 0.8 - MATCH.tolerance
@@ -81,11 +87,10 @@ def test_where_nobody_else_is_right_more_often_nothing_is_asked_twice() -> None:
     assert taught(table(copies=True), Objective("best")).asked is None
 
 
-def test_without_answers_or_leave_it_is_not_asked() -> None:
+def test_without_answers_or_leave_it_is_not_asked(paying: Taught) -> None:
     assert taught(replace(table(), said=None)).asked is None
-    found = taught(table())
     for before in (snapshot(ask_twice=None), snapshot(plans={EVERY: Plan(EVERY, reference="p/dear", allow=("p/dear",))})):
-        after = act_on(before, "auto", found, now_ms=1)
+        after = act_on(before, "auto", paying, now_ms=1)
         assert (after.askings, after.routes["auto"].plans[EVERY].asks) == ({}, ())
 
 
@@ -100,14 +105,13 @@ def test_a_tolerance_that_is_tested_is_tested_of_the_plan_too() -> None:
     assert taught(table(460), strict, tested=True).asked is None
 
 
-def test_a_plan_goes_with_what_it_was_learned_for() -> None:
+def test_a_plan_goes_with_what_it_was_learned_for(paying: Taught) -> None:
     """Learning without a plan, taking the leave away, and a deployment that goes: each ends it."""
-    found = taught(table())
-    after = act_on(snapshot(), "auto", found, now_ms=1)
-    assert act_on(after, "auto", replace(found, asked=None), now_ms=2).askings == {}
+    after = act_on(snapshot(), "auto", paying, now_ms=1)
+    assert act_on(after, "auto", replace(paying, asked=None), now_ms=2).askings == {}
 
 
-def test_configuring_again_keeps_a_plan_as_long_as_it_is_allowed() -> None:
+def test_configuring_again_keeps_a_plan_as_long_as_it_is_allowed(paying: Taught) -> None:
     text = """
 [providers.p]
 base_url = "http://127.0.0.1:9/v1"
@@ -120,7 +124,7 @@ objective = "match"
 ask_twice = "exact"
 """
     before = compile_snapshot(config(text), None, today=TODAY, made_by="").snapshot
-    acting = act_on(before, "auto", taught(table()), now_ms=1)
+    acting = act_on(before, "auto", paying, now_ms=1)
     again = compile_snapshot(config(text), acting, today=TODAY, made_by="").snapshot
     assert again.askings == acting.askings != {}
     assert again.routes["auto"].plans[EVERY].asks == acting.routes["auto"].plans[EVERY].asks
@@ -130,8 +134,8 @@ ask_twice = "exact"
         assert list(faults(without)) == []
 
 
-def test_a_damaged_plan_is_not_published() -> None:
-    after = act_on(snapshot(), "auto", taught(table()), now_ms=1)
+def test_a_damaged_plan_is_not_published(paying: Taught) -> None:
+    after = act_on(snapshot(), "auto", paying, now_ms=1)
     broken = structs.replace(after, askings={"auto": after.askings["auto"][:-3]})
     assert any("asking twice is damaged" in fault for fault in faults(broken))
     strange = cascade.encode(structs.replace(cascade.decode(after.askings["auto"]), models=("p/dear", "p/cheap", "p/none")))

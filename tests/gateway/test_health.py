@@ -1,15 +1,19 @@
 """The breaker's table, row by row."""
 
+import random
+
 import pytest
 
 from pointsman.gateway.health import (
     FIRST_COOLDOWN_S,
+    FORGIVEN,
     LONGEST_COOLDOWN_S,
     LONGEST_RETRY_AFTER_S,
     THRESHOLD,
     Breakers,
     Line,
     after_failure,
+    after_success,
 )
 
 CLOSED = Line(THRESHOLD - 2)
@@ -34,7 +38,9 @@ TRYING = Line(THRESHOLD, 1.0, until=99.0)
     ],
 )
 def test_one_more_failure(line: Line, retry_after: float | None, expected: Line) -> None:
-    assert after_failure(line, 100.0, retry_after) == expected
+    found = after_failure(line, 100.0, retry_after)
+    assert (found.failures, found.cooldown_s, found.until) == (expected.failures, expected.cooldown_s, expected.until)
+    assert found.asked == (0.0 if retry_after is None else 100.0 + min(max(retry_after, 0.0), LONGEST_RETRY_AFTER_S))
 
 
 def test_a_success_forgets_everything() -> None:
@@ -55,3 +61,61 @@ def test_deployments_do_not_share_blame() -> None:
     breakers.failed("a", 0.0, 5.0)
     breakers.succeeded("b")
     assert breakers.cooling(1.0) == {"a"}
+
+
+def test_what_a_provider_asked_for_is_waited_though_others_still_answer() -> None:
+    """A call that was on its way before the 429 may still end well: the limit stands all the same."""
+    breakers = Breakers()
+    breakers.failed("a", 100.0, 60.0)
+    breakers.succeeded("a", 101.0)
+    assert breakers.waits(101.0) == {"a": 59.0}
+    breakers.succeeded("a", 161.0)
+    assert breakers.waits(161.0) == {}
+
+
+def test_the_rows_of_deployments_that_are_well_again_go() -> None:
+    breakers = Breakers()
+    breakers.failed("a", 0.0)
+    for second in range(FORGIVEN):
+        assert breakers._lines
+        breakers.succeeded("a", float(second))
+    assert breakers._lines == {}
+
+
+def cooled(share: float, calls: int, seed: int) -> tuple[int, int]:
+    """Return when a deployment that fails a share of its calls by chance first cools, and how often it did."""
+    chance, line, first, times = random.Random(seed), Line(), 0, 0
+    for call in range(calls):
+        now = call * 0.001
+        if line.until > now:
+            continue
+        before = line.until
+        line = after_failure(line, now, None) if chance.random() < share else after_success(line, now)
+        if line.until > before:
+            first, times = first or call, times + 1
+    return first, times
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_fifth_call_failing_by_chance_is_no_reason_to_leave_a_deployment_alone(seed: int) -> None:
+    """Five in a row come about every three thousand calls."""
+    assert cooled(0.2, 20_000, seed)[1] <= 1
+
+
+@pytest.mark.parametrize(("share", "within"), [(1.0, 5), (0.9, 40), (0.7, 200)])
+def test_one_that_fails_most_of_its_calls_soon_cools(share: float, within: int) -> None:
+    for seed in range(20):
+        first, times = cooled(share, 2_000, seed)
+        assert times
+        assert first <= within, seed
+
+
+def test_one_that_was_well_and_breaks_down_cools_after_a_few_calls() -> None:
+    line = Line()
+    for call in range(FORGIVEN - 1):
+        line = after_success(line, float(call))
+    failures = 0
+    while line.until == 0.0:
+        failures += 1
+        line = after_failure(line, 100.0, None)
+    assert failures <= 11

@@ -35,7 +35,11 @@ class Encoder(Struct, frozen=True):
 
 
 class Limits(Struct, frozen=True):
-    """Bounds of the data plane: bytes, seconds, counts."""
+    """Bounds of the data plane: bytes, seconds, counts.
+
+    ``attempts`` are the calls that one request may take in all; ``retry_share`` bounds calls that ask the same deployment
+    again, as a part of all requests.
+    """
 
     body_bytes: int = 32 * 1024 * 1024
     connect_s: float = 5.0
@@ -44,6 +48,8 @@ class Limits(Struct, frozen=True):
     total_s: float = 900.0
     concurrent: int = 4096
     fallbacks: int = 2
+    attempts: int = 3
+    retry_share: float = 0.2
 
 
 class Snapshot(Struct, frozen=True):

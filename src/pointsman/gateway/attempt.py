@@ -1,13 +1,7 @@
 """One call to one deployment: made, timed, and its failure understood.
 
-Strategy: a call ends as an answer or as a ``Failure``; the failure says what may be done about it, and ``exchange`` does it.
-
-    failure                                     same deployment again    another one    counts against it
-    no connection, or closed before a byte      once                     yes            yes
-    time-out, bad protocol, no credential       -                        yes            yes
-    408, 409, 429, 5xx; 401, 402, 403; 424      -                        yes            yes
-    200 with an error or nonsense inside        -                        yes            yes
-    any other status                            -                        -              -
+Strategy: a call ends as an answer or as a ``Failure``; the failure says what may be done about it (``policy/further`` has
+the table), and ``exchange`` does it. All but the request's own fault counts against the deployment (``health``).
 
 The statuses are those that the official OpenAI client repeats (408, 409, 429, 5xx), those that say that the owner's
 credential is at fault, not the client's request (401, 402, 403), and Bedrock's word for a model that failed (424).
@@ -26,6 +20,7 @@ from pointsman.core.record import Attempt, Cause
 from pointsman.core.routing import Deployment
 from pointsman.gateway.health import Breakers
 from pointsman.policy import cost, features
+from pointsman.policy.further import Made
 from pointsman.upstream.interfaces import Reply
 from pointsman.wire.answer import Answer
 
@@ -34,6 +29,8 @@ _STREAM_OVERHEAD = 40  # bytes of a stream for each character of text in it, abo
 _ELSEWHERE = frozenset((401, 402, 403, 408, 409, 424, 429))
 _STREAMS = (b"text/event-stream", b"application/vnd.amazon.eventstream")
 _AGAIN = frozenset(("connect", "closed"))
+_LATER = frozenset((408, 409, 424, 500, 502, 503, 504, 529))
+_NAMES_WAIT = frozenset((429, 503, 529))  # RFC 9110, section 10.2.3, RFC 6585, section 4, and Anthropic's overloaded
 _STATUS = {"timeout": 504}
 _CODE = {
     "connect": "upstream_unreachable",
@@ -55,8 +52,16 @@ class Failure(Struct, frozen=True):
 
     @property
     def again(self) -> bool:
-        """Whether the same deployment may be asked once more."""
+        """Whether the same deployment may be asked once more, at once."""
         return self.kind in _AGAIN
+
+    def made(self, deployment: str, now_s: float) -> Made:
+        """Return what a further call depends on; ``now_s`` is Unix time."""
+        asked = retry_after_s(self.headers, now_s)
+        broken = self.kind in _AGAIN or (self.kind == "protocol" and not self.status)
+        later = broken or self.status in _LATER or self.status == 429
+        named = asked is not None or self.status != 429  # a limit that names no wait is no invitation
+        return Made(deployment, self.again, later and named, max(asked or 0.0, 0.0))
 
     @property
     def elsewhere(self) -> bool:
@@ -65,7 +70,7 @@ class Failure(Struct, frozen=True):
 
     def retry_after_s(self, now_s: float) -> float | None:
         """Return the seconds that the provider asked to wait, None where it did not ask."""
-        return retry_after_s(self.headers, now_s) if self.status in (429, 503) else None
+        return retry_after_s(self.headers, now_s) if self.status in _NAMES_WAIT else None
 
     def error(self, deployment: str) -> GatewayError:
         """Return what a client is told where the provider itself said nothing."""
@@ -188,7 +193,7 @@ def judge(breakers: Breakers, call: Call, failure: Failure | None, *, cut: bool,
     if failure is None and cut:
         breakers.failed(name, call.ended)
     elif failure is None or not failure.elsewhere:
-        breakers.succeeded(name)
+        breakers.succeeded(name, call.ended)
     elif known:
         breakers.failed(name, call.ended, failure.retry_after_s(now_s))
     call.error = failure.reason if failure is not None else call.error

@@ -15,6 +15,7 @@ from pointsman.gateway.ids import Ids
 from pointsman.gateway.journal import JournalWriter
 from pointsman.gateway.loads import Loads
 from pointsman.gateway.pacing import Paces
+from pointsman.gateway.retries import Bucket
 from pointsman.gateway.speeds import Speeds
 from pointsman.upstream.interfaces import Transport
 
@@ -44,6 +45,7 @@ class Equipment:
     speeds: Speeds = field(default_factory=Speeds)
     courses: Courses = field(default_factory=Courses)
     allowance: Allowance = field(default_factory=Allowance)
+    retries: Bucket = field(default_factory=Bucket)
     clock: Callable[[], float] = monotonic
     now_ms: Callable[[], int] = now_ms
     draw: Callable[[], float] = random

@@ -26,6 +26,8 @@ from pointsman.gateway.equipment import Equipment
 from pointsman.gateway.live import Current
 from pointsman.gateway.server.message import Client, line
 from pointsman.gateway.underway import CLIENT_GONE, UnderWay
+from pointsman.policy import further
+from pointsman.policy.further import Made
 
 
 class Exchange:
@@ -71,13 +73,30 @@ class Exchange:
             if self._give(on.asking.given, client) or (failure is not None and not failure.elsewhere):
                 return failure
             names = tuple(name for name in names if all(call.deployment.name != name for call in on.calls))
-        for name in names:
-            failure = await calling.attempt(on, name, "fallback" if on.calls else "first", client)
-            if failure is not None and failure.again and on.time_left():
-                failure = await calling.attempt(on, name, "retry", client)
-            if failure is None or not failure.elsewhere or not on.time_left():
-                break
+        on.equipment.retries.pay(on.current.snapshot.limits.retry_share)
+        if names:
+            failure = await calling.attempt(on, names[0], "fallback" if on.calls else "first", client)
+            if failure is not None and failure.elsewhere:
+                failure = await self._ask_on(names, failure, client)
         return failure
+
+    async def _ask_on(self, names: tuple[str, ...], failure: Failure, client: Client) -> Failure | None:
+        """Make further calls after one that failed, until one answers, nothing is left to try, or the time is over."""
+        on, equipment, made = self._on, self._on.equipment, list[Made]()
+        found: Failure | None = failure
+        while found is not None and found.elsewhere:
+            made.append(found.made(on.calls[-1].deployment.name, equipment.now_ms() / 1e3))
+            cooling, may = equipment.breakers.waits(equipment.clock()), equipment.retries.may
+            step = further.next_call(names, made, on.current.snapshot.limits.attempts, cooling, retries=may)
+            wait = step.wait_s(equipment.draw()) if step is not None and step.waits >= 0 else 0.0
+            if step is None or wait >= on.time_left():
+                break
+            if step.cause == "retry":
+                equipment.retries.take()
+            if wait:
+                await asyncio.sleep(wait)
+            found = await calling.attempt(on, step.deployment, step.cause, client)
+        return found
 
     def _pass_on(self, failure: Failure, client: Client) -> None:
         """Answer with what the last call brought. Raises GatewayError where its provider said nothing."""

@@ -1,16 +1,18 @@
 """The control process as the gateway sees it: a child that is fed samples and started again when it dies.
 
 Laws: its death never stops the gateway, and no request waits for it; it is started again after a pause that grows to a
-minute; when the gateway stops, it is given time to finish what it has begun.
+minute; when the gateway stops, it is given time to finish what it has begun. It computes with one thread.
 """
 
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from pointsman.serve.samples import SampleQueue
+from pointsman.serve.threads import one_thread
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
@@ -33,7 +35,9 @@ class ControlProcess:
         await kept_running(self._run_once, log, "the control process ended with status %s; it starts again in %.0f s")
 
     async def _run_once(self) -> int:
-        process = await asyncio.create_subprocess_exec(sys.executable, *self._arguments, stdin=asyncio.subprocess.PIPE)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *self._arguments, stdin=asyncio.subprocess.PIPE, env={**os.environ, **one_thread()}
+        )
         if process.stdin is None:
             raise RuntimeError("the control process has no standard input")
         pump = asyncio.create_task(self._queue.pump(process.stdin))

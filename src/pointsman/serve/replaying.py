@@ -33,6 +33,7 @@ from pointsman.core.snapshot import Snapshot
 from pointsman.policy import model
 from pointsman.policy.estimate import largest
 from pointsman.policy.model import Policy
+from pointsman.serve.threads import one_thread
 from pointsman.serve.workspace import Workspace
 from pointsman.store.interfaces import Filter, Pasts, Published
 from pointsman.store.past import GradeCount, Past, Span
@@ -42,7 +43,6 @@ from pointsman.store.sqlite import open_store
 SPAN: Final = 10_000
 ROUTE: Final = "auto"
 _FEW: Final = 2  # stretches that are not worth a process
-_THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _SAMPLED: Final = 20  # stretches that an objective is resolved on
 
 
@@ -215,12 +215,12 @@ def _parts(job: _Job, pasts: Pasts, spans: list[Span], processes: int) -> Iterat
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
     """Let processes that start meanwhile compute with one thread: with one for each core they wait for one another."""
-    unset = [name for name in _THREADS if name not in os.environ]
-    os.environ.update(dict.fromkeys(unset, "1"))
+    added = one_thread()
+    os.environ.update(added)
     try:
         yield
     finally:
-        for name in unset:
+        for name in added:
             os.environ.pop(name, None)
 
 

@@ -73,7 +73,7 @@ __all__ = [
 
 _POSITION: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 _SECONDS: Final = ("connect_s", "first_byte_s", "idle_s", "total_s")
-_COUNTS: Final = {"body_bytes": (1024, 2**31), "concurrent": (1, 1_000_000), "fallbacks": (0, 10)}
+_COUNTS: Final = {"body_bytes": (1024, 2**31), "concurrent": (1, 1_000_000), "fallbacks": (0, 10), "attempts": (1, 20)}
 
 
 def load(path: Path) -> Config:
@@ -247,6 +247,8 @@ def _limits(document: Table) -> Limits:
     for key in _SECONDS:
         if (seconds := table.number(key, "0", "86400", above=True)) is not None:
             stated[key] = float(seconds)
+    if (share := table.number("retry_share", "0", "1")) is not None:
+        stated["retry_share"] = float(share)
     table.finish()
     return replace(Limits(), **stated)
 
