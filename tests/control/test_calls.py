@@ -17,6 +17,7 @@ from pointsman.control.calls import LEAST_OUTPUT_TOKENS, ROOM, Answer, Calls, Co
 from pointsman.control.purse import CapReachedError, Purse, account
 from pointsman.core.chat import Usage
 from pointsman.core.errors import UpstreamError
+from pointsman.core.ledger import Occasion
 from pointsman.core.price import Price, Rates
 from pointsman.core.routing import Deployment, Provider, Trial
 from pointsman.core.snapshot import Snapshot
@@ -27,6 +28,8 @@ from pointsman.upstream.interfaces import Reply, Request, Sink, Timeouts
 
 PRICE = Price(Rates(Decimal(1), Decimal(10), Decimal("0.1"), Decimal("1.25")))
 TRIAL = Trial("t", ("p/m",), 1.0, 10**12)
+FOR = Occasion("trial", "support", "e1", "auto")
+NOW_MS = 1_764_000_000_000
 HELLO = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
 
 
@@ -102,9 +105,9 @@ async def ask(
     store: Store, way: Scripted, request: bytes, snapshot: Snapshot | None = None, usage: Usage | None = None
 ) -> tuple[Answer, int, int]:
     """The answer, what the purse lost, and the worst case of the call."""
-    calls = Calls(way, lambda _: way)
+    calls = Calls(way, lambda _: way, store.ledger, lambda: NOW_MS)
     copied = copy(request, usage)
-    answer = await calls.ask(snapshot or a_snapshot(), "p/m", copied, Purse(store.counters, TRIAL))
+    answer = await calls.ask(snapshot or a_snapshot(), "p/m", copied, Purse(store.counters, TRIAL), FOR)
     most = worst_case(copied, len(way.sent[-1].body), PRICE) if way.sent else 0
     return answer, account(store.counters, TRIAL).spent_nano, most
 
@@ -293,7 +296,7 @@ async def test_a_platform_is_asked_at_its_address_and_signed_last(
 async def test_an_answer_is_read_and_costs_what_it_says(store: Store) -> None:
     usage = {"prompt_tokens": 100, "completion_tokens": 20, "prompt_tokens_details": {"cached_tokens": 40}}
     answer, spent, _ = await ask(store, Scripted(data=completion("four", usage=usage)), body())
-    assert answer == Answer("four", usage=Usage(100, 20, 40), cost_nano=60 * 1000 + 40 * 100 + 20 * 10_000)
+    assert answer == Answer("four", usage=Usage(100, 20, 40), cost_nano=60 * 1000 + 40 * 100 + 20 * 10_000, status=200)
     assert spent == answer.cost_nano
 
 
@@ -329,8 +332,8 @@ async def test_tool_calls_are_text_to_grade_and_nothing_is_executed(store: Store
 )
 async def test_what_a_failure_means_and_costs(store: Store, way: Scripted, failed: bool | None, cost: str) -> None:
     way.sent.clear()
-    calls, copied = Calls(way, lambda _: way), copy(body())
-    asked = calls.ask(a_snapshot(), "p/m", copied, Purse(store.counters, TRIAL))
+    calls, copied = Calls(way, lambda _: way, store.ledger, lambda: NOW_MS), copy(body())
+    asked = calls.ask(a_snapshot(), "p/m", copied, Purse(store.counters, TRIAL), FOR)
     if failed is None:
         with pytest.raises(asyncio.CancelledError):
             await asked
@@ -380,5 +383,5 @@ async def test_at_the_cap_nothing_is_sent(store: Store) -> None:
     way = Scripted(data=completion())
     purse = Purse(store.counters, replace(TRIAL, cap_nano=worst_case(copy(body()), 100, PRICE) // 2))
     with pytest.raises(CapReachedError):
-        await Calls(way, lambda _: way).ask(a_snapshot(), "p/m", copy(body()), purse)
+        await Calls(way, lambda _: way, store.ledger, lambda: NOW_MS).ask(a_snapshot(), "p/m", copy(body()), purse, FOR)
     assert way.sent == []

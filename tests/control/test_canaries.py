@@ -68,7 +68,7 @@ async def scene(tmp_path: Path, prompts: Path, zoo_url: tuple[Zoo, str]) -> Asyn
     config = parse(config_toml(zoo, url, data="data").encode(), "f")
     snapshot = compile_snapshot(config, None, today=date(2026, 11, 28), made_by="a test").snapshot
     store, transport = open_store(tmp_path / "data", vector_key=None), HttpTransport()
-    yield Scene(store, Calls(transport, credentials(fetching(transport))), snapshot, zoo, prompts)
+    yield Scene(store, Calls(transport, credentials(fetching(transport)), store.ledger, lambda: 1), snapshot, zoo, prompts)
     await transport.close()
     store.close()
 

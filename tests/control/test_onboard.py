@@ -38,9 +38,8 @@ def answered(
     heard: list[None] = []
     try:
         purse = Purse(store.counters, Trial("t", (NEW,), 1.0, cap))
-        found = asyncio.run(
-            ask(Calls(transport, lambda _: transport), SNAPSHOT, asked, grader, purse, lambda: heard.append(None))
-        )
+        calls = Calls(transport, lambda _: transport, store.ledger, lambda: 1)
+        found = asyncio.run(ask(calls, SNAPSHOT, asked, grader, purse, lambda: heard.append(None)))
     finally:
         store.close()
     return found, len(heard)

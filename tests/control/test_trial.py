@@ -98,7 +98,7 @@ class Bench:
         transport = HttpTransport()
         trials = Trials(
             self.store,
-            Calls(transport, credential_for),
+            Calls(transport, credential_for, self.store.ledger, lambda: 1),
             current=lambda: self.snapshot,
             now_ms=lambda: 1,
             report=self.reports.append,

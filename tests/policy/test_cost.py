@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pointsman.core.chat import Usage
-from pointsman.core.price import Price, Rates, TierRates
-from pointsman.policy.cost import amount, expected, expected_ahead, expected_cached, expected_one, most
+from pointsman.core.price import Price, Rates, TierRates, read_terms
+from pointsman.policy.cost import amount, expected, expected_ahead, expected_cached, expected_one, most, terms
 
 RATE = st.decimals(min_value=0, max_value=1000, allow_nan=False, places=9) | st.just(Decimal(2) / 3)
 RATES = st.builds(Rates, RATE, RATE, st.none() | RATE, st.none() | RATE)
@@ -185,3 +186,18 @@ def test_an_expected_call_with_a_cache_is_the_amount_of_such_a_call(
 @given(usages(), PRICES, st.integers(0, 1000), st.integers(0, 1000))
 def test_no_call_within_its_tokens_costs_more_than_the_most(usage: Usage, price: Price, more: int, longer: int) -> None:
     assert most(usage.input + more, usage.output + longer, price) >= amount(usage, price)
+
+
+@given(usages(), PRICES.map(lambda price: replace(price, since="2026-01-01", source="a list 1.2 source=odd")))
+def test_the_terms_of_a_call_are_the_rates_of_its_amount(usage: Usage, price: Price) -> None:
+    said = read_terms(terms(usage, price))
+    assert amount(usage, Price(said.rates, said.per_request)) == amount(usage, price)
+    assert (said.since, said.source) == ("2026-01-01", "a list 1.2 source=odd")
+
+
+def test_terms_in_words() -> None:
+    price = Price(Rates(Decimal("0.150"), Decimal(6), Decimal("1E-2")), since="2026-01-01", source="genai-prices 0.1")
+    assert terms(None, price) == "input=0.150 output=6 cached=0.01 since=2026-01-01 source=genai-prices 0.1"
+    for wrong in ("", "input=1 output=2", "output=1 source=x", "input=x output=1 source=x"):
+        with pytest.raises(ValueError, match=r"states|say"):
+            read_terms(wrong)

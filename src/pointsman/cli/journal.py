@@ -174,7 +174,7 @@ def _attempts(attempts: tuple[Attempt, ...]) -> Iterator[Row]:
 
 
 def _end(attempt: Attempt) -> str:
-    return "failed" if attempt.error else "unused" if attempt.unused else attempt.finish or ""
+    return "unused" if attempt.unused else "failed" if attempt.error else attempt.finish or ""
 
 
 def _judgements(judgements: list[Judgement]) -> Table:

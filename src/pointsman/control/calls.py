@@ -5,14 +5,15 @@ in its provider's dialect. What was asked in Chat Completions goes to a provider
 The most that a call can cost is known before it is made, because its output is limited: by the client's own limit, or,
 where the client set none, by one that leaves ample room over the reference's answer.
 
-Laws: no call without a price; a token of input is at least one byte, so bytes bound tokens; what a provider refused costs
-nothing, what was cut off costs its worst case. The request's needs filter here as they do in the gateway. No tool is
-executed, by the provider neither: a request that asks it to search or to run something is not copied.
+Laws: every call that was made has its line in the ledger, whatever became of it; no call without a price; a token of input
+is at least one byte, so bytes bound tokens; what a provider refused costs nothing, what was cut off costs its worst case.
+The request's needs filter here as they do in the gateway. No tool is executed, by the provider neither: a request that asks
+it to search or to run something is not copied.
 """
 
 import re
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -22,11 +23,13 @@ from pointsman.control.purse import Purse
 from pointsman.core.chat import ChatRequest, Media, Opaque, Usage
 from pointsman.core.demands import Demand
 from pointsman.core.errors import PointsmanError, UpstreamError, WireError
+from pointsman.core.ledger import Line, Occasion, units
 from pointsman.core.price import Price
+from pointsman.core.record import SETTLED, Basis
 from pointsman.core.routing import Deployment, Provider
 from pointsman.core.snapshot import Snapshot
-from pointsman.policy.cost import amount
-from pointsman.policy.cost import most as most_of
+from pointsman.policy import cost
+from pointsman.policy.bounds import MEDIA, Most
 from pointsman.policy.fitness import needs_of, unfit
 from pointsman.upstream import addresses
 from pointsman.upstream.interfaces import Credential, Reply, Request, Timeouts, Transport
@@ -37,8 +40,9 @@ from pointsman.wire.variant import applied
 LEAST_OUTPUT_TOKENS: Final = 4096
 ROOM: Final = 4
 _OVERHEAD_TOKENS: Final = 512
-_MEDIA_TOKENS: Final = 50_000
 _REPLY_BYTES: Final = 16 * 1024 * 1024
+_REFUSED: Final = 400
+_FAILED: Final = 500
 _REFUSALS: Final = frozenset({400, 413, 415, 422})
 _LIMITS: Final = ("max_completion_tokens", "max_tokens")
 # Names of fields by which providers are asked to act. They differ from one to the next (web_search_options, enable_search,
@@ -79,17 +83,36 @@ class Answer(Struct, frozen=True):
     usage: Usage | None = None
     cost_nano: int | None = None
     note: str = ""
+    status: int = 0
+
+
+class Keeps(Protocol):
+    """The part of ``store.ledger.Ledger`` that is written to."""
+
+    def append(self, lines: Sequence[Line]) -> None:
+        """Add lines. Raises StoreError."""
 
 
 class Calls:
-    """The way out for trials. ``credential`` returns how to sign in to a provider."""
+    """The way out for trials. ``credential`` returns how to sign in to a provider; ``now_ms`` is Unix time."""
 
-    def __init__(self, transport: Transport, credential: Callable[[Provider], Credential]) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        credential: Callable[[Provider], Credential],
+        ledger: Keeps,
+        now_ms: Callable[[], int],
+    ) -> None:
         self._transport = transport
         self._credential = credential
+        self._ledger = ledger
+        self._now_ms = now_ms
 
-    async def ask(self, snapshot: Snapshot, name: str, copied: Copied, purse: Purse) -> Answer:
-        """Ask a deployment and return what it answered. Raises CapReachedError before a call that might pass the cap."""
+    async def ask(self, snapshot: Snapshot, name: str, copied: Copied, purse: Purse, occasion: Occasion) -> Answer:
+        """Ask a deployment and return what it answered; ``occasion`` says what for.
+
+        Raises CapReachedError before a call that might pass the cap, StoreError after one whose line cannot be kept.
+        """
         deployment = snapshot.deployments.get(name)
         if deployment is None or deployment.price is None:
             return Answer(note=f"{name} is not configured, or has no price")
@@ -100,19 +123,19 @@ class Calls:
         if reason is not None:
             return Answer(note=f"{name} {reason}")
         request = _outbound(provider, copied, deployment)
-        most = worst_case(copied, len(request.body), deployment.price)
-        await purse.reserve(most)
-        cost = most  # whatever stays unknown has cost its worst case
+        most = most_tokens(copied, len(request.body), deployment)
+        worst = cost.most(most.input, most.output, deployment.price)
+        await purse.reserve(worst)
+        began, answer, sent = self._now_ms(), None, True
         try:
             answer = await self._send(snapshot, provider, request, copied, deployment.price)
-            if answer.cost_nano is not None:
-                cost = answer.cost_nano
         except UpstreamError as error:
-            if not error.sent:
-                cost = 0
+            sent = error.sent
             return Answer(failed=error.sent and error.kind == "timeout", note=f"no answer: {error}")
         finally:
-            purse.settle(most, cost)
+            known = (answer.cost_nano if answer is not None else None) if sent else 0
+            purse.settle(worst, worst if known is None else known)  # whatever stays unknown has cost its worst case
+            self._ledger.append([_line(occasion, deployment, began, answer, most, sent=sent)])
         return answer
 
     async def _send(self, snapshot: Snapshot, provider: Provider, request: Request, copied: Copied, price: Price) -> Answer:
@@ -187,11 +210,47 @@ def _label(tool: Any) -> str:
     return str(tool.get("type") or ", ".join(tool)) if isinstance(tool, dict) else str(tool)
 
 
+def most_tokens(copied: Copied, body_bytes: int, deployment: Deployment | None = None) -> Most:
+    """Return the most tokens that a call can take, on a deployment whose variant may have a limit of its own."""
+    media = sum(isinstance(part, Media) for message in copied.request.messages for part in message.parts)
+    own = deployment.variant.max_output_tokens if deployment is not None and deployment.variant is not None else None
+    given = max(copied.output_tokens, own or 0) * copied.request.choices
+    return Most(body_bytes + _OVERHEAD_TOKENS + MEDIA * media, given)
+
+
 def worst_case(copied: Copied, body_bytes: int, price: Price) -> int:
     """Return the most that a call can cost, in nano-dollars."""
-    media = sum(isinstance(part, Media) for message in copied.request.messages for part in message.parts)
-    input_tokens = body_bytes + _OVERHEAD_TOKENS + _MEDIA_TOKENS * media
-    return most_of(input_tokens, copied.output_tokens * copied.request.choices, price)
+    most = most_tokens(copied, body_bytes)
+    return cost.most(most.input, most.output, price)
+
+
+def _line(occasion: Occasion, to: Deployment, at_ms: int, answer: Answer | None, most: Most, *, sent: bool) -> Line:
+    """Return the line of a call that was made, or begun."""
+    usage, status, price = (answer.usage, answer.status, to.price) if answer is not None else (None, 0, to.price)
+    basis: Basis = "unknown" if sent else "unsent"
+    if usage is not None:
+        basis = "reported"
+    elif _REFUSED <= status < _FAILED:
+        basis = "refused"
+    nano = None if basis == "unknown" or price is None else 0 if usage is None else cost.amount(usage, price)
+    unsettled = basis not in SETTLED and price is not None
+    return Line(
+        exchange=occasion.exchange,
+        at_ms=at_ms,
+        why=occasion.why,
+        deployment=to.name,
+        feature=occasion.feature,
+        route=occasion.route,
+        status=status,
+        basis=basis,
+        nano=nano,
+        least=0 if unsettled else None,
+        most=cost.most(most.input, most.output, price) if unsettled and price is not None else None,
+        most_input=most.input if unsettled else 0,
+        most_output=most.output if unsettled else 0,
+        terms="" if price is None else cost.terms(usage, price),
+        **({} if usage is None else units(usage)),
+    )
 
 
 def _outbound(provider: Provider, copied: Copied, deployment: Deployment) -> Request:
@@ -221,13 +280,15 @@ async def _read(received: Reply, copied: Copied, price: Price, dialect: str) -> 
     """Return what a reply says. What an error status means: see ``control/trial``."""
     body = await received.read(_REPLY_BYTES)
     if received.status != 200:
-        return Answer(failed=received.status in _REFUSALS, cost_nano=0, note=f"answered with status {received.status}")
+        note = f"answered with status {received.status}"
+        return Answer(failed=received.status in _REFUSALS, cost_nano=0, note=note, status=received.status)
     try:
         said = OF_PROVIDERS[dialect].count.answer(body)
     except WireError:
-        return Answer(failed=True, note="answered with something that is no chat completion")
+        return Answer(failed=True, note="answered with something that is no chat completion", status=received.status)
     used = said.billed()
-    cost = amount(used, price) if used is not None else None
+    nano = cost.amount(used, price) if used is not None else None
     if said.finish in _CUT and copied.limited_here:
-        return Answer(usage=used, cost_nano=cost, note=f"cut at the trial's limit of {copied.output_tokens} tokens")
-    return Answer(text=said.graded, usage=used, cost_nano=cost)
+        note = f"cut at the trial's limit of {copied.output_tokens} tokens"
+        return Answer(usage=used, cost_nano=nano, note=note, status=received.status)
+    return Answer(text=said.graded, usage=used, cost_nano=nano, status=received.status)

@@ -25,6 +25,7 @@ from pointsman.control.drift import CANARY, leaned_on
 from pointsman.control.onboard import Row, answered
 from pointsman.control.purse import Purse
 from pointsman.core.errors import ConfigError
+from pointsman.core.ledger import Occasion
 from pointsman.core.record import Judgement
 from pointsman.core.routing import Grader, Trial
 from pointsman.core.snapshot import Snapshot
@@ -105,6 +106,7 @@ class Canaries:
     ) -> None:
         began = self._now_ms()
         money = Trial(f"{CANARY}{began // _DAY_MS}", (), 1.0, rules.cap_nano)
+        occasion = Occasion("canary", rules.feature)
         purse, places = Purse(self._store.counters, money), asyncio.Semaphore(CONCURRENCY)
 
         named = dict.fromkeys(current.feature_policies.get("*", ()) + current.feature_policies.get(rules.feature, ()))
@@ -113,7 +115,8 @@ class Canaries:
         async def one(prompt: Prompt) -> tuple[Row, int]:
             async with places:
                 asked = {**prompt.row, "model": name, "score": None}
-                return await answered(self._calls, current, asked, grader, purse, demands), self._now_ms()
+                row = await answered(self._calls, current, asked, grader, purse, occasion, demands)
+                return row, self._now_ms()
 
         rows, times = zip(*await asyncio.gather(*(one(prompt) for prompt in prompts)), strict=True)
         self._store.journal.judge(

@@ -74,6 +74,7 @@ def compile_snapshot(
         encoder=config.encoder,
         data_policies=config.policies,
         feature_policies=_feature_policies(config),
+        budgets=config.budgets,
     )
     return Compiled(snapshot, tuple(notes))
 
@@ -199,7 +200,7 @@ def _route(
         elif _has_come_far(old) or feature in rules.features or feature == EVERY_FEATURE:
             plans[feature] = _carried(name, rules, before, fresh, old, deployments, notes)
     given = (rules.reference, rules.candidates, rules.objective, rules.control_share)
-    return Route(name, *given, plans, ask_twice=rules.ask_twice, gates=rules.gates)
+    return Route(name, *given, plans, ask_twice=rules.ask_twice, gates=rules.gates, hedge=rules.hedge)
 
 
 def _anew(route: Route, before: Route | None, now_ms: int) -> Route:

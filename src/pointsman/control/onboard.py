@@ -21,6 +21,7 @@ from pointsman.control.grade import EXPECTING, Grade, grade
 from pointsman.control.purse import CapReachedError, Purse
 from pointsman.core.demands import Demand
 from pointsman.core.errors import ConfigError, TableError
+from pointsman.core.ledger import Occasion
 from pointsman.core.price import NANO_PER_USD, Price
 from pointsman.core.routing import Grader
 from pointsman.core.snapshot import Snapshot
@@ -31,6 +32,7 @@ from pointsman.policy.outcomes import Outcomes
 from pointsman.policy.teach import teach
 
 CONCURRENCY: Final = 8
+ONBOARDING: Final = Occasion("onboard")
 SPREAD: Final = 0.1  # of an expected quality, where the owner says none
 
 Row = dict[str, Any]
@@ -125,7 +127,13 @@ async def ask(
 
 
 async def answered(
-    calls: Calls, snapshot: Snapshot, row: Row, grader: Grader, purse: Purse, demands: tuple[Demand, ...] = ()
+    calls: Calls,
+    snapshot: Snapshot,
+    row: Row,
+    grader: Grader,
+    purse: Purse,
+    occasion: Occasion = ONBOARDING,
+    demands: tuple[Demand, ...] = (),
 ) -> Row:
     """Return one row with what its model answered, graded by a check; ungraded: with a ``note``.
 
@@ -136,7 +144,7 @@ async def answered(
         return {**row, "note": "there is no expected answer: add a column `expected`"}
     try:
         copied = replace(copy(msgspec.json.encode({"model": "auto", "messages": _messages(row)})), demands=demands)
-        answer = await calls.ask(snapshot, row["model"], copied, purse)
+        answer = await calls.ask(snapshot, row["model"], copied, purse, occasion)
     except (CapReachedError, CopyError) as error:
         return {**row, "note": str(error)}
     graded = _graded(grader, copied.fields, answer, None if expected is None else str(expected))

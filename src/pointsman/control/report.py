@@ -98,7 +98,7 @@ def report(journal: Journal, snapshot: Snapshot | None, wanted: Filter) -> Repor
         lines=lines,
         total=_line(total[0]) if total else None,
         elsewhere=_elsewhere(journal, snapshot, wanted, lines) if snapshot else (),
-        savings=tuple(_savings(journal, snapshot, wanted.feature)) if snapshot else (),
+        savings=tuple(measured(journal, snapshot, wanted.feature)) if snapshot else (),
     )
 
 
@@ -212,7 +212,7 @@ def _usage(spend: Spend) -> Usage:
     )
 
 
-def _savings(journal: Journal, snapshot: Snapshot, feature: str | None) -> Iterable[Savings]:
+def measured(journal: Journal, snapshot: Snapshot, feature: str | None) -> Iterable[Savings]:
     """Return what each feature that acts on a verdict has saved since its last step."""
     for route in snapshot.routes.values():
         for plan in route.plans.values():

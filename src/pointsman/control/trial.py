@@ -20,7 +20,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from msgspec.structs import replace
 
@@ -31,6 +31,7 @@ from pointsman.control.plans import grader_name, plan_of
 from pointsman.control.purse import CapReachedError, Purse
 from pointsman.control.review import intake
 from pointsman.core.errors import ConfigError, PointsmanError
+from pointsman.core.ledger import Occasion
 from pointsman.core.record import Judgement, Sample
 from pointsman.core.routing import Grader, Plan, Trial
 from pointsman.core.snapshot import Snapshot
@@ -61,6 +62,10 @@ class _Job:
     def relative(self) -> bool:
         """Whether a grade needs the reference's answer to the same request."""
         return self.grader.kind == "judge" or (self.grader.against == "reference" and self.grader.kind in EXPECTING)
+
+    def occasion(self, why: Literal["trial", "judge"]) -> Occasion:
+        """Return what a call is made for."""
+        return Occasion(why, self.sample.feature, self.sample.exchange, self.sample.route)
 
 
 class Trials:
@@ -138,7 +143,7 @@ class Trials:
                 if own.score is None:
                     graded, answer = Grade(None, own.note), Answer()
                 else:
-                    answer = await self._calls.ask(job.snapshot, candidate, job.copied, job.purse)
+                    answer = await self._calls.ask(job.snapshot, candidate, job.copied, job.purse, job.occasion("trial"))
                     graded = await self._grade(job, answer)
                 rows.append(self._judgement(job, candidate, "candidate", graded, answer))
                 kept.append(self._question(job, row, rows[-1], answer.text, job.sample.answer))
@@ -158,7 +163,7 @@ class Trials:
         elif sample.arm == "control" or job.by_reference:
             graded = self._grade_reference(job)
         else:
-            again = await self._calls.ask(job.snapshot, job.reference, job.copied, job.purse)
+            again = await self._calls.ask(job.snapshot, job.reference, job.copied, job.purse, job.occasion("trial"))
             if again.text is None:
                 return
             graded = await self._grade(job, served, reference=again.text)
@@ -220,7 +225,7 @@ class Trials:
             asked = copy(judge.question(job.copied.request, first, second, model=job.grader.spec))
             asked = replace(asked, demands=job.copied.demands)  # it quotes the request
             try:
-                reply = await self._calls.ask(job.snapshot, job.grader.spec, asked, job.purse)
+                reply = await self._calls.ask(job.snapshot, job.grader.spec, asked, job.purse, job.occasion("judge"))
             except CapReachedError:
                 return Grade(None, "the cap was reached before the judge had been asked in both orders", spent)
             spent += reply.cost_nano or 0

@@ -60,3 +60,39 @@ def tier_of(word: str) -> str:
     """Return the service tier that a provider's word, or a client's, stands for; empty: the standard one, or not said."""
     tier = word.lower()
     return "" if tier in _STANDARD else tier
+
+
+class Terms(Struct, frozen=True):
+    """The rates that one call was billed at: those of its service tier and its length, and who states them since when."""
+
+    rates: Rates
+    per_request: Decimal = Decimal(0)
+    since: str = ""
+    source: str = "config"
+
+    @property
+    def text(self) -> str:
+        """The terms in one line: ``input=0.15 output=0.6 cached=0.075 request=0 since=2026-01-01 source=config``."""
+        rates = self.rates
+        named = (
+            ("input", rates.input), ("output", rates.output), ("cached", rates.cached), ("written", rates.cache_written),
+            ("request", self.per_request or None),
+        )  # fmt: skip
+        words = [f"{name}={rate:f}" for name, rate in named if rate is not None]
+        since = [f"since={self.since}"] if self.since else []
+        return " ".join([*words, *since, f"source={self.source}"])
+
+
+def read_terms(text: str) -> Terms:
+    """Return the terms that a line of them states. Raises ValueError where it is none."""
+    head, found, source = text.partition(" source=")
+    pairs = {name: value for name, _, value in (word.partition("=") for word in head.split(" "))}
+    since = pairs.pop("since", "")
+    try:
+        said = {name: Decimal(rate) for name, rate in pairs.items()}
+        rates = Rates(said["input"], said["output"], said.get("cached"), said.get("written"))
+    except (KeyError, ArithmeticError) as error:
+        raise ValueError(f"{text!r} states no terms") from error
+    if not found:
+        raise ValueError(f"{text!r} does not say who states it")
+    return Terms(rates, said.get("request", Decimal(0)), since, source)

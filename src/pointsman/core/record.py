@@ -4,7 +4,7 @@ The ExchangeRecord goes up from the data plane, the Snapshot comes down: nothing
 bounded, unstored samples of a running trial.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -12,16 +12,29 @@ from pointsman.core.chat import Usage
 from pointsman.core.demands import Demand
 from pointsman.core.routing import Arm, Decision
 
-Cause = Literal["first", "retry", "fallback", "asked"]
-"""``asked``: further, because the answers so far were not believed enough (``policy/cascade``)."""
+Cause = Literal["first", "retry", "fallback", "asked", "hedge"]
+"""``hedge``: beside one that was late. ``asked``: further, because the answers so far were not believed enough
+(``policy/cascade``)."""
 
 
-class Attempt(Struct, frozen=True):
+Basis = Literal["reported", "refused", "unsent", "estimated", "partial", "unknown", ""]
+"""What an amount rests on.
+
+Settled: ``reported`` (usage of a reply that came to its end), ``refused`` (a status 4xx: not billed), ``unsent`` (not a byte
+of the request can have been processed). Unsettled: ``estimated`` (a whole reply without usage, counted here), ``partial``
+(usage so far, of a reply that broke off), ``unknown``. Empty: recorded before there was a ledger.
+"""
+SETTLED: Final = ("reported", "refused", "unsent")
+
+
+class Attempt(Struct, frozen=True, omit_defaults=True):
     """One call to one deployment. Times in milliseconds; ``status`` 0 means that no status line ever came.
 
     ``cost_nano`` is None where no price is known or no usage arrived; ``error`` is a short reason without request content.
     ``estimated``: the provider did not say what the call took, so it was counted here. ``lost`` names what its dialect had
-    no word for, of the request or of the reply.
+    no word for, of the request or of the reply. ``unused``: another call's answer was given. ``terms`` are the rates of
+    ``cost_nano`` (``core.price.Terms.text``). Where an amount is unsettled, the call took at most ``most_input`` and
+    ``most_output`` tokens, and ``bounds`` are the least and the most nano-dollars that it can have cost (None: no price).
     """
 
     deployment: str
@@ -37,6 +50,11 @@ class Attempt(Struct, frozen=True):
     estimated: bool = False
     lost: tuple[str, ...] = ()
     unused: bool = False
+    basis: Basis = ""
+    terms: str = ""
+    bounds: tuple[int, int] | None = None
+    most_input: int = 0
+    most_output: int = 0
 
 
 class ExchangeRecord(Struct, frozen=True):

@@ -234,7 +234,8 @@ class Route(Struct, frozen=True):
     """A model name that clients may ask for. ``plans`` is keyed by feature and always has ``*``.
 
     ``ask_twice`` allows that several models are asked for one answer, and says what of their answers is compared. ``gates``
-    are what is watched of what acts.
+    are what is watched of what acts. ``hedge`` is the share of its requests for which a second call may be made because the
+    first is late (0: none).
     """
 
     name: str
@@ -245,6 +246,7 @@ class Route(Struct, frozen=True):
     plans: dict[str, Plan]
     ask_twice: Compared | None = None
     gates: Gates = Gates()
+    hedge: float = 0.0
 
 
 class Needs(Struct, frozen=True, omit_defaults=True):

@@ -10,6 +10,7 @@ import hashlib
 import msgspec
 from msgspec import Struct
 
+from pointsman.core.budget import Budget
 from pointsman.core.demands import Demand
 from pointsman.core.errors import SnapshotError
 from pointsman.core.keys import Key
@@ -79,6 +80,7 @@ class Snapshot(Struct, frozen=True):
     encoder: Encoder | None = None
     data_policies: dict[str, Demand] = {}
     feature_policies: dict[str, tuple[str, ...]] = {}
+    budgets: tuple[Budget, ...] = ()
 
     def pool(self, deployment: str) -> Pool | None:
         """Return the pool that a deployment is in, None where it is in none."""

@@ -16,10 +16,10 @@ from msgspec import Struct
 
 from pointsman.core.chat import ChatRequest, Usage
 from pointsman.core.errors import GatewayError, UpstreamError
-from pointsman.core.record import Attempt, Cause
+from pointsman.core.record import SETTLED, Attempt, Basis, Cause
 from pointsman.core.routing import Deployment
 from pointsman.gateway.health import Breakers
-from pointsman.policy import cost, features
+from pointsman.policy import bounds, cost, features
 from pointsman.policy.further import Made
 from pointsman.upstream.interfaces import Reply
 from pointsman.wire.answer import Answer
@@ -31,6 +31,8 @@ _STREAMS = (b"text/event-stream", b"application/vnd.amazon.eventstream")
 _AGAIN = frozenset(("connect", "closed"))
 _LATER = frozenset((408, 409, 424, 500, 502, 503, 504, 529))
 _NAMES_WAIT = frozenset((429, 503, 529))  # RFC 9110, section 10.2.3, RFC 6585, section 4, and Anthropic's overloaded
+_REFUSED, _FAILED = 400, 500
+_NOTHING = bounds.Most(0, 0)
 _STATUS = {"timeout": 504}
 _CODE = {
     "connect": "upstream_unreachable",
@@ -42,13 +44,17 @@ _CODE = {
 
 
 class Failure(Struct, frozen=True):
-    """A call that brought no answer. ``status`` and ``body`` are the provider's, 0 and empty where none came."""
+    """A call that brought no answer. ``status`` and ``body`` are the provider's, 0 and empty where none came.
+
+    ``told`` is what a client is told where no call was made, because a budget does not allow it.
+    """
 
     reason: str
     kind: str = ""
     status: int = 0
     body: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    told: GatewayError | None = None
 
     @property
     def again(self) -> bool:
@@ -138,11 +144,14 @@ def is_stream(reply: Reply, *, asked: bool) -> bool:
 
 
 class Call:
-    """A call under way, and what becomes of it. Times are monotonic seconds; ``started_ms`` is Unix time."""
+    """A call under way, and what becomes of it. Times are monotonic seconds; ``started_ms`` is Unix time.
+
+    ``broke_off``: its stream broke after content had gone to the client.
+    """
 
     __slots__ = (
-        "cause", "deployment", "ended", "error", "estimated", "finish", "lost", "replied", "started", "started_ms", "status",
-        "unused", "usage",
+        "broke_off", "cause", "deployment", "ended", "error", "estimated", "finish", "lost", "replied", "sent", "sent_bytes",
+        "started", "started_ms", "status", "unused", "usage", "whole",
     )  # fmt: skip
 
     def __init__(self, deployment: Deployment, cause: Cause, started: float, started_ms: int) -> None:
@@ -159,17 +168,43 @@ class Call:
         self.estimated = False
         self.lost: tuple[str, ...] = ()
         self.unused = False
+        self.broke_off = False
+        self.sent = True  # whether any of the request can have been processed, and of how many bytes its body is
+        self.sent_bytes = 0
+        self.whole = False  # whether the usage is that of a reply that came to its end
 
-    def understand(self, said: Answer, size: int, request: ChatRequest) -> None:
-        """Note what a reply of ``size`` bytes took; it is counted here where the provider does not say."""
+    def understand(self, said: Answer, size: int, request: ChatRequest, *, ended: bool = False) -> None:
+        """Note what a reply of ``size`` bytes took, read to its end or not; it is counted here where nobody says."""
         self.usage, self.finish = said.billed(request.service_tier), said.finish
+        self.whole = said.usage is not None and (ended or said.finish is not None)
         if said.usage is None and said.finish is not None:
             self.usage = Usage(features.input_tokens(request), max(len(said.graded), size // _STREAM_OVERHEAD) // 4)
             self.estimated = True
 
-    def attempt(self) -> Attempt:
-        """Return what is kept of it."""
+    @property
+    def basis(self) -> Basis:
+        """What the amount of it rests on."""
+        if self.whole:
+            return "reported"
+        if self.usage is not None:
+            return "estimated" if self.estimated else "partial"
+        if not self.sent:
+            return "unsent"
+        return "refused" if _REFUSED <= self.status < _FAILED else "unknown"
+
+    @property
+    def nano(self) -> int | None:
+        """What it cost, as far as is known."""
         usage, price = self.usage, self.deployment.price
+        return None if usage is None or price is None else cost.amount(usage, price)
+
+    def attempt(self, request: ChatRequest) -> Attempt:
+        """Return what is kept of it."""
+        usage, price, basis, nano = self.usage, self.deployment.price, self.basis, self.nano
+        most, between = _NOTHING, None
+        if basis not in SETTLED:
+            most = bounds.most_tokens(request, self.sent_bytes, self.deployment)
+            between = None if price is None else bounds.between(nano, most, price, partial=basis == "partial")
         return Attempt(
             deployment=self.deployment.name,
             cause=self.cause,
@@ -179,11 +214,16 @@ class Call:
             first_byte_ms=None if self.replied is None else (self.replied - self.started) * 1e3,
             total_ms=(self.ended - self.started) * 1e3,
             usage=usage,
-            cost_nano=None if usage is None or price is None else cost.amount(usage, price),
+            cost_nano=nano,
             finish=self.finish,
             estimated=self.estimated,
             lost=self.lost,
             unused=self.unused,
+            basis=basis,
+            terms="" if price is None else cost.terms(usage, price),
+            bounds=between,
+            most_input=most.input,
+            most_output=most.output,
         )
 
 

@@ -25,14 +25,28 @@ from pointsman.wire.seals import sealed
 
 
 async def attempt(on: UnderWay, name: str, cause: Cause, client: Client) -> Failure | None:
-    """Make one call and, where it brings an answer, answer the client with it."""
-    current, clock = on.current, on.equipment.clock
-    began = clock()
-    call = Call(current.deployment(name), cause, began, on.at_ms + int((began - on.started) * 1e3))
+    """Make one call and, where it brings an answer, answer the client with it. A failure is noted with the exchange."""
+    return await through(on, begun(on, name, cause), client)
+
+
+def begun(on: UnderWay, name: str, cause: Cause) -> Call:
+    """Return a call to a deployment that begins now, as one of the exchange's."""
+    began = on.equipment.clock()
+    call = Call(on.current.deployment(name), cause, began, on.at_ms + int((began - on.started) * 1e3))
     on.calls.append(call)
+    return call
+
+
+async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
+    """Make a call that has begun: see ``attempt``. Raises BeatenError where another call answered meanwhile."""
+    current, clock, name = on.current, on.equipment.clock, call.deployment.name
     passage = _passage(on, call.deployment)
+    if on.tab is not None and (over := await on.tab.reserve(call, on.request, len(on.body))) is not None:
+        on.calls.remove(call)
+        on.failures.append((call, over))
+        return over
     reply: Reply | None = None
-    failure: Failure | None
+    failure: Failure | None = None
     pooled = name in current.pooled
     if pooled:
         on.equipment.loads.began(name)
@@ -40,6 +54,7 @@ async def attempt(on: UnderWay, name: str, cause: Cause, client: Client) -> Fail
         way = current.ways[call.deployment.provider]
         theirs, stream = on.caller.to_provider(call.deployment.dialect), on.request.stream
         unsigned = way.request(passage.path(), call.deployment.model, theirs, passage.outbound(), stream=stream)
+        call.sent_bytes = len(unsigned.body)
         request = way.credential.ready(unsigned) or await way.credential.sign(unsigned)
         reply = way.received(await on.equipment.transport.send(request, _patience(on)))
         call.replied, call.status = clock(), reply.status
@@ -53,19 +68,28 @@ async def attempt(on: UnderWay, name: str, cause: Cause, client: Client) -> Fail
             body = await reply.read(current.snapshot.limits.body_bytes)
             failure = _whole(on, call, passage, reply, body, client)
     except UpstreamError as error:
-        failure = failed(error)
+        failure, call.sent = failed(error), error.sent
     except WireError as error:
         failure = Failure(str(error), kind="protocol")
     finally:
         call.ended = clock()
-        call.lost = passage.lost
-        if pooled:
-            on.equipment.loads.ended(name)
-        if reply is not None:
-            reply.close()
+        _over(on, call, passage, reply, failure)
     known = name in current.snapshot.deployments  # names that clients make up are not remembered
-    judge(on.equipment.breakers, call, failure, cut=on.outcome == "cut", known=known, now_s=on.at_ms / 1e3)
+    judge(on.equipment.breakers, call, failure, cut=call.broke_off, known=known, now_s=on.at_ms / 1e3)
+    if failure is not None:
+        on.failures.append((call, failure))
     return failure
+
+
+def _over(on: UnderWay, call: Call, passage: Passage, reply: Reply | None, failure: Failure | None) -> None:
+    """Give back what a call held, however it ended."""
+    call.lost = passage.lost
+    if call.deployment.name in on.current.pooled:
+        on.equipment.loads.ended(call.deployment.name)
+    if reply is not None:
+        reply.close()
+    if on.tab is not None:
+        on.tab.settle(call, failure)
 
 
 def head(on: UnderWay, call: Call, theirs: Headers, lost: tuple[str, ...] = ()) -> Headers:
@@ -107,11 +131,11 @@ def _whole(on: UnderWay, call: Call, passage: Passage, reply: Reply, body: bytes
         if status is None:
             raise
         return refused(status, passage.refusal(status, body), reply.headers)
-    on.answered_by = call
+    on.take_turn(call)
     if not passage.readable:
         on.trial = None
     on.answer = said
-    call.understand(said, len(body), on.request)
+    call.understand(said, len(body), on.request, ended=True)
     call.error, call.lost = "", passage.lost
     on.first_content = on.equipment.clock()
     on.outcome, on.status = "ok", 200
@@ -144,6 +168,7 @@ async def _relay(on: UnderWay, call: Call, passage: Passage, reply: Reply, clien
     if not relay.began:
         return Failure(relay.broken, kind="protocol")
     _begin(on, call, passage, reply, client)
+    call.broke_off = bool(relay.broken)
     on.outcome, call.error = ("cut", relay.broken) if relay.broken else ("ok", "")
     if not relay.whole_text:
         on.trial = None
@@ -153,8 +178,8 @@ async def _relay(on: UnderWay, call: Call, passage: Passage, reply: Reply, clien
 
 def _begin(on: UnderWay, call: Call, passage: Passage, reply: Reply, client: Client) -> None:
     """Begin the reply with the head of a stream, once."""
-    if on.first_content is None:
-        on.answered_by = call
+    if on.answered_by is not call:
+        on.take_turn(call)
         on.first_content = on.equipment.clock()
         on.status = 200
         passes = passage.passes(streamed=True)

@@ -8,9 +8,11 @@ from msgspec.structs import replace
 from pointsman.core.errors import GatewayError
 from pointsman.core.routing import Context, Decision, Needs, Plan, Route
 from pointsman.gateway import sampling
+from pointsman.gateway.answer import TOO_MANY
 from pointsman.gateway.asking import begin
 from pointsman.gateway.needs import needs_of
 from pointsman.gateway.permission import permitted
+from pointsman.gateway.tab import opened
 from pointsman.gateway.underway import UnderWay
 from pointsman.policy import decide, features, fitness, naming
 from pointsman.policy.conversation import acting
@@ -37,6 +39,8 @@ def decided(on: UnderWay) -> Decision:
     if on.target is None:
         resolve(on)
     assert on.target is not None  # noqa: S101 - resolved
+    if current.snapshot.budgets:
+        on.tab = opened(equipment, current.snapshot, on.caller, request, on.feature, on.target.route)
     on.decision = on.foregone or _choose(on, on.target)
     if current.trials and on.asking is None:
         trial = sampling.wanted(current.trials, on.route, on.feature, on.decision)
@@ -69,7 +73,8 @@ def _choose(on: UnderWay, target: Target) -> Decision:
         decision = decide.decide(current.snapshot, target, policy, context, state, equipment.draw())
     except GatewayError as error:
         if error.retry_after is not None:
-            error.retry_after = max(error.retry_after, equipment.breakers.wait_s(now))
+            reopen_s = on.tab.reopen_s if on.tab is not None and error.status == TOO_MANY else 0.0
+            error.retry_after = max(error.retry_after, equipment.breakers.wait_s(now), reopen_s)
         raise
     if plan is not None:
         equipment.allowance.promise(on.id, decision, plan, current.snapshot, context.needs)
@@ -87,7 +92,8 @@ def _state(on: UnderWay, now: float, route: Route | None, plan: Plan | None) -> 
     loads = equipment.loads.now(now) if current.pooled else {}
     holder = course.deployment if course is not None else equipment.conversations.holder(on.conversation) or ""
     left = equipment.allowance.left(plan, on.at_ms) if plan is not None and plan.explore is not None else 0
-    return State(cooling, current.hash, loads, holder, pace, speeds, course, left)
+    state = State(cooling, current.hash, loads, holder, pace, speeds, course, left)
+    return state if on.tab is None else on.tab.limited(state, route, plan, on.request, len(on.body))
 
 
 def _needs(on: UnderWay, route: Route | None) -> Needs:

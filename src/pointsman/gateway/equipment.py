@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from random import random
 from time import monotonic, time_ns
 
 from pointsman.core.record import Sample
 from pointsman.gateway.allowance import Allowance
+from pointsman.gateway.budgets import Budgets
 from pointsman.gateway.conversations import Conversations
 from pointsman.gateway.courses import Courses
+from pointsman.gateway.delays import Delays
 from pointsman.gateway.feedback import Intake
 from pointsman.gateway.health import Breakers
 from pointsman.gateway.ids import Ids
@@ -46,6 +49,9 @@ class Equipment:
     courses: Courses = field(default_factory=Courses)
     allowance: Allowance = field(default_factory=Allowance)
     retries: Bucket = field(default_factory=Bucket)
+    hedges: Bucket = field(default_factory=partial(Bucket, 0.0))
+    delays: Delays = field(default_factory=Delays)
+    budgets: Budgets = field(default_factory=lambda: Budgets(None, monotonic, now_ms))
     clock: Callable[[], float] = monotonic
     now_ms: Callable[[], int] = now_ms
     draw: Callable[[], float] = random

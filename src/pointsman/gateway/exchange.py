@@ -17,7 +17,7 @@ import asyncio
 from pointsman.core.errors import GatewayError, WireError
 from pointsman.core.record import Cause
 from pointsman.core.routing import Decision
-from pointsman.gateway import calling, choosing, heads, keeping
+from pointsman.gateway import calling, choosing, heads, hedging, keeping
 from pointsman.gateway.answer import refuse
 from pointsman.gateway.asking import Held
 from pointsman.gateway.attempt import Failure
@@ -27,7 +27,6 @@ from pointsman.gateway.live import Current
 from pointsman.gateway.server.message import Client, line
 from pointsman.gateway.underway import CLIENT_GONE, UnderWay
 from pointsman.policy import further
-from pointsman.policy.further import Made
 
 
 class Exchange:
@@ -35,6 +34,7 @@ class Exchange:
 
     def __init__(self, equipment: Equipment, current: Current, caller: Caller, body: bytes) -> None:
         self._on = UnderWay(equipment, current, caller, body)
+        self._asked_before = 0  # so many calls failed while the request was asked twice: what is asked now is counted anew
 
     async def serve(self, client: Client) -> None:
         """Answer the client, then keep the record. Raises nothing that the client caused but its own cancellation."""
@@ -73,19 +73,25 @@ class Exchange:
             if self._give(on.asking.given, client) or (failure is not None and not failure.elsewhere):
                 return failure
             names = tuple(name for name in names if all(call.deployment.name != name for call in on.calls))
+            self._asked_before = len(on.failures)
         on.equipment.retries.pay(on.current.snapshot.limits.retry_share)
         if names:
-            failure = await calling.attempt(on, names[0], "fallback" if on.calls else "first", client)
+            share = on.current.hedged.get(on.route) if on.current.hedged else None
+            late_s = hedging.late_after(on, decision, share) if share is not None else None
+            if late_s is not None:
+                failure = await hedging.attempt(on, decision, late_s, client)
+            else:
+                failure = await calling.attempt(on, names[0], "fallback" if on.calls else "first", client)
             if failure is not None and failure.elsewhere:
                 failure = await self._ask_on(names, failure, client)
         return failure
 
     async def _ask_on(self, names: tuple[str, ...], failure: Failure, client: Client) -> Failure | None:
         """Make further calls after one that failed, until one answers, nothing is left to try, or the time is over."""
-        on, equipment, made = self._on, self._on.equipment, list[Made]()
-        found: Failure | None = failure
-        while found is not None and found.elsewhere:
-            made.append(found.made(on.calls[-1].deployment.name, equipment.now_ms() / 1e3))
+        on, equipment, before = self._on, self._on.equipment, self._asked_before
+        found = last = failure
+        while last.elsewhere:
+            made = [said.made(call.deployment.name, equipment.now_ms() / 1e3) for call, said in on.failures[before:]]
             cooling, may = equipment.breakers.waits(equipment.clock()), equipment.retries.may
             step = further.next_call(names, made, on.current.snapshot.limits.attempts, cooling, retries=may)
             wait = step.wait_s(equipment.draw()) if step is not None and step.waits >= 0 else 0.0
@@ -95,12 +101,19 @@ class Exchange:
                 equipment.retries.take()
             if wait:
                 await asyncio.sleep(wait)
-            found = await calling.attempt(on, step.deployment, step.cause, client)
+            answer = await calling.attempt(on, step.deployment, step.cause, client)
+            if answer is None:
+                return None
+            last = answer
+            found = found if answer.told is not None else answer  # what a provider said, rather than that money is short
         return found
 
     def _pass_on(self, failure: Failure, client: Client) -> None:
         """Answer with what the last call brought. Raises GatewayError where its provider said nothing."""
-        on, call = self._on, self._on.calls[-1]
+        if failure.told is not None:
+            raise failure.told
+        on = self._on
+        call = next(call for call, said in on.failures if said is failure)
         if not failure.body:
             raise failure.error(call.deployment.name)
         on.status = failure.status

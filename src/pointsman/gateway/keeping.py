@@ -6,7 +6,7 @@ Law: nothing here waits, and nothing here raises what a client could cause.
 from msgspec import structs
 
 from pointsman.core.record import ExchangeRecord
-from pointsman.gateway import sampling
+from pointsman.gateway import hedging, sampling
 from pointsman.gateway.underway import UnderWay
 from pointsman.policy import features
 from pointsman.wire.seals import reply_name
@@ -15,7 +15,8 @@ from pointsman.wire.seals import reply_name
 def keep(on: UnderWay) -> None:
     """Queue the record, and offer the sample that was drawn for a trial."""
     equipment, snapshot, calls = on.equipment, on.current.snapshot, on.calls
-    ended = calls[-1].ended if calls else equipment.clock()
+    last = on.answered_by or (calls[-1] if calls else None)
+    ended = last.ended if last is not None else equipment.clock()
     later = snapshot.store_vectors and not on.vector
     record = _record(on, ended)
     equipment.journal.put(record, on.request if later else None, len(on.body))
@@ -24,11 +25,13 @@ def keep(on: UnderWay) -> None:
         equipment.allowance.settle(record)
     if on.current.timed:
         equipment.speeds.note(record, ended)
+    if on.current.hedged and on.route in on.current.hedged:
+        hedging.note(on, equipment.delays)
     served = record.served_by
     if served is not None:
         _remember(on, served.deployment)
     if on.place is not None:
-        equipment.courses.note(on.place, record, calls[-1].started if calls else on.started)
+        equipment.courses.note(on.place, record, last.started if last is not None else on.started)
     if on.trial is not None and on.outcome == "ok":
         _sample(on, on.trial, record)
 
@@ -43,7 +46,7 @@ def _record(on: UnderWay, ended: float) -> ExchangeRecord:
         outcome=on.outcome,
         status=on.status,
         decision=on.decision,
-        attempts=tuple([call.attempt() for call in on.calls]),
+        attempts=tuple([call.attempt(on.request) for call in on.calls]),
         route=on.route,
         streamed=on.request.stream,
         conversation=on.named,

@@ -100,6 +100,7 @@ class Current:
         variants = any(one.variant is not None for one in snapshot.deployments.values())
         self.plain = self.dialects <= {"openai_chat"} and not variants
         self.pooled = frozenset(name for pool in snapshot.pools for name in pool.deployments)
+        self.hedged = {name: route.hedge for name, route in snapshot.routes.items() if route.hedge > 0}
         self.timed = frozenset(
             name for name, route in snapshot.routes.items() if any(plan.ceiling for plan in route.plans.values())
         )

@@ -4,6 +4,7 @@ One value for the whole journey (``exchange``), which each of its parts reads an
 ``keeping``. No part keeps anything of a request elsewhere.
 """
 
+from collections.abc import Callable
 from typing import Final, Literal
 
 from pointsman.core.chat import ChatRequest
@@ -11,11 +12,12 @@ from pointsman.core.demands import Demand
 from pointsman.core.routing import Decision
 from pointsman.gateway import sampling
 from pointsman.gateway.asking import Asking
-from pointsman.gateway.attempt import Call
+from pointsman.gateway.attempt import Call, Failure
 from pointsman.gateway.caller import Caller
 from pointsman.gateway.courses import Place
 from pointsman.gateway.equipment import Equipment
 from pointsman.gateway.live import Current
+from pointsman.gateway.tab import Tab
 from pointsman.policy.naming import Target
 from pointsman.wire.answer import Answer
 from pointsman.wire.openai_chat.request import glance
@@ -24,11 +26,16 @@ Outcome = Literal["ok", "error", "client_gone", "cut"]
 CLIENT_GONE: Final = 499  # nginx's status for it; no client ever sees it
 
 
+class BeatenError(Exception):
+    """Another call has the client's turn already."""
+
+
 class UnderWay:
     """One request, from its bytes on. Times are monotonic seconds; ``at_ms`` is Unix time.
 
-    ``answered_by`` is the call whose answer reaches the client, None until one begins to. Raises WireError where the body
-    cannot be read at all.
+    ``answered_by`` is the call whose answer reaches the client, None until one begins to; ``won`` is told of it;
+    ``failures`` are the calls that failed, in the order in which they did. Raises WireError where the body cannot be read at
+    all.
     """
 
     def __init__(self, equipment: Equipment, current: Current, caller: Caller, body: bytes) -> None:
@@ -55,9 +62,12 @@ class UnderWay:
         self.place: Place | None = None
         self.named = caller.conversation_of(request)
         self.conversation = ""
+        self.tab: Tab | None = None
         # Calling.
         self.calls: list[Call] = []
+        self.failures: list[tuple[Call, Failure]] = []
         self.answered_by: Call | None = None
+        self.won: Callable[[Call], None] | None = None
         self.outcome: Outcome = "error"
         self.status = 500
         self.first_content: float | None = None
@@ -72,6 +82,14 @@ class UnderWay:
     def time_left(self) -> float:
         """Seconds that this exchange may still take; 0 when its time is over."""
         return max(self.current.timeouts.total_s - (self.equipment.clock() - self.started), 0.0)
+
+    def take_turn(self, call: Call) -> None:
+        """A call's answer goes to the client from now on. Raises BeatenError where another one's does already."""
+        if self.answered_by is not None:
+            raise BeatenError
+        self.answered_by = call
+        if self.won is not None:
+            self.won(call)
 
     def unanswer(self) -> None:
         """Nothing of what came so far has gone to the client: it was held."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointsman.core.chat import Usage
-from pointsman.core.price import NANO_PER_USD, Price, Rates
+from pointsman.core.price import NANO_PER_USD, Price, Rates, Terms
 
 _NANO_PER_RATE = NANO_PER_USD // 1_000_000  # one token at one dollar per million, in nano-dollars
 _PRICES_KEPT = 4096
@@ -54,6 +54,23 @@ def amount(usage: Usage, price: Price) -> int:
     whole, rest = divmod(total, each.parts)
     twice = 2 * rest
     return whole + (twice > each.parts or (twice == each.parts and whole & 1))
+
+
+def terms(usage: Usage | None, price: Price) -> str:
+    """Return the rates that ``amount`` takes for a call, the usual ones where its usage is not known, as one line
+    (``core.price.Terms.text``).
+    """
+    if usage is None:
+        return _terms(price, False)
+    if usage.tier and price.tiers:
+        price = price.on(usage.tier)
+    return _terms(price, price.long_above is not None and usage.input > price.long_above)
+
+
+@lru_cache(_PRICES_KEPT)
+def _terms(price: Price, long: bool) -> str:
+    rates = price.long_rates if long and price.long_rates is not None else price.rates
+    return Terms(rates, price.per_request, price.since, price.source).text
 
 
 @lru_cache(_PRICES_KEPT)

@@ -18,14 +18,13 @@ from msgspec.structs import replace
 from pointsman.core.errors import GatewayError
 from pointsman.core.routing import Context, Decision, Deployment, Needs, Plan, Prediction
 from pointsman.core.snapshot import Snapshot
-from pointsman.policy import balance, conversation, explore, features, latency, model, objective
+from pointsman.policy import balance, conversation, explore, features, latency, model, objective, permits
 from pointsman.policy.balance import Load
 from pointsman.policy.conversation import Course
 from pointsman.policy.fitness import NOBODY, filtered, nothing_eligible, too_long, unfit
 from pointsman.policy.latency import Speed
 from pointsman.policy.model import Policy
 from pointsman.policy.naming import Target, deployment, plan_for
-from pointsman.policy.permits import NOT_PERMITTED
 
 _TRIED = "tried to learn more of it"
 _BARRED = "is not among those that may answer here"
@@ -37,7 +36,8 @@ class State(Struct, frozen=True):
     ``loads`` is what is known of deployments that share requests; ``holder`` the one that the conversation is with; ``pace``
     what the worth of a right answer is multiplied by so that a budget is kept (``policy/pace``); ``speeds`` how fast who
     answered lately; ``course`` where the conversation stands (None: it begins). ``explore_nano`` is what may be spent on
-    trying others now, in nano-dollars (``gateway/allowance``).
+    trying others now, in nano-dollars (``gateway/allowance``). ``closed`` are those left out because of budgets, with the
+    reason, and ``stand_ins`` who answers where nobody else can (``policy/limits``).
     """
 
     cooling: frozenset[str] = frozenset()
@@ -48,6 +48,8 @@ class State(Struct, frozen=True):
     speeds: dict[str, Speed] = {}
     course: Course | None = None
     explore_nano: int = 0
+    closed: Mapping[str, str] = NOBODY
+    stand_ins: tuple[str, ...] = ()
 
 
 def foregone(snapshot: Snapshot, target: Target, state: State) -> Decision | None:
@@ -120,8 +122,8 @@ class _Field:
     """Who runs: the reference, deployments of the same model, those accepted or tried, and who shares their requests.
 
     ``acting`` are the models that may be chosen, each by the deployment that was accepted: also one that cannot serve
-    itself, where another of its pool can; ``explorers`` those that may be tried on this request. ``places`` says where the
-    requests for each of them, and for ``home``, go.
+    itself, where another of its pool can; ``explorers`` those that may be tried on this request, ``stand_ins`` those that
+    answer where neither ``home`` nor anybody acting can. ``places`` says where the requests for each of them go.
     """
 
     reference: str
@@ -132,6 +134,7 @@ class _Field:
     excluded: dict[str, str]
     places: dict[str, dict[str, float]]
     explorers: tuple[str, ...] = ()
+    stand_ins: tuple[str, ...] = ()
 
     @staticmethod
     def of(
@@ -147,10 +150,10 @@ class _Field:
         key = trusted.model_key
         same = [d.name for d in snapshot.deployments.values() if d.model_key == key and d.name != reference]
         accepted, asks = (plan.accepted, plan.asks) if plan.acts else ((), ())
-        names = dict.fromkeys((reference, *accepted, *same, *asks))
+        names = dict.fromkeys((reference, *accepted, *same, *asks, *state.stand_ins))
         if snapshot.pools:
             names |= dict.fromkeys(sibling for name in tuple(names) for sibling in snapshot.siblings(name))
-        barred = {**{name: _BARRED for name in names if not plan.allows(name)}, **slow}
+        barred = {**{name: _BARRED for name in names if not plan.allows(name)}, **slow, **state.closed}
         fit, excluded = filtered((deployment(snapshot, name) for name in names), needs, state.cooling, barred)
         if not fit and reference not in barred and unfit(trusted, needs) == too_long(trusted, needs):
             # How many tokens a text has is our guess; who knows is the provider, and a reply that it would have given is
@@ -160,12 +163,14 @@ class _Field:
         left = [d.name for d in fit]
         places = {name: _places(snapshot, name, left, state) for name in dict.fromkeys((reference, *accepted))}
         acting = tuple(name for name, shares in places.items() if shares)
+        stand_ins = tuple(name for name in state.stand_ins if name in left)
+        places = {**{name: {name: 1.0} for name in stand_ins}, **places}
         able = tuple(name for name in same if name in left)
         # The reference, or the same model elsewhere where neither it nor its pool can serve; None where nobody can.
         home = reference if places[reference] else next(iter(able), None)
         if home is not None and home not in places:
             places[home] = {home: 1.0}
-        field = _Field(reference, home, able, acting, fit, excluded, places)
+        field = _Field(reference, home, able, acting, fit, excluded, places, stand_ins=() if home or acting else stand_ins)
         return field._with(explorers, snapshot, plan, needs, state, slow) if explorers else field
 
     def _with(
@@ -180,7 +185,7 @@ class _Field:
         """Return the field with those beside who may be tried, who can serve, and whose call fits into what is left."""
         known = {one.name for one in self.eligible} | self.excluded.keys()
         names = dict.fromkeys(sibling for name in explorers for sibling in snapshot.siblings(name) if sibling not in known)
-        barred = {**{name: _BARRED for name in names if not plan.allows(name)}, **slow}
+        barred = {**{name: _BARRED for name in names if not plan.allows(name)}, **slow, **state.closed}
         more, refused = filtered((deployment(snapshot, name) for name in names), needs, state.cooling, barred)
         eligible = (*self.eligible, *more)
         able = [one.name for one in eligible]
@@ -227,10 +232,10 @@ def _drawn(
 ) -> Decision:
     acting = plan.acts and bool(field.acting)
     home = field.home
-    if home is None and not acting:
+    if home is None and not acting and not field.stand_ins:
         raise nothing_eligible(field.excluded)
-    ranking = _ranking(plan, field, predictions, state.pace) if acting else []
-    share = 0.0 if not acting else 1.0 if home is None else plan.acting_share
+    ranking = _ranking(plan, field, predictions, state.pace) if acting else list(field.stand_ins)
+    share = 1.0 if home is None else plan.acting_share if acting else 0.0
     pick = ranking[0] if ranking else home
     course = state.course if acting else None
     step = course and conversation.onward(
@@ -299,17 +304,16 @@ def _ranking(plan: Plan, field: _Field, predictions: tuple[Prediction, ...], pac
 def _as_asked(snapshot: Snapshot, target: Target, context: Context, state: State, u: float) -> Decision:
     """The client chose: its model answers, even where we believe that it cannot; the same model elsewhere stands in.
 
-    Who may not see the request answers it nevertheless not.
-
-    A vendor's name may be served by any deployment of its pool; a pinned one is served by itself.
+    A vendor's name may be served by any deployment of its pool; a pinned one is served by itself. Who may not see the
+    request answers it in no case.
     """
     arm = target.arm or "observed"
     first = target.deployments[0]
     pooled = bool(snapshot.pools) and arm == "observed"
     asked = dict.fromkeys((*target.deployments, *snapshot.siblings(first))) if pooled else target.deployments
-    fit, excluded = filtered((deployment(snapshot, name) for name in asked), context.needs, state.cooling)
-    may = [name for name in target.deployments if not excluded.get(name, "").startswith(NOT_PERMITTED)]
-    names = tuple(d.name for d in fit) or tuple(may[:1])
+    named = (deployment(snapshot, name) for name in asked)
+    fit, excluded = filtered(named, context.needs, state.cooling, state.closed)
+    names = tuple(d.name for d in fit) or _permitted(snapshot, target, context.needs)[:1]
     if not names:
         raise nothing_eligible(excluded)
     parts = (pooled and _places(snapshot, first, list(names), state)) or {names[0]: 1.0}
@@ -328,9 +332,17 @@ def _as_asked(snapshot: Snapshot, target: Target, context: Context, state: State
     )
 
 
+def _permitted(snapshot: Snapshot, target: Target, needs: Needs) -> tuple[str, ...]:
+    """Return the deployments that a client named and that may see its request."""
+    named = target.deployments
+    return tuple(name for name in named if permits.barred(deployment(snapshot, name), needs.demands) is None)
+
+
 def _why(plan: Plan, field: _Field, asked: str, chosen: str, *, drawn: bool, acting: bool, predicted: bool) -> str:
     """Say in one short sentence why this deployment was chosen. ``asked`` is the one whose model was."""
     of = asked if asked in field.acting else field.reference
+    if asked in field.stand_ins:
+        return f"stands in for {of}, which {field.excluded.get(of, 'cannot serve')}"
     if chosen != of:
         reason = field.excluded.get(of)
         return f"the same model as {of}, which {reason}" if reason else f"shares the requests of {of}"

@@ -17,6 +17,9 @@ from pointsman.policy import features, permits
 
 NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
 COOLING: Final = "is cooling down after failures"
+OVER_BUDGET: Final = "is over budget"
+"""How the reasons of those begin who are left out because of a budget (``policy/limits``)."""
+
 _RETRY_SECONDS: Final = 1.0
 _PICTURE: Final = 2_000  # tokens of a picture, whatever its size
 
@@ -34,18 +37,20 @@ def needs_of(request: ChatRequest) -> Needs:
 
 
 def bounded(needs: Needs, plan: Plan | None, request: ChatRequest, size: int) -> Needs:
-    """Return needs with what a call may become at most, where others may be tried; ``size`` is that of the body in bytes.
+    """Return needs with what a call may become at most, where others may be tried; ``size`` is that of the body in bytes."""
+    if plan is None or plan.explore is None:
+        return needs
+    return replace(needs, most_input=most_input(request, size), choices=request.choices)
+
+
+def most_input(request: ChatRequest, size: int) -> int:
+    """Return how many tokens a request of ``size`` bytes has at most.
 
     No token is shorter than a byte, so that all that is sent counts: tools, schemas, what was thought. A picture is told by
     its place in the request, and not by its bytes.
     """
-    if plan is None or plan.explore is None:
-        return needs
-    most = size
-    if "image" in needs.media:
-        parts = (part for message in request.messages for part in message.parts)
-        most += sum(_PICTURE - len(part.data) for part in parts if isinstance(part, Media) and part.kind == "image")
-    return replace(needs, most_input=most, choices=request.choices)
+    parts = (part for message in request.messages for part in message.parts)
+    return size + sum(_PICTURE - len(part.data) for part in parts if isinstance(part, Media) and part.kind == "image")
 
 
 def filtered(
@@ -92,7 +97,7 @@ def too_long(one: Deployment, needs: Needs) -> str | None:
 def nothing_eligible(excluded: dict[str, str]) -> GatewayError:
     """Return the error of a request that nobody can serve, with everybody's reason.
 
-    503 where waiting may help, else 403 where some may not see it, else 400.
+    503 or 429 where waiting may help, else 403 where some may not see it, else 400.
     """
     reasons = "; ".join(f"{name} {reason}" for name, reason in excluded.items())
     if COOLING in excluded.values():
@@ -102,6 +107,9 @@ def nothing_eligible(excluded: dict[str, str]) -> GatewayError:
             f"no deployment can take this request right now ({reasons})",
             retry_after=_RETRY_SECONDS,
         )
+    if any(reason.startswith(OVER_BUDGET) for reason in excluded.values()):
+        words = f"no deployment of this route is within its budget ({reasons})"
+        return GatewayError(429, "budget_spent", words, retry_after=_RETRY_SECONDS)
     refused = permits.refusal(excluded)
     if refused is not None:
         return refused

@@ -125,7 +125,7 @@ async def run(workspace: Workspace) -> None:
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
     transport = HttpTransport()
     current = Current(workspace.store)
-    calls = Calls(transport, credentials(fetching(transport)))
+    calls = Calls(transport, credentials(fetching(transport)), workspace.store.ledger, _now_ms)
     trials = Trials(workspace.store, calls, current=current, now_ms=_now_ms, report=say)
     try:
         async with control_api.listening(workspace, say), asyncio.TaskGroup() as tasks:

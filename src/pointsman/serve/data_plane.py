@@ -12,14 +12,16 @@ import resource
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 
 from pointsman.control.config import is_loopback
 from pointsman.core.record import Sample
 from pointsman.gateway.admission import Keyring
 from pointsman.gateway.app import Gateway
+from pointsman.gateway.budgets import Budgets
 from pointsman.gateway.conversations import Conversations
-from pointsman.gateway.equipment import Equipment
+from pointsman.gateway.equipment import Equipment, now_ms
 from pointsman.gateway.feedback import Intake
 from pointsman.gateway.health import Breakers
 from pointsman.gateway.ids import Ids
@@ -90,9 +92,10 @@ async def _gateway(store: Store, offer: Callable[[Sample], bool], host: str) -> 
     live = Live(store.snapshots, credentials(fetch), encoders(transport, fetch), keyring)
     live.refresh()
     feedback = Intake(store.feedback)
-    equipment = Equipment(transport, journal, offer, Breakers(), Ids(), Conversations(), feedback)
+    budgets = Budgets(store.leases, time.monotonic, now_ms)
+    equipment = Equipment(transport, journal, offer, Breakers(), Ids(), Conversations(), feedback, budgets=budgets)
     leasing = equipment.allowance.follow(store.counters, live.snapshot, equipment.now_ms)
-    following = asyncio.gather(live.follow(), leasing)
+    following = asyncio.gather(live.follow(), leasing, budgets.follow(live.snapshot))
     try:
         yield Gateway(live, equipment)
     finally:

@@ -1,6 +1,7 @@
 """Asking a new model the prompts that were chosen for it: the calls of ``control/onboard`` with an installation's parts."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
@@ -48,7 +49,7 @@ async def _asked(
     workspace: Workspace, snapshot: Snapshot, rows: Sequence[Row], grader: Grader, trial: Trial, told: Callable[[], None]
 ) -> list[Row]:
     transport = HttpTransport()
-    calls = Calls(transport, credentials(fetching(transport)))
+    calls = Calls(transport, credentials(fetching(transport)), workspace.store.ledger, lambda: time.time_ns() // 1_000_000)
     try:
         return await onboard.ask(calls, snapshot, rows, grader, Purse(workspace.store.counters, trial), told)
     finally:

@@ -14,6 +14,8 @@ from pointsman.core.feedback import Feedback, FeedbackKind, Taken, grader_of
 from pointsman.core.record import ExchangeRecord, Judgement
 from pointsman.core.review import Material, Opinion, Question
 from pointsman.store.keys import Audit, Keys
+from pointsman.store.leases import Leases
+from pointsman.store.ledger import Ledger
 from pointsman.store.past import Grade, GradeCount, Past, Span
 
 Grouping = Literal["feature", "deployment", "mode", "arm"]
@@ -337,6 +339,10 @@ class Store(Protocol):
         """Exchanges and judgements."""
 
     @property
+    def ledger(self) -> Ledger:
+        """What every call cost, chained by hashes."""
+
+    @property
     def feedback(self) -> FeedbackInbox:
         """What was said of exchanges from outside."""
 
@@ -363,6 +369,10 @@ class Store(Protocol):
     @property
     def audit(self) -> Audit:
         """What was done, by whom."""
+
+    @property
+    def leases(self) -> Leases:
+        """What workers hold of budgets."""
 
     def close(self) -> None:
         """Release files and connections. Idempotent."""

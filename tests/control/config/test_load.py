@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pointsman.control.compile import compile_snapshot
 from pointsman.control.config import Config, PoolRules, discovered, is_loopback, load, parse, with_reference
+from pointsman.control.config.values import CustomerRules
 from pointsman.control.publish import faults
 from pointsman.core.errors import ConfigError
 from pointsman.core.price import Price, Rates, TierRates
@@ -161,6 +162,7 @@ def test_every_key_of_the_code_is_documented() -> None:
         "routes.x",
         "features.x",
         "keys.x",
+        "customers.x",
         "journal",
         "learning",
         "limits",
@@ -356,3 +358,11 @@ def _plans(text: bytes) -> list[Plan]:
 def test_how_often_is_learned_again_is_read_in_seconds(said: str, seconds: float) -> None:
     assert parse(f'[learning]\nevery = "{said}"'.encode(), "f").learn_every_s == seconds
     assert parse(b"", "f").learn_every_s is None
+
+
+def test_what_customers_pay() -> None:
+    said = '[customers.acme]\nper_request_usd = 0.01\nmarkup = 0\n[customers."Bob & Co"]\nper_month_usd = 99'
+    assert parse(said.encode(), "f").customers == {
+        "acme": CustomerRules(per_request_usd=Decimal("0.01"), markup=Decimal(0)),
+        "Bob & Co": CustomerRules(per_month_usd=Decimal(99)),
+    }

@@ -55,6 +55,57 @@ port = 1
 port = 1
 hots = 'x'  #!
 
+== a budget without a limit: [budgets.a] has no limit; add usd = 20
+[budgets.a]  #!
+per = "key"
+
+== a budget of nothing: budgets.a.requests is out of range; write a whole number from 1
+[budgets.a]
+requests = 0  #!
+
+== a window that is none: budgets.a.window cannot be 'week'; write one of minute, day, month
+[budgets.a]
+usd = 1
+window = "week"  #!
+
+== a budget of each and of one: budgets.a.per and customer are both there; keep per
+[budgets.a]
+usd = 1
+per = "key"  #!
+customer = "acme"
+
+== a budget of two: [budgets.a] names customer and feature; name one
+[budgets.a]  #!
+usd = 1
+customer = "acme"
+feature = "support"
+
+== a scope that is none: budgets.a.per cannot be 'customers'; did you mean customer?
+[budgets.a]
+usd = 1
+per = "customers"  #!
+
+== a budget of no deployment: 'house/smal' is not a deployment; did you mean house/small?
+[budgets.a]
+usd = 1
+deployment = "house/smal"  #!
+
+== a budget of no route: budgets.a.route names 'autos', which is no route; did you mean auto?
+[budgets.a]
+usd = 1
+route = "autos"  #!
+
+== degrading without dollars: budgets.a.on_limit cannot be degrade without usd
+[budgets.a]
+tokens = 1
+on_limit = "degrade"  #!
+
+== degrading a deployment: budgets.a.on_limit cannot be degrade for a deployment
+[budgets.a]
+usd = 1
+per = "deployment"
+on_limit = "degrade"  #!
+
 == days that are none: review.keep_days is out of range; write a whole number from 0 to 3650
 [review]
 keep_days = -1  #!
@@ -407,6 +458,18 @@ every = "5s"  #!
 == a time in words: is no time of a minute or more
 [learning]
 every = "hourly"  #!
+
+== a customer that pays nothing: [customers.acme] does not say what the customer pays; add one of per_request_usd
+[customers.acme]  #!
+
+== a price that is none: customers.acme.per_request_usd is out of range; write a number from 0 to 1000000
+[customers.acme]
+per_request_usd = -1  #!
+
+== a fee by another name: unknown key 'per_year_usd' in [customers.acme]; did you mean per_request_usd or per_month_usd?
+[customers.acme]
+markup = 0
+per_year_usd = 1  #!
 
 == learning without a time: learning has no time; add every
 [learning]  #!

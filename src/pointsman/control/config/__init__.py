@@ -9,9 +9,11 @@ keys       who may come in, and how far
 policies   policies of data
 gates      what is watched of what acts
 pools      deployments that share the requests for one model
+budgets    what may be used in a window of time, by whom
 releases   what is expected of a new model
 canaries   which prompts are asked again and again
 encoder    the sentence encoder
+customers  what customers pay the owner
 found      the configuration of someone who wrote none
 advice     what is no mistake and yet worth a word
 
@@ -28,8 +30,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from pointsman.control.config.budgets import read_budgets
 from pointsman.control.config.callables import Callables, read_callables
 from pointsman.control.config.canaries import read_canaries
+from pointsman.control.config.customers import read_customers
 from pointsman.control.config.encoder import read_encoder
 from pointsman.control.config.found import discovered, with_reference
 from pointsman.control.config.keys import read_control, read_keys
@@ -155,6 +159,7 @@ def _config(document: Table) -> Config:
     days = _review(document)
     routes = {name: replace(rules, review_days=days) for name, rules in read_routes(document, callables).items()}
     pools = read_pools(document, callables)
+    budgets = read_budgets(document, callables, routes)
     models = {
         name: deployment
         for name, deployment in document.pairs("models")
@@ -172,6 +177,7 @@ def _config(document: Table) -> Config:
     limits = _limits(document)
     encoder = read_encoder(document)
     learn_every_s = read_learning(document)
+    customers = read_customers(document)
     document.finish()
     return Config(
         host=host,
@@ -184,6 +190,7 @@ def _config(document: Table) -> Config:
         own_prices=callables.own_prices,
         routes=routes,
         pools=pools,
+        budgets=budgets,
         models=models,
         releases=releases,
         canaries=canaries,
@@ -195,6 +202,7 @@ def _config(document: Table) -> Config:
         store_vectors=vectors,
         encoder=encoder,
         learn_every_s=learn_every_s,
+        customers=customers,
     )
 
 

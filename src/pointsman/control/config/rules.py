@@ -85,6 +85,7 @@ def _route(table: Table, callables: Callables) -> RouteRules:
         gates=read_gates(table),
         explore=_explore(table),
         policies=_policies(table),
+        hedge=float(table.number("hedge", "0", "0.5") or 0),
     )
 
 

@@ -4,9 +4,12 @@ Shares are fractions in [0, 1]; tolerances are fractions of quality (the file ha
 integer nano-dollars, except in Objective.
 """
 
+from decimal import Decimal
+
 from msgspec import Struct, field
 
 from pointsman.control.prices import Own
+from pointsman.core.budget import Budget
 from pointsman.core.demands import Demand
 from pointsman.core.keys import Key
 from pointsman.core.routing import Ceiling, Compared, Deployment, Gates, Grader, Objective, Provider
@@ -80,6 +83,7 @@ class RouteRules(Struct, frozen=True):
     gates: Gates = Gates()
     explore: ExploreRules | None = None
     policies: tuple[str, ...] = ()
+    hedge: float = 0.0
 
 
 class ReleaseRules(Struct, frozen=True):
@@ -102,6 +106,17 @@ class CanaryRules(Struct, frozen=True):
     feature: str
     every_ms: int = 24 * 3_600_000
     cap_nano: int = 1_000_000_000
+
+
+class CustomerRules(Struct, frozen=True):
+    """What a customer pays: US dollars for each answered request, for 1,000 tokens in and out of answers, a month; and a
+    ``markup`` on what its calls cost (0.2: a fifth more; None: the cost is not passed on). All that is said adds up.
+    """
+
+    per_request_usd: Decimal = Decimal(0)
+    per_1000_tokens_usd: Decimal = Decimal(0)
+    per_month_usd: Decimal = Decimal(0)
+    markup: Decimal | None = None
 
 
 class PoolRules(Struct, frozen=True):
@@ -144,6 +159,7 @@ class Config(Struct, frozen=True):
     own_prices: tuple[Own, ...] = ()
     routes: dict[str, RouteRules] = field(default_factory=lambda: {DEFAULT_ROUTE: RouteRules()})
     pools: tuple[PoolRules, ...] = ()
+    budgets: tuple[Budget, ...] = ()
     models: dict[str, str] = {}
     releases: dict[str, ReleaseRules] = {}
     canaries: CanaryRules | None = None
@@ -155,3 +171,4 @@ class Config(Struct, frozen=True):
     store_vectors: bool = True
     encoder: Encoder | None = None
     learn_every_s: float | None = None
+    customers: dict[str, CustomerRules] = {}

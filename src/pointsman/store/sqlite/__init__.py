@@ -6,6 +6,7 @@ faults       SQLite's errors in words that say what to do
 exchanges    exchange records as rows
 judgements   graded answers as rows
 feedback     what was said of answers, until it is joined to them
+ledger       what every call cost, chained by hashes
 journal      the interface over exchanges and judgements
 past         exchanges in bulk, to be decided again
 reviews      what people are asked, what they read, what they said
@@ -13,6 +14,7 @@ snapshots    published snapshots
 counters     shared integers
 keys         keys of clients and of administrators, as digests
 audit        what was done, by whom
+leases       what workers may use of budgets without asking again
 
 Laws:
 - Write-ahead logging: readers never block, and never wait for, the one writer. A writer waits for another up to
@@ -38,9 +40,12 @@ from pointsman.store.sqlite.counters import SqliteCounters
 from pointsman.store.sqlite.feedback import SqliteFeedback
 from pointsman.store.sqlite.journal import SqliteJournal
 from pointsman.store.sqlite.keys import SqliteKeys
+from pointsman.store.sqlite.leases import SqliteLeases
+from pointsman.store.sqlite.ledger import SqliteLedger
 from pointsman.store.sqlite.past import SqlitePasts
 from pointsman.store.sqlite.reviews import SqliteReviews
 from pointsman.store.sqlite.snapshots import SqliteSnapshots
+from pointsman.store.tally import DIRECTORY
 
 FILE: Final = "pointsman.sqlite3"
 
@@ -49,10 +54,16 @@ class SqliteStore:
     """One opened store. All its methods may be called from any thread of the process that opened it."""
 
     def __init__(
-        self, connections: Connections, seal: VectorSeal | None, materials: MaterialSeal | None, actor: str
+        self,
+        connections: Connections,
+        seal: VectorSeal | None,
+        materials: MaterialSeal | None,
+        tallies: Path,
+        actor: str,
     ) -> None:
         self._connections = connections
         self.journal = SqliteJournal(connections, seal)
+        self.ledger = SqliteLedger(connections)
         self.feedback = SqliteFeedback(connections, seal)
         self.past = SqlitePasts(connections, seal)
         self.reviews = SqliteReviews(connections, materials)
@@ -60,6 +71,7 @@ class SqliteStore:
         self.counters = SqliteCounters(connections)
         self.keys = SqliteKeys(connections, actor)
         self.audit = SqliteAudit(connections, actor)
+        self.leases = SqliteLeases(connections, tallies)
 
     def close(self) -> None:
         """Close every connection of this store. Idempotent; later calls of other methods raise StoreError."""
@@ -75,4 +87,4 @@ def open_store(path: Path, *, vector_key: bytes | None, actor: str = GATEWAY) ->
     """
     seal = VectorSeal(vector_key, path / KEY_FILE) if vector_key is not None else None
     materials = MaterialSeal(vector_key, path / KEY_FILE) if vector_key is not None else None
-    return SqliteStore(Connections(path / FILE), seal, materials, actor)
+    return SqliteStore(Connections(path / FILE), seal, materials, path / DIRECTORY, actor)

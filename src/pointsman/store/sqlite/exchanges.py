@@ -51,8 +51,11 @@ _decoder = msgspec.msgpack.Decoder(_Rest)
 _NOTHING: Final = Usage()
 
 
-def insert(connection: sqlite3.Connection, records: Sequence[ExchangeRecord], seal: VectorSeal | None) -> None:
-    """Write the records that are not there yet, inside the caller's transaction."""
+_Numbered = list[tuple[int, ExchangeRecord]]
+
+
+def insert(connection: sqlite3.Connection, records: Sequence[ExchangeRecord], seal: VectorSeal | None) -> _Numbered:
+    """Write the records that are not there yet, inside the caller's transaction; return them with their numbers."""
     first = connection.execute("SELECT coalesce(max(n), 0) + 1 FROM exchanges").fetchone()[0]
     new = list(enumerate(records, start=first))
     written = _write(connection, _INSERT, [_scalars(n, record) for n, record in new])
@@ -60,6 +63,7 @@ def insert(connection: sqlite3.Connection, records: Sequence[ExchangeRecord], se
         ours = {n for (n,) in connection.execute("SELECT n FROM exchanges WHERE n >= ?", (first,))}
         new = [entry for entry in new if entry[0] in ours]
     _write(connection, _INSERT_BODY, _bodies(new, seal))
+    return new
 
 
 def _write(connection: sqlite3.Connection, statements: tuple[str, str], rows: Sequence[_Row]) -> int:

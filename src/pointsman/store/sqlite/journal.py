@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from typing import Any, Final
 
+from pointsman.core.ledger import lines_of
 from pointsman.core.record import ExchangeRecord, Judgement
 from pointsman.store.interfaces import GROUPINGS, CourseSpend, Filter, Grouping, Spend
 from pointsman.store.seal import VectorSeal
-from pointsman.store.sqlite import exchanges, judgements
+from pointsman.store.sqlite import exchanges, judgements, ledger
 from pointsman.store.sqlite.connections import Connections
 
 PAGE: Final = 500
@@ -86,9 +87,11 @@ class SqliteJournal:
         self._seal = seal
 
     def append(self, records: Sequence[ExchangeRecord]) -> None:
-        """Write a batch in one transaction; a record whose id is there is left as it is."""
+        """Write a batch and its lines of the ledger in one transaction; a record whose id is there is left as it is."""
         with self._connections.write() as connection:
-            exchanges.insert(connection, records, self._seal)
+            new = exchanges.insert(connection, records, self._seal)
+            if new:
+                ledger.insert(connection, [line for _, one in new for line in lines_of(one)], new[0][0])
 
     def exchanges(self, wanted: Filter, *, newest_first: bool = False, limit: int | None = None) -> Iterator[ExchangeRecord]:
         """Stream matching exchanges in order of time."""

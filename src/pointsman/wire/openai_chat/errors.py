@@ -23,6 +23,7 @@ _CODES: Final[Mapping[str, str | None]] = MappingProxyType({
     "missing_api_key": None,
     "not_found": None,
     "method_not_allowed": "method_not_supported",
+    "budget_spent": "insufficient_quota", "no_price": None, "budget_unknown": None,
     "rate_limit_error": "rate_limit_exceeded", "RESOURCE_EXHAUSTED": "rate_limit_exceeded",
     "RATE_LIMIT_EXCEEDED": "rate_limit_exceeded",
     "authentication_error": "invalid_api_key", "UNAUTHENTICATED": "invalid_api_key", "API_KEY_INVALID": "invalid_api_key",

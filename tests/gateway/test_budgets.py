@@ -1,0 +1,272 @@
+"""Budgets over real sockets: what fits is served, what does not is refused in the client's own dialect, and counted once."""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace as replaced
+from decimal import Decimal
+from typing import Any, Final
+
+import openai
+import pytest
+from msgspec.structs import replace
+from tests.gateway.conftest import WHOLE, Received, Rig, Start, a_snapshot, answer_whole
+
+from pointsman.core.budget import Budget, Window, account
+from pointsman.core.errors import StoreError
+from pointsman.core.price import Price, Rates
+from pointsman.core.routing import Objective, Plan, Route
+from pointsman.core.snapshot import Snapshot
+from pointsman.gateway.budgets import Budgets
+from pointsman.store.leases import Ask, Lease
+from pointsman.store.sqlite.leases import SqliteHolder
+
+COST = 60 * 2500 + 40 * 1250 + 10 * 10_000  # of WHOLE, in nano-dollars
+BODY = json.dumps({"model": "auto", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}).encode()
+NOW_MS = 1_790_000_000_000
+DAY_MS = 86_400_000
+LENGTHS: Final[dict[Window, int]] = {"minute": 60_000, "day": DAY_MS}
+
+
+class Clock:
+    """The moment that budgets see."""
+
+    now_ms = NOW_MS
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
+@contextlib.asynccontextmanager
+async def budgeted(rig: Rig, *budgets: Budget, snapshot: Snapshot) -> AsyncIterator[Clock]:
+    """Give a rig these budgets, and renew its leases meanwhile."""
+    clock = Clock()
+    worker = Budgets(rig.store.leases, time.monotonic, clock)
+    rig.gateway._equipment = replaced(rig.equipment, budgets=worker, now_ms=clock)
+    rig.publish(replace(snapshot, budgets=budgets))
+    following = asyncio.create_task(worker.follow(rig.live.snapshot))
+    try:
+        yield clock
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
+async def test_a_requests_budget_is_used_to_its_end_and_begins_anew(rig: Rig, upstream_at: Start) -> None:
+    upstream = await upstream_at(answer_whole)
+    async with budgeted(rig, Budget("few", "requests", 5, "day"), snapshot=a_snapshot(upstream.port)) as clock:
+        statuses = [(await rig.post(BODY))[0] for _ in range(7)]
+        assert statuses == [200] * 5 + [429] * 2
+        _, head, body = await rig.post(BODY)
+        assert int(head["retry-after"]) == (DAY_MS - NOW_MS % DAY_MS) // 1000
+        said = json.loads(body)["error"]
+        assert said["code"] == "insufficient_quota"
+        assert "budget 'few' allows 5 requests in each day (UTC) for everything" in said["message"]
+        clock.now_ms += DAY_MS
+        assert (await rig.post(BODY))[0] == 200
+    assert len(upstream.requests) == 6
+
+
+async def test_money_settles_by_what_was_used(rig: Rig, upstream_at: Start) -> None:
+    upstream = await upstream_at(answer_whole)
+    async with budgeted(rig, Budget("money", "usd", 20 * COST, "day"), snapshot=a_snapshot(upstream.port)):
+        served = [(await rig.post(BODY))[0] for _ in range(25)].count(200)
+    (standing,) = rig.store.leases.standing(NOW_MS)
+    assert (standing.used, standing.leased) == (served * COST, 0)
+    assert 14 <= served <= 20
+
+
+PATHS = {
+    "openai_chat": (
+        "/v1/chat/completions",
+        {"model": "auto", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]},
+    ),
+    "openai_responses": ("/v1/responses", {"model": "auto", "max_output_tokens": 10, "input": "hi"}),
+    "anthropic": ("/v1/messages", {"model": "auto", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}),
+    "gemini": ("/v1beta/models/auto:generateContent", {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}),
+}
+
+
+async def posted(rig: Rig, path: str, body: object, extra: str = "") -> tuple[int, dict[str, str], Any]:
+    data = json.dumps(body).encode()
+    head = f"POST {path} HTTP/1.1\r\nhost: x\r\n{extra}content-length: {len(data)}\r\n\r\n"
+    status, headers, said = await rig.raw(head.encode() + data)
+    return status, headers, json.loads(said)
+
+
+@pytest.mark.parametrize("window", ["minute", "day"])
+async def test_each_dialect_says_it_in_its_own_words(rig: Rig, upstream_at: Start, window: Window) -> None:
+    upstream = await upstream_at(answer_whole)
+    async with budgeted(rig, Budget("few", "requests", 1, window), snapshot=a_snapshot(upstream.port)):
+        assert (await rig.post(BODY))[0] == 200
+        said = {name: await posted(rig, *one) for name, one in PATHS.items()}
+    for status, head, _ in said.values():
+        assert (status, int(head["retry-after"])) == (429, (LENGTHS[window] - NOW_MS % LENGTHS[window]) // 1000)
+    code, reason = {
+        "minute": ("rate_limit_exceeded", "RATE_LIMIT_EXCEEDED"),
+        "day": ("insufficient_quota", "BUDGET_SPENT"),
+    }[window]
+    assert said["openai_chat"][2]["error"]["code"] == said["openai_responses"][2]["error"]["code"] == code
+    assert said["anthropic"][2]["error"]["type"] == "rate_limit_error"
+    assert said["gemini"][2]["error"]["status"] == "RESOURCE_EXHAUSTED"
+    assert said["gemini"][2]["error"]["details"][0]["reason"] == reason
+    assert all("budget 'few'" in one[2]["error"]["message"] for one in said.values())
+
+
+async def test_the_official_client_raises_a_rate_limit_error_also_for_a_stream(rig: Rig, upstream_at: Start) -> None:
+    upstream = await upstream_at(answer_whole)
+    async with budgeted(rig, Budget("few", "requests", 1, "day"), snapshot=a_snapshot(upstream.port)):
+        assert (await rig.post(BODY))[0] == 200
+        for stream in (False, True):
+            with pytest.raises(openai.RateLimitError, match="budget 'few'"):
+                await rig.client().chat.completions.create(
+                    model="p1/model-1", stream=stream, messages=[{"role": "user", "content": "hi"}]
+                )
+    last = (await rig.records(3))[-1]
+    assert (last.outcome, last.status, last.attempts) == ("error", 429, ())
+
+
+async def test_customers_have_budgets_of_their_own(rig: Rig, upstream_at: Start) -> None:
+    upstream = await upstream_at(answer_whole)
+    each, acme = Budget("each", "requests", 2, "day", "customer"), Budget("acme", "requests", 1, "day", "customer", "acme")
+    async with budgeted(rig, each, acme, snapshot=a_snapshot(upstream.port)):
+        statuses = {
+            name: [(await rig.post(BODY, x_pointsman_customer=name))[0] for _ in range(3)] for name in ("acme", "bell", "")
+        }
+    assert statuses == {"acme": [200, 429, 429], "bell": [200, 200, 429], "": [200, 200, 200]}
+
+
+async def test_a_request_that_was_refused_by_its_provider_costs_nothing_and_an_untold_one_its_most(
+    rig: Rig, upstream_at: Start
+) -> None:
+    async def script(received: Received) -> None:
+        if b"refuse" in received.body:
+            await received.reply(400, b'{"error": {"message": "no", "type": "x", "param": null, "code": null}}')
+        elif b"silent" in received.body:
+            await received.reply(200, WHOLE.replace(b'"usage"', b'"unused"'))
+        else:
+            received.cut()
+
+    upstream = await upstream_at(script)
+    async with budgeted(rig, Budget("t", "tokens", 10**6, "day"), snapshot=a_snapshot(upstream.port)):
+        told = []
+        for word in ("refuse", "silent", "cut"):
+            await rig.post(BODY.replace(b"hi", word.encode()))
+            told.append(sum(rig.gateway._equipment.budgets._used))
+    most = len(BODY) + 4 + 500 + 10
+    assert told[0] == 0
+    assert told[1] == most
+    calls = len((await rig.records(3))[-1].attempts)
+    assert calls > 1
+    assert told[2] - told[1] == calls * (most - 3), "each call that broke off may have been served"
+
+
+async def test_a_used_up_deployment_gives_way_to_others_and_429_comes_when_nobody_is_left(
+    rig: Rig, upstream_at: Start
+) -> None:
+    first, second = await upstream_at(answer_whole), await upstream_at(answer_whole)
+    budgets = [Budget(f"of {one}", "requests", 2, "day", "deployment", f"p{one}/model-{one}") for one in (1, 2)]
+    async with budgeted(rig, *budgets, snapshot=a_snapshot(first.port, second.port)):
+        seen = [(status, head.get("x-pointsman-deployment")) for status, head, _ in [await rig.post(BODY) for _ in range(6)]]
+        assert seen[:4] == [(200, "p1/model-1")] * 2 + [(200, "p2/model-2")] * 2
+        assert seen[4:] == [(429, None)] * 2
+        _, head, _ = await rig.post(BODY)
+        assert int(head["retry-after"]) == (DAY_MS - NOW_MS % DAY_MS) // 1000
+    third = (await rig.records(7))[2].decision
+    assert third is not None
+    assert third.chosen == "p2/model-2", "left out before the draw"
+    assert third.excluded == {"p1/model-1": "is over budget of 1: it is used up"}
+
+
+def graded_prices(*ports: int) -> Snapshot:
+    """Three models, each ten times as cheap as the one before; the dearest is the reference, the others are candidates."""
+    snapshot = a_snapshot(*ports)
+    deployments = {}
+    for place, one in enumerate(snapshot.deployments.values()):
+        rates = Rates(Decimal(10) / 10**place, Decimal(40) / 10**place)
+        deployments[one.name] = replace(one, model_key=one.name, price=Price(rates))
+    names = tuple(deployments)
+    route = Route("auto", names[0], names[1:], Objective(), 0.05, {"*": Plan("*", reference=names[0])})
+    return replace(snapshot, deployments=deployments, routes={"auto": route})
+
+
+async def test_as_a_budget_drains_the_route_moves_to_cheaper_deployments_and_says_so(rig: Rig, upstream_at: Start) -> None:
+    upstreams = [await upstream_at(answer_whole) for _ in range(3)]
+    most = (len(BODY) + 500) * 10_000 + 10 * 40_000  # of the reference, for BODY
+    budget = Budget("soft", "usd", 200 * most, "day", degrade=True)
+    others = rig.store.leases.hold()
+    chosen, lease = [], 0
+    async with budgeted(rig, budget, snapshot=graded_prices(*(one.port for one in upstreams))):
+        worker = rig.gateway._equipment.budgets
+        for percent in (0, 79, 85, 99, 100):
+            used = percent * budget.limit // 100
+            asked = Ask(account(budget, "", NOW_MS), budget.limit, lease, used)
+            lease = (await asyncio.to_thread(others.renew, [asked], NOW_MS))[0].number
+            held = worker.held(budget, "", NOW_MS)
+            async with asyncio.timeout(10):
+                while held.all_used < used:
+                    held.told = -1  # so that it asks how the account stands
+                    await asyncio.sleep(0.02)
+            status, head, _ = await rig.post(BODY)
+            chosen.append((status, head.get("x-pointsman-deployment")))
+    others.close()
+    assert chosen == [(200, "p1/model-1"), (200, "p1/model-1"), (200, "p2/model-2"), (200, "p3/model-3"), (429, None)]
+    third = (await rig.records(5))[2].decision
+    assert third is not None
+    assert (third.arm, third.eligible) == ("forced", ("p2/model-2", "p3/model-3"))
+    reason = "is over budget soft, of which 85 % is spent: it is too dear"
+    assert third.excluded == {"p1/model-1": reason}
+    assert third.why == f"stands in for p1/model-1, which {reason}"
+
+
+async def test_what_has_no_price_is_not_within_a_budget_of_dollars(rig: Rig, upstream_at: Start) -> None:
+    upstream = await upstream_at(answer_whole)
+    snapshot = a_snapshot(upstream.port)
+    free = replace(snapshot.deployments["p1/model-1"], price=None)
+    async with budgeted(rig, Budget("m", "usd", 10**9, "day"), snapshot=replace(snapshot, deployments={free.name: free})):
+        status, _, body = await rig.post(BODY)
+    assert status == 403
+    assert "p1/model-1 has no price, and budget 'm' is in dollars" in json.loads(body)["error"]["message"]
+
+
+async def test_where_the_store_gives_no_leases_requests_hear_so_soon(
+    rig: Rig, upstream_at: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(self: SqliteHolder, asks: Sequence[Ask], now_ms: int) -> list[Lease]:
+        raise StoreError("the file is locked")
+
+    upstream = await upstream_at(answer_whole)
+    async with budgeted(rig, Budget("m", "requests", 10, "day"), snapshot=a_snapshot(upstream.port)):
+        assert (await rig.post(BODY))[0] == 200
+        monkeypatch.setattr(SqliteHolder, "renew", locked)
+        statuses = [(await rig.post(BODY))[0] for _ in range(6)]
+        assert statuses[-1] == 503
+        assert statuses.count(200) <= 4, "what was leased before may be used"
+        assert rig.gateway._equipment.budgets.state.problem == "the file is locked"
+        monkeypatch.undo()
+        assert (await rig.post(BODY))[0] == 200, "it recovers by itself"
+    assert len(upstream.requests) == 2 + statuses.count(200)
+
+
+async def test_a_client_that_leaves_while_it_waits_for_a_lease_leaves_nothing_behind(rig: Rig, upstream_at: Start) -> None:
+    upstream = await upstream_at(answer_whole)
+    budget = Budget("m", "requests", 10, "day")
+    async with budgeted(rig, budget, snapshot=a_snapshot(upstream.port)):
+        worker = rig.gateway._equipment.budgets
+        held = worker.held(budget, "", NOW_MS)
+        waiting = asyncio.ensure_future(worker.room((held, 1)))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert (await rig.post(BODY))[0] == 200
+        assert held.waiting == []
+
+
+async def test_without_budgets_nothing_is_leased(rig: Rig, upstream_at: Start) -> None:
+    upstream = await upstream_at(answer_whole)
+    async with budgeted(rig, snapshot=a_snapshot(upstream.port)):
+        assert (await rig.post(BODY))[0] == 200
+        assert rig.gateway._equipment.budgets.state.leases == 0
+    assert rig.store.leases.standing(0) == []
