@@ -286,7 +286,7 @@ class Budgets:
         account, limit, free = held.account, held.limit, max(held.granted - used, 0)
         if held in self._ending:
             return Ask(account, limit, held.number, used, end=True)
-        portion = min(max(limit // PORTIONS, 2 * (used - held.told), _CALLS * held.need), limit)
+        portion = min(max(limit // PORTIONS, used - held.told, _CALLS * held.need), limit)
         if held.waiting:
             needs = [need for need, _ in held.waiting]
             held.granted = min(used, held.granted)  # nothing is reserved of it until the store has answered
