@@ -4,8 +4,8 @@
 
 ``together``: 64 clients spend one budget through four worker processes until nothing is left. The budget is 200 times the
 largest reservation, and all that workers may hold beside it.
-``killed``: under load, a worker (one time in four: all) is killed with SIGKILL after a random 50 to 500 ms, again and again.
-Budgets are those of 16 customers, too small for all that they ask, and one of everything.
+``killed``: under load, a worker (one time in four: all) is killed with SIGKILL, 50 to 500 ms after clients are answered
+again. Budgets are those of 16 customers, too small for all that they ask, and one of everything.
 
 What was spent is counted by the upstream, from the moment that a request has come in; the gateway's own books are compared
 with it. Exit status 1 where a check fails.
@@ -120,6 +120,7 @@ async def killed(options: argparse.Namespace) -> list[Check]:
         passed: set[str] = set()
         async with spending(clients):
             for _ in range(options.kills):
+                await _answered(heard)
                 await asyncio.sleep(chance.uniform(0.05, 0.5))
                 await asyncio.to_thread(workers.kill, chance)
                 found = await asyncio.to_thread(_all, store)
@@ -133,6 +134,14 @@ async def killed(options: argparse.Namespace) -> list[Check]:
     print(f"\n{heard.statuses[200]} served, {heard.statuses[429]} refused, {sum(heard.broken.values())} cut off, others")
     print(f"{_others(heard)}; {zoo.calls} calls upstream; {options.kills} kills of {workers.killed} workers in all")
     return [*_money(zoo, heard, books, largest, small), *_leases(books, passed, ended, again, left), _said(heard, feedback)]
+
+
+async def _answered(heard: Heard) -> None:
+    """Wait until somebody was answered: there is load again."""
+    before = heard.statuses.total()
+    async with asyncio.timeout(START_S):
+        while heard.statuses.total() == before:  # noqa: ASYNC110 - clients count, and tell nobody
+            await asyncio.sleep(0.01)
 
 
 def _money(zoo: Billing, heard: Heard, books: dict[str, Standing], largest: int, small: int) -> Iterator[Check]:

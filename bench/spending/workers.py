@@ -41,7 +41,7 @@ class Workers:
     def __init__(self, data: Path, count: int) -> None:
         self._data = data
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([__name__])
+        self._context.set_forkserver_preload(["__main__", __name__])
         self._listeners = bind(Config(), "127.0.0.1", 0, count)
         self.port = self._listeners[0].getsockname()[1]
         self.killed = 0
