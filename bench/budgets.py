@@ -23,6 +23,7 @@ from pathlib import Path
 
 from pointsman.control.compile import compile_snapshot
 from pointsman.control.config import parse
+from pointsman.control.ledger.verify import Verified, verify
 from pointsman.control.publish import publish
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy import limits
@@ -108,8 +109,7 @@ async def together(options: argparse.Namespace) -> list[Check]:
 async def killed(options: argparse.Namespace) -> list[Check]:
     """Kill workers under load; return what is to be true afterwards."""
     largest, chance = _largest(), random.Random(options.seed)
-    usual = largest // 5
-    small, big = 40 * largest, 10**6 * usual
+    small, big = 40 * largest, 10**5 * largest
     text = f'[budgets.all]\nusd = {big / 1e9:.9f}\nwindow = "month"\n'
     text += f'[budgets.each]\nper = "customer"\nusd = {small / 1e9:.9f}\nwindow = "month"\n'
     with _gateway(text) as (data, zoo, store):
@@ -130,10 +130,16 @@ async def killed(options: argparse.Namespace) -> list[Check]:
         again = store.leases.reconcile(_now_ms())
         books = {one.account.scope: one for one in _all(store)}
         feedback = {kept.feedback.id for kept in store.feedback.kept(limit=10**6)}
+        chain = verify(store.ledger.entries())
         left = list((data / "leases").iterdir())
     print(f"\n{heard.statuses[200]} served, {heard.statuses[429]} refused, {sum(heard.broken.values())} cut off, others")
     print(f"{_others(heard)}; {zoo.calls} calls upstream; {options.kills} kills of {workers.killed} workers in all")
-    return [*_money(zoo, heard, books, largest, small), *_leases(books, passed, ended, again, left), _said(heard, feedback)]
+    return [
+        *_money(zoo, heard, books, largest, (small, big)),
+        *_leases(books, passed, ended, again, left),
+        _said(heard, feedback),
+        _chained(chain),
+    ]
 
 
 async def _answered(heard: Heard) -> None:
@@ -144,10 +150,12 @@ async def _answered(heard: Heard) -> None:
             await asyncio.sleep(0.01)
 
 
-def _money(zoo: Billing, heard: Heard, books: dict[str, Standing], largest: int, small: int) -> Iterator[Check]:
-    most = max(zoo.billed.values())
+def _money(
+    zoo: Billing, heard: Heard, books: dict[str, Standing], largest: int, limits_: tuple[int, int]
+) -> Iterator[Check]:
+    most, (small, big) = max(zoo.billed.values()), limits_
     yield most <= small, f"no customer's bill passes its budget: the largest is {100 * most / small:.2f} % of it"
-    yield books["all="].used <= 10**6 * largest, "nor does the bill of all"
+    yield books["all="].used <= big, "nor does the bill of all"
     bills = {**{f"customer={name}": units for name, units in zoo.billed.items()}, "all=": sum(zoo.billed.values())}
     cut = {**{f"customer={name}": count for name, count in heard.broken.items()}, "all=": sum(heard.broken.values())}
     low = [name for name, units in bills.items() if books[name].used < units]
@@ -175,6 +183,10 @@ def _leases(books: dict[str, Standing], passed: set[str], ended: int, again: int
 def _said(heard: Heard, kept: set[str]) -> Check:
     missing = [name for name in heard.feedback if name not in kept]
     return not missing, f"all feedback that was acknowledged is there ({len(heard.feedback)}, {len(missing)} missing)"
+
+
+def _chained(found: Verified) -> Check:
+    return not found.fault, f"the ledger's chain of {found.lines} lines is whole {found.fault}".rstrip()
 
 
 class _gateway:  # noqa: N801 - a context, used as one

@@ -201,7 +201,7 @@ def left_behind(tally: object) -> None:
 
 
 def test_no_limit_is_passed_and_nothing_is_lost() -> None:
-    run_state_machine_as_test(Leasing, settings=settings(max_examples=40, stateful_step_count=40, deadline=None))
+    run_state_machine_as_test(Leasing, settings=settings(max_examples=25, stateful_step_count=40, deadline=None))
 
 
 def test_the_machine_waits_for_nobody_longer_than_it_says() -> None:

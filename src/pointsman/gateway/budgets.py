@@ -125,7 +125,8 @@ class Budgets:
             used[held.place] += need
             held.open += 1
             held.need = need
-            if held.granted - used[held.place] < max(held.limit // PORTIONS, need) and held not in self._pressing:
+            low = max(held.limit // (2 * PORTIONS), need)
+            if held.granted - used[held.place] < low and held not in self._pressing:
                 self._renew_ahead(held)
         return None
 

@@ -24,13 +24,18 @@ async def encode(on: UnderWay) -> None:
         on.encoding = await on.current.encoder.encode(route, on.feature, on.request)
 
 
+async def limit(on: UnderWay) -> None:
+    """Find the budgets that the request falls under, and wait until it is known how those stand that may have a say."""
+    route = on.current.target(on.request.model)[0].route
+    on.tab = opened(on.equipment, on.current.snapshot, on.caller, on.request, on.feature, route)
+    await on.tab.known()
+
+
 def decided(on: UnderWay) -> Decision:
     """Return the decision, which is noted, and whether the exchange is a sample for a trial. Raises GatewayError."""
     current, request, equipment = on.current, on.request, on.equipment
     on.conversation = equipment.conversations.name(on.named, request, plain=current.plain)
     target, decision = current.target(request.model)
-    if current.snapshot.budgets:
-        on.tab = opened(equipment, current.snapshot, on.caller, request, on.feature, target.route)
     on.decision = decision or _choose(on, target)
     if current.trials and on.asking is None:
         trial = sampling.wanted(current.trials, on.route, on.feature, on.decision)

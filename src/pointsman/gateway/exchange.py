@@ -41,6 +41,8 @@ class Exchange:
         on = self._on
         try:
             await choosing.encode(on)
+            if on.current.snapshot.budgets:
+                await choosing.limit(on)
             decision = choosing.decided(on)
             failure = await self._ask(decision, client)
             if failure is not None:
