@@ -8,13 +8,15 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from msgspec.structs import replace
 
 from pointsman.core.budget import Budget
 from pointsman.core.snapshot import Snapshot
@@ -43,9 +45,9 @@ class Call:
 class Meanwhile:
     """Leases of a store that something happens beside while it is asked."""
 
-    def __init__(self, leases: Leases, machine: "Leasing") -> None:
+    def __init__(self, leases: Leases, happens: Callable[[], None]) -> None:
         self.leases = leases
-        self.machine = machine
+        self.happens = happens
         self.reconcile, self.standing = leases.reconcile, leases.standing
 
     def hold(self) -> Holder:
@@ -53,7 +55,7 @@ class Meanwhile:
         renew = holder.renew
 
         def renewed(asks: Sequence[Ask], now_ms: int) -> list[Lease]:
-            self.machine.happens()
+            self.happens()
             return renew(asks, now_ms)
 
         holder.renew = renewed  # type: ignore[method-assign]
@@ -79,7 +81,7 @@ class Leasing(RuleBasedStateMachine):
         self.workers = [self.born() for _ in range(3)]
 
     def born(self) -> Budgets:
-        return Budgets(Meanwhile(self.store.leases, self), lambda: self.now_ms / 1e3, lambda: self.now_ms)
+        return Budgets(Meanwhile(self.store.leases, self.happens), lambda: self.now_ms / 1e3, lambda: self.now_ms)
 
     def wants(self, worker: int, customer: str, need: int) -> list[tuple[Held, int]]:
         mine = self.workers[worker]
@@ -204,6 +206,60 @@ def test_no_limit_is_passed_and_nothing_is_lost() -> None:
     run_state_machine_as_test(Leasing, settings=settings(max_examples=25, stateful_step_count=40, deadline=None))
 
 
+@pytest.mark.parametrize("why", ["a call waits for more than is left", "somebody else needs it"])
+async def test_nothing_is_reserved_of_what_is_being_given_back(tmp_path: Path, why: str) -> None:
+    """The store may shrink a lease while it is asked: what a call took of it meanwhile would be used twice."""
+    store = open_store(tmp_path, vector_key=None)
+    everything = BUDGETS[:1]
+    refused: list[bool] = []
+
+    def happens() -> None:
+        if held.number:
+            refused.append(mine.take([(held, 10)]) is not None)
+
+    mine = Budgets(Meanwhile(store.leases, happens), lambda: 0.0, lambda: START_MS)
+    held = mine.held(everything[0], "", START_MS)
+    held.need = 100
+    await mine._round(Snapshot(budgets=everything), full=True)
+    assert held.granted == LIMIT // 4
+    others = store.leases.hold()
+    left = Ask(held.account, LIMIT, 0, 0, least=LIMIT - held.granted)
+    others.renew([left if why.startswith("a call") else replace(left, least=LIMIT)], START_MS)
+    if why.startswith("a call"):
+        waiting = asyncio.create_task(mine.room((held, 600)))
+        await asyncio.sleep(0)
+    await mine._round(Snapshot(budgets=everything), full=True)
+    assert refused == [True]
+    assert held.granted == 0
+    if why.startswith("a call"):
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    others.close()
+    await mine._end()
+    store.close()
+
+
 def test_the_machine_waits_for_nobody_longer_than_it_says() -> None:
     assert leasing.PATIENCE_S < leasing.WAIT_S
     assert leasing.LOOK_S < leasing.PATIENCE_S, "who is asked to give back has heard it by then"
+
+
+async def test_a_lease_that_ended_is_not_renewed_for_one_that_came_after_it(tmp_path: Path) -> None:
+    store, now = open_store(tmp_path, vector_key=None), [START_MS]
+    mine = Budgets(store.leases, lambda: 0.0, lambda: now[0])
+    each = BUDGETS[1]
+    first = mine.held(each, "a", now[0])
+    mine._press(first)
+    await mine._round(SNAPSHOT, full=False)
+    now[0] += 31_000  # nobody needs it any more, and its window is not over
+    await mine._round(Snapshot(), full=True)
+    assert first not in mine._held.values()
+    second = mine.held(each, "a", now[0])
+    mine._press(first)
+    mine._press(second)
+    await mine._round(SNAPSHOT, full=False)
+    assert mine.held(each, "a", now[0]) is second
+    assert second.number
+    await mine._end()
+    assert [(one.used, one.leased) for one in store.leases.standing(0)] == [(0, 0)]
+    store.close()

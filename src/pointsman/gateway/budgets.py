@@ -255,9 +255,11 @@ class Budgets:
     def _asks(self, wanted: Sequence[Held], back: set[int]) -> Iterator[tuple[Held, Ask]]:
         now, now_ms = self._clock(), self._now_ms()
         for held in wanted:
+            if held not in self._ending and self._held.get(_key(held.account)) is not held:
+                continue  # it ended meanwhile
             held.waiting = [(need, future) for need, future in held.waiting if not future.done()]
             if held not in self._ending and self._is_over(held, now_ms):
-                self._held.pop(_key(held.account), None)
+                del self._held[_key(held.account)]
                 if held.place == _NOWHERE:
                     continue
                 self._ending[held] = None
