@@ -127,6 +127,7 @@ class Gateway:
                 "under_way": self.under_way,
                 "journal": self._equipment.journal.state,
                 **({"encoder": encoder.counts} if (encoder := current and current.encoder) else {}),
+                **({"budgets": self._equipment.budgets.state} if current and current.snapshot.budgets else {}),
             }
         )
 

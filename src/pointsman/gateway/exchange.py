@@ -42,6 +42,8 @@ class Exchange:
         try:
             choosing.resolve(on)
             await choosing.encode(on)
+            if on.current.snapshot.budgets:
+                await choosing.limit(on)
             decision = choosing.decided(on)
             failure = await self._ask(decision, client)
             if failure is not None:
