@@ -370,7 +370,8 @@ async def no_usage(line: Line) -> None:
     line.worked()
     to = line.asked
     if to.stream:
-        await line.begin(*providers.opening(to), *providers.content(to), *providers.closing(to, usage=False))
+        frames = (*providers.opening(to, usage=False), *providers.content(to), *providers.closing(to, usage=False))
+        await line.begin(*frames)
         await line.send(b"0\r\n\r\n")
     else:
         await line.reply(200, providers.whole(to, usage=False))

@@ -53,12 +53,13 @@ def whole(to: Asked, *, usage: bool = True) -> bytes:
     return json.dumps(found).encode()
 
 
-def opening(to: Asked) -> list[bytes]:
+def opening(to: Asked, *, usage: bool = True) -> list[bytes]:
     """Return the frames of a stream before its first content."""
     if to.anthropic:
-        usage = {"input_tokens": INPUT_TOKENS, "output_tokens": 1}
         message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [], "stop_reason": None,
-                   "stop_sequence": None, "usage": usage}  # fmt: skip
+                   "stop_sequence": None}  # fmt: skip
+        if usage:
+            message["usage"] = {"input_tokens": INPUT_TOKENS, "output_tokens": 1}
         block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
         return [_event({"type": "message_start", "message": message}), _event(block), _event({"type": "ping"})]
     return [_chunk({"role": "assistant", "content": ""})]
