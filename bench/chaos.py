@@ -8,7 +8,7 @@ up, some drip their requests. Every answer is checked against the number in its 
     .venv/bin/python bench/chaos.py [--seconds 600] [--clients 48] [--seed 1] [--out FILE]
 
 Exit status 1 where a client got neither a right answer nor a right error, something hung past its deadline, something was
-left behind (requests, sockets, memory), a way to misbehave was never tried, or the record differs from the upstream's count.
+left behind (requests, sockets, memory), a way to misbehave was never tried, or the ledger differs from the upstream's count.
 """
 
 import argparse
@@ -32,6 +32,7 @@ from faults.behaviours import BEHAVIOURS
 from faults.chaotic import Chaotic
 from faults.started import Gateway, gateway
 from harness.machine import Machine, free_port, machine
+from pointsman.core import ledger
 from pointsman.store.interfaces import Filter
 from pointsman.store.sqlite import open_store
 
@@ -105,8 +106,8 @@ async def _tried(here: Machine, options: argparse.Namespace) -> int:
         await asyncio.gather(*clients)
         after = await _settled(running)
         files = running.directory
-    account = _account(files, upstream)
-    return _told(options, upstream, seen, warm, after, account)
+    records, account = _account(files, upstream)
+    return _told(options, upstream, seen, warm, after, records, account)
 
 
 async def _client(running: Gateway, upstream: Chaotic, seen: Seen, chance: random.Random, ends_at: float) -> None:
@@ -190,15 +191,20 @@ def _configuration(port: int, unreachable: dict[str, str]) -> str:
     return "\n".join(lines)
 
 
-def _account(directory: Path, upstream: Chaotic) -> Account:
+def _account(directory: Path, upstream: Chaotic) -> tuple[int, Account]:
+    """Return how many records there are, and what the ledger says against what the upstream did."""
     store = open_store(directory / ".pointsman", vector_key=None)
     try:
-        return compared(store.journal.exchanges(Filter()), upstream.calls)
+        nonces = {record.id: record.client_id for record in store.journal.exchanges(Filter())}
+        lines = [ledger.decode(entry.text) for entry in store.ledger.entries()]
+        return len(nonces), compared(lines, upstream.calls, nonces)
     finally:
         store.close()
 
 
-def _told(options: argparse.Namespace, upstream: Chaotic, seen: Seen, warm: State, after: State, account: Account) -> int:
+def _told(
+    options: argparse.Namespace, upstream: Chaotic, seen: Seen, warm: State, after: State, records: int, account: Account
+) -> int:
     """Print what happened; return the exit status."""
     untried = sorted(set(BEHAVIOURS) - set(upstream.counts))
     asked, wrong = sum(seen.kinds.values()), sum(seen.wrong.values())
@@ -211,9 +217,11 @@ def _told(options: argparse.Namespace, upstream: Chaotic, seen: Seen, warm: Stat
         and after.sockets <= SOCKETS,
         f"memory {warm.resident_mb:.0f} MB after a quarter, {after.resident_mb:.0f} at the end (floor: +{LEFT_MB:g})": grown
         <= LEFT_MB,
-        f"{account.records} records of {asked + seen.left} requests; {account.settled} calls settled as the upstream "
-        f"counted, {len(account.differing)} not (floor: 0); {account.unsettled} unsettled, for which it generated "
-        f"{account.generated} tokens": not account.differing and account.settled > 0,
+        f"{records} records of {asked + seen.left} requests (floor: all)": records == asked + seen.left,
+        f"{account.settled} lines settled as the upstream counted, {account.unsettled} unsettled, for which it generated "
+        f"{account.generated} tokens (bounds: {account.most}), {len(account.differing)} differ (floor: 0)": (
+            not account.differing and account.settled > 0
+        ),
     }
     print(f"seed {options.seed}, {options.seconds:g} s, {options.clients} clients")
     print("what clients got: " + ", ".join(f"{kind} {count}" for kind, count in seen.kinds.most_common()))

@@ -44,6 +44,8 @@ class Line:
         await self.send(body)
 
     async def begin(self, *frames: bytes) -> None:
+        if frames and self.asked.anthropic:
+            self.generated = max(self.generated, 1)  # what message_start counts
         await self.head(200, None, b"text/event-stream")
         await self.chunks(*frames)
 
