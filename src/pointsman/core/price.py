@@ -5,14 +5,12 @@ that turns usage into an amount is in ``policy/cost``.
 """
 
 from decimal import Decimal
-from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 NANO_PER_USD = 1_000_000_000
-_TERMS_KEPT: Final = 1024  # a ledger repeats a few
 _STANDARD: Final = frozenset(("auto", "default", "standard", "standard_only", "on_demand"))
 
 
@@ -85,7 +83,6 @@ class Terms(Struct, frozen=True):
         return " ".join([*words, *since, f"source={self.source}"])
 
 
-@lru_cache(_TERMS_KEPT)
 def read_terms(text: str) -> Terms:
     """Return the terms that a line of them states. Raises ValueError where it is none."""
     head, found, source = text.partition(" source=")
