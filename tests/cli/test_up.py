@@ -42,7 +42,7 @@ def test_keys_are_found_by_name_and_their_notes_are_told(
 ) -> None:
     finds(keyed({"OPENAI_API_KEY": "sk-secret", "MOONSHOT_API_KEY": "sk-other", "AZURE_OPENAI_API_KEY": "sk-third"}))
     config, made_by = up._configured(Workspace(), None)
-    up._greet(config, URL)
+    up._greet(config, URL, keyed=bool(config.keys))
     printed = capsys.readouterr().out
     assert made_by == "what was found on this machine"
     assert "found OpenAI (OPENAI_API_KEY)" in printed
@@ -73,7 +73,7 @@ async def test_a_local_server_is_found_with_its_models(
         assert "sim-finch-s, and 3 more" in printed
         assert "pointsman up --reference ollama/sim-eagle-xl" in printed
         config, _ = up._configured(Workspace(), "ollama/sim-owl-m")
-        up._greet(config, URL)
+        up._greet(config, URL, keyed=bool(config.keys))
         printed = capsys.readouterr().out
         assert "--reference" not in printed
         assert 'model="auto"' in example(printed)
@@ -98,7 +98,7 @@ def test_a_configuration_is_used_and_what_is_worth_a_word_is_told(
     path = tmp_path / "pointsman.toml"
     path.write_text('[providers.openai]\n[keys.shop]\nsha256 = "' + "0" * 64 + '"\n', "utf-8")
     config, made_by = up._configured(Workspace(path), None)
-    up._greet(config, URL)
+    up._greet(config, URL, keyed=bool(config.keys))
     printed = capsys.readouterr().out
     assert (config, made_by) == (load(path), f"configuration {path}")
     assert "look at: provider openai: env:OPENAI_API_KEY holds nothing here" in printed

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pointsman.core.errors import SnapshotError
+from pointsman.core.keys import Key
 from pointsman.core.price import Price, Rates
 from pointsman.core.routing import Deployment, Grader, Objective, Plan, Provider, Route, Trial
-from pointsman.core.snapshot import MAGIC, ClientKey, Limits, Snapshot, decode, encode, snapshot_hash
+from pointsman.core.snapshot import MAGIC, Limits, Snapshot, decode, encode, snapshot_hash
 
 DEAR = Rates(Decimal(5), Decimal(20))
 RATES = Rates(Decimal("2.50"), Decimal(10), Decimal("1.25"), Decimal("3.125"))
@@ -37,7 +38,7 @@ FULL = Snapshot(
     deployments={"house/big": Deployment("house/big", "house", "big", "big", PRICE), "house/small": SMALL},
     routes={"auto": Route("auto", "house/big", ("house/small",), Objective(), 0.05, {"*": PLAN})},
     policies={"auto": bytes(range(256))},
-    keys=(ClientKey("app", hashlib.sha256(b"secret").hexdigest(), "support"),),
+    keys=(Key("app", hashlib.sha256(b"secret").hexdigest(), "support"),),
     limits=Limits(fallbacks=1),
     store_prompts=True,
     store_vectors=False,
@@ -122,4 +123,4 @@ def test_it_holds_no_secret() -> None:
     assert b"env:HOUSE_KEY" in DATA
     assert b"secret" not in DATA
     secrets = {"api_key", "secret", "password", "token"}
-    assert not secrets & {name for kind in (Provider, ClientKey, Deployment) for name in kind.__struct_fields__}
+    assert not secrets & {name for kind in (Provider, Key, Deployment) for name in kind.__struct_fields__}

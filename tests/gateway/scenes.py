@@ -14,7 +14,8 @@ from tests.client.scripted.server import DIALECTS as SCRIPTED
 from tests.client.scripted.turn import Failure, Frame, text, turn
 from tests.gateway.conftest import Received, Rig, Script, Start, a_snapshot
 
-from pointsman.core.snapshot import ClientKey, Limits, Snapshot
+from pointsman.core.keys import Key
+from pointsman.core.snapshot import Limits, Snapshot
 
 Scene = Callable[[Rig, Start, str], Awaitable[None]]
 SAID = turn(text("Rain", " and", " sun."))
@@ -58,7 +59,7 @@ answering = _playing(_answers)
 small = _playing(_answers, limits=Limits(body_bytes=4096))
 busy = _playing(_answers, limits=Limits(concurrent=0))
 keyless = answering
-keyed = _playing(_answers, keys=(ClientKey("shop", hashlib.sha256(b"right").hexdigest()),))
+keyed = _playing(_answers, keys=(Key("shop", hashlib.sha256(b"right").hexdigest()),))
 
 
 async def no_snapshot(rig: Rig, upstream_at: Start, dialect: str) -> None:

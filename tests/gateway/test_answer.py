@@ -19,6 +19,7 @@ class Listener:
     """A client that keeps what it is told."""
 
     gone: bool = False
+    peer: str = ""
     told: list[tuple[int, Headers, bytes]] = field(default_factory=list)
 
     def answer(self, status: int, headers: Headers, body: bytes) -> None:

@@ -9,7 +9,8 @@ import openai
 import pytest
 from tests.gateway.conftest import DONE, Received, Rig, Start, a_snapshot, answer_whole, frame
 
-from pointsman.core.snapshot import ClientKey, Limits
+from pointsman.core.keys import Key
+from pointsman.core.snapshot import Limits
 
 BODY = b'{"model":"auto","messages":[{"role":"user","content":"x"}]}'
 
@@ -98,7 +99,7 @@ async def test_a_route_without_a_reference_says_what_to_do(rig: Rig) -> None:
 
 async def test_a_key_is_asked_for_where_keys_are_configured(rig: Rig, upstream_at: Start) -> None:
     upstream = await upstream_at(answer_whole)
-    keys = (ClientKey("app", hashlib.sha256(b"sk-right").hexdigest().upper(), "support", "acme"),)
+    keys = (Key("app", hashlib.sha256(b"sk-right").hexdigest().upper(), "support", "acme"),)
     rig.publish(a_snapshot(upstream.port, keys=keys))
     for headers in ({}, {"authorization": "sk-right"}, {"authorization": "Bearer sk-wrong"}, {"authorization": "Bearer"}):
         status, _, body = await rig.post(BODY, **headers)
@@ -118,7 +119,7 @@ async def test_a_key_is_asked_for_again_where_a_head_repeats_itself_under_anothe
     rig: Rig, upstream_at: Start
 ) -> None:
     upstream = await upstream_at(answer_whole)
-    key = ClientKey("app", hashlib.sha256(b"right").hexdigest(), "support")
+    key = Key("app", hashlib.sha256(b"right").hexdigest(), "support")
     rig.publish(a_snapshot(upstream.port, keys=(key,)))
     reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
 
@@ -133,9 +134,9 @@ async def test_a_key_is_asked_for_again_where_a_head_repeats_itself_under_anothe
 
     for _ in range(2):
         assert (await asked()).startswith(b"HTTP/1.1 200")
-    rig.publish(a_snapshot(upstream.port, keys=(ClientKey("app", hashlib.sha256(b"other").hexdigest()),)))
+    rig.publish(a_snapshot(upstream.port, keys=(Key("app", hashlib.sha256(b"other").hexdigest()),)))
     assert (await asked()).startswith(b"HTTP/1.1 401")
-    rig.publish(a_snapshot(upstream.port, keys=(ClientKey("app", key.sha256, "sales"),)))
+    rig.publish(a_snapshot(upstream.port, keys=(Key("app", key.sha256, "sales"),)))
     assert b"x-pointsman-feature: sales" in await asked()
     writer.close()
 

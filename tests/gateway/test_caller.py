@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.core.chat import ChatRequest
-from pointsman.core.snapshot import ClientKey
+from pointsman.core.keys import Key
 from pointsman.gateway.caller import Caller
 from pointsman.gateway.entries import Entry
 
 
-def caller(headers: dict[bytes, bytes], key: ClientKey | None = None) -> Caller:
+def caller(headers: dict[bytes, bytes], key: Key | None = None) -> Caller:
     return Caller(1, Entry("openai_chat"), key, headers)
 
 
@@ -37,7 +37,7 @@ def request(**metadata: str) -> ChatRequest:
 def test_the_feature_comes_from_header_metadata_or_key(
     headers: dict[bytes, bytes], metadata: dict[str, str], key: str | None, feature: str
 ) -> None:
-    assert caller(headers, ClientKey("n", "s", key)).feature_of(request(**metadata)) == feature
+    assert caller(headers, Key("n", "s", key)).feature_of(request(**metadata)) == feature
 
 
 def test_without_a_key_the_feature_is_the_default() -> None:
@@ -74,7 +74,7 @@ def test_the_customer_is_the_keys_whatever_the_client_says() -> None:
     assert caller({}).customer_of(request()) == ""
     assert caller({}).customer_of(request(**body)) == "globex"
     assert caller(header).customer_of(request(**body)) == "acme"
-    theirs = caller(header, ClientKey("n", "s", customer="initech"))
+    theirs = caller(header, Key("n", "s", customer="initech"))
     assert theirs.customer_of(request(**body)) == "initech"
     assert theirs.tags_of(request(**body)) == ("customer:initech",)
 

@@ -13,7 +13,8 @@ from tests.gateway.conftest import Rig, Start, a_snapshot, answer_whole
 
 from pointsman.core.errors import GatewayError, StoreError
 from pointsman.core.feedback import Feedback, Taken
-from pointsman.core.snapshot import ClientKey, Limits
+from pointsman.core.keys import Key
+from pointsman.core.snapshot import Limits
 from pointsman.gateway.feedback import BODY_BYTES, PATH, Intake
 from pointsman.gateway.server.message import Client
 
@@ -93,7 +94,7 @@ async def test_what_was_answered_is_on_disk(rig: Rig) -> None:
 
 
 async def test_the_same_keys_admit_and_a_source_is_its_keys_own(rig: Rig) -> None:
-    keys = tuple(ClientKey(name, hashlib.sha256(name.encode()).hexdigest()) for name in ("web", "ci"))
+    keys = tuple(Key(name, hashlib.sha256(name.encode()).hexdigest()) for name in ("web", "ci"))
     rig.publish(a_snapshot(1, keys=keys))
     said = {"exchange": "x", "thumb": "up", "source": "users"}
     assert (await tell(rig, said))[0] == 401

@@ -103,7 +103,6 @@ def test_a_port_that_is_taken_is_said_and_the_gateway_serves(start: Callable[...
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ("port = 9000", "[control] has no sha256; add sha256 = the output of"),
         ('sha256 = "secret"', "what stands there is not shown"),
         (f'sha256 = "{DIGEST}"\nport = 0', "port"),
         (f'sha256 = "{DIGEST}"\nhost = "0.0.0.0"', "host"),

@@ -25,9 +25,11 @@ class Entry(NamedTuple):
 COMMANDS: Final = {
     "up": Entry("pointsman.cli.up", "Serve: find keys and local model servers, or read pointsman.toml."),
     "demo": Entry("pointsman.cli.demo", "See the whole story on simulated models: no key, no cost."),
+    "key": Entry("pointsman.cli.key", "Make, list, rotate and revoke keys of clients."),
     "check": Entry("pointsman.cli.check", "Check a configuration: every mistake, with its remedy."),
     "report": Entry("pointsman.cli.report", "Show spend, errors and latency, and cost elsewhere."),
     "ledger": Entry("pointsman.cli.ledger", "Show what every call cost, and prove that no line was changed."),
+    "budgets": Entry("pointsman.cli.budgets", "Show what is used of each budget, and what is left."),
     "import": Entry("pointsman.cli.import_", "Read past calls from other programs' logs."),
     "trial": Entry("pointsman.cli.trial", "Try cheaper models on a share of live requests."),
     "review": Entry("pointsman.cli.review", "Judge answers yourself, the most telling first."),
@@ -44,6 +46,7 @@ COMMANDS: Final = {
     "route": Entry("pointsman.cli.route", "Explain one decision, without calling anyone."),
     "journal": Entry("pointsman.cli.journal", "List exchanges: what was chosen, why, for how much."),
     "feedback": Entry("pointsman.cli.feedback", "Read what was said of answers, and see what it is worth."),
+    "audit": Entry("pointsman.cli.audit", "Show what was done here, by whom, and check its chain."),
     "zoo": Entry("pointsman.cli.zoo", "Serve simulated models, to try things out."),
     "play": Entry("pointsman.cli.play", "Send requests of simulated users to them."),
 }

@@ -12,7 +12,7 @@ from rich.table import Table
 from pointsman.cli.figures import paper, percent, table
 from pointsman.cli.fit import fitted
 from pointsman.control.compile import all_deployments, pool_of
-from pointsman.control.config import Config, load
+from pointsman.control.config import Config, is_loopback, load
 from pointsman.control.config.advice import advice, named, presence
 from pointsman.core.errors import ConfigError
 from pointsman.core.price import NANO_PER_USD, Price, Rates
@@ -53,6 +53,9 @@ def _show(path: Path, config: Config) -> None:
     for made in (_pools(config, deployments), _routes(config), _features(config)):
         if made.row_count:
             console.print(made)
+    if not is_loopback(config.host) and not config.keys:
+        remedy = "it starts once a key was made: pointsman key create NAME"
+        console.print(f"look at: {config.host} can be reached from other machines: {remedy}", soft_wrap=True)
     for sentence in advice(config, deployments, os.environ):
         console.print(f"look at: {sentence}", soft_wrap=True)
 

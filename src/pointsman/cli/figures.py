@@ -67,6 +67,22 @@ def table(*columns: str, right: tuple[str, ...] = (), whole: tuple[str, ...] = (
     return made
 
 
+def read_span(_: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """Return the milliseconds of an option's span of time: ``30m``, ``24h``, ``90d``, ``2w``, or ``0``.
+
+    A callback for ``click.option``. Raises BadParameter.
+    """
+    if value is None:
+        return None
+    found = _AGO.fullmatch(value.strip())
+    try:
+        if found or value.strip() == "0":
+            return round(timedelta(**{_UNITS[found[2]]: int(found[1])}).total_seconds() * 1000) if found else 0
+    except OverflowError:
+        pass
+    raise click.BadParameter(f"{value!r} is no span of time: write 30m, 24h, 90d or 2w", param=param)
+
+
 def read_moment(_: click.Context, param: click.Parameter, value: str | None) -> int | None:
     """Return the Unix milliseconds of an option's moment: ``30m``, ``24h``, ``7d``, ``2w`` ago, or a date.
 

@@ -15,6 +15,7 @@ from pointsman.serve import up
 from pointsman.serve.handover import predecessor
 from pointsman.serve.loop import run
 from pointsman.serve.workspace import Workspace, workspace_option
+from pointsman.store.last_good import LastGood
 from pointsman.upstream.discover import Found, discover
 from pointsman.upstream.transport import HttpTransport
 
@@ -54,17 +55,18 @@ def command(
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     config, made_by = _configured(workspace, reference)
-    workers = workers or config.workers
+    workers, store = workers or config.workers, workspace.patient_store
+    keyed = up.keyed(config, store, LastGood(workspace.data, keeps=False))
     old = predecessor(workspace.data) if takeover else None
     bound = functools.partial(up.adopt, old.listeners) if old else up.bind
-    listeners = bound(config, host, port, workers)
-    installation = up.Installation(config, workspace.config_path, workspace.data, workspace.patient_store)
+    listeners = bound(config, host, port, workers, keyed=keyed)
+    installation = up.Installation(config, workspace.config_path, workspace.data, store)
     with up.claim(workspace.data, old.lock if old else None) as lock:
         if lock is None:
             click.echo(f"note: another gateway works on {workspace.data}: from now on it serves this configuration too")
         for note in up.begin(installation, made_by):
             click.echo(f"note: {note}")
-        _greet(config, up.base_url(listeners[0]))
+        _greet(config, up.base_url(listeners[0]), keyed=keyed)
         run(functools.partial(up.serve, installation, listeners, workers=workers, lock=lock, before=old))
 
 
@@ -113,13 +115,13 @@ def _example(config: Config) -> str:
     return next(iter(config.deployments), f"{next(iter(config.providers), 'PROVIDER')}/MODEL")
 
 
-def _greet(config: Config, url: str) -> None:
+def _greet(config: Config, url: str, *, keyed: bool) -> None:
     named = next((name for name, route in config.routes.items() if route.reference), None)
     example = f"""
 Pointsman serves at {url} (stop with Ctrl-C)
 
     from openai import OpenAI
-    client = OpenAI(base_url="{url}", api_key="{"YOUR-KEY" if config.keys else "unused"}")
+    client = OpenAI(base_url="{url}", api_key="{"YOUR-KEY" if keyed else "unused"}")
     client.chat.completions.create(model="{named or _example(config)}",
         messages=[{{"role": "user", "content": "Hello"}}], extra_headers={{"x-pointsman-feature": "support"}})
 

@@ -21,8 +21,9 @@ from msgspec.structs import replace
 
 from pointsman.control.purse import Purse
 from pointsman.core.chat import ChatRequest, Media, Opaque, Usage
+from pointsman.core.demands import Demand
 from pointsman.core.errors import PointsmanError, UpstreamError, WireError
-from pointsman.core.ledger import Line, Occasion, units
+from pointsman.core.ledger import Line, Occasion, billed
 from pointsman.core.price import Price
 from pointsman.core.record import SETTLED, Basis
 from pointsman.core.routing import Deployment, Provider
@@ -64,13 +65,14 @@ class Copied(Struct, frozen=True):
     """A request made plain, without what only the client's own call needs.
 
     ``fields`` is its decoded body where it came in Chat Completions, empty otherwise; ``output_tokens`` bounds the output,
-    and ``limited_here`` says that the bound is the trial's and not the client's.
+    and ``limited_here`` says that the bound is the trial's and not the client's; ``demands`` who may see it at all.
     """
 
     fields: dict[str, Any]
     request: ChatRequest
     output_tokens: int
     limited_here: bool = True
+    demands: tuple[Demand, ...] = ()
 
 
 class Answer(Struct, frozen=True):
@@ -115,7 +117,8 @@ class Calls:
         if deployment is None or deployment.price is None:
             return Answer(note=f"{name} is not configured, or has no price")
         provider = snapshot.providers[deployment.provider]
-        wanted = replace(needs_of(copied.request), unspeakable=unspeakable(copied.request, (provider.dialect,)))
+        spoken = unspeakable(copied.request, (provider.dialect,))
+        wanted = replace(needs_of(copied.request), unspeakable=spoken, demands=copied.demands)
         reason = unfit(deployment, wanted)
         if reason is not None:
             return Answer(note=f"{name} {reason}")
@@ -246,8 +249,14 @@ def _line(occasion: Occasion, to: Deployment, at_ms: int, answer: Answer | None,
         most_input=most.input if unsettled else 0,
         most_output=most.output if unsettled else 0,
         terms="" if price is None else cost.terms(usage, price),
-        **({} if usage is None else units(usage)),
+        **{} if usage is None else _units(usage),
     )
+
+
+def _units(usage: Usage) -> dict[str, Any]:
+    fresh, cached, written, output = billed(usage)
+    units = {"fresh": fresh, "cached": cached, "cache_written": written, "output": output}
+    return {**units, "reasoning": usage.reasoning, "tool_calls": usage.tool_calls, "tier": usage.tier}
 
 
 def _outbound(provider: Provider, copied: Copied, deployment: Deployment) -> Request:

@@ -109,10 +109,14 @@ class Canaries:
         occasion = Occasion("canary", rules.feature)
         purse, places = Purse(self._store.counters, money), asyncio.Semaphore(CONCURRENCY)
 
+        named = dict.fromkeys(current.feature_policies.get("*", ()) + current.feature_policies.get(rules.feature, ()))
+        demands = tuple(current.data_policies[policy] for policy in named)
+
         async def one(prompt: Prompt) -> tuple[Row, int]:
             async with places:
                 asked = {**prompt.row, "model": name, "score": None}
-                return await answered(self._calls, current, asked, grader, purse, occasion), self._now_ms()
+                row = await answered(self._calls, current, asked, grader, purse, occasion, demands)
+                return row, self._now_ms()
 
         rows, times = zip(*await asyncio.gather(*(one(prompt) for prompt in prompts)), strict=True)
         self._store.journal.judge(

@@ -73,6 +73,8 @@ def compile_snapshot(
         releases=tuple(one for one in before.releases if one.route in routes),
         changes={name: one for name, one in before.changes.items() if name in deployments},
         encoder=config.encoder,
+        data_policies=config.policies,
+        feature_policies=_feature_policies(config),
         budgets=config.budgets,
     )
     return Compiled(snapshot, tuple(notes))
@@ -121,15 +123,23 @@ def all_deployments(config: Config, today: date) -> dict[str, Deployment]:
     for name in _named(config):
         if name not in found:
             provider, _, model = name.partition("/")
-            plain = Deployment(name, provider, model, model, dialect=config.providers[provider].dialect)
+            one = config.providers[provider]
+            plain = Deployment(name, provider, model, model, dialect=one.dialect, facts=one.facts)
             found[name] = _priced(config, plain, today)
     for provider, vendor in config.price_lists.items():
         for entry in prices.catalogue(vendor, today):
             name = f"{provider}/{entry.model}"
             if name not in found and offers(config.providers[provider], entry.model):
-                dialect = config.providers[provider].dialect
+                one = config.providers[provider]
                 plain = Deployment(
-                    name, provider, entry.model, entry.model, entry.price, entry.context_tokens, dialect=dialect
+                    name,
+                    provider,
+                    entry.model,
+                    entry.model,
+                    entry.price,
+                    entry.context_tokens,
+                    dialect=one.dialect,
+                    facts=one.facts,
                 )
                 found[name] = replace(plain, price=prices.own_price(config.own_prices, name, today) or entry.price)
     return found
@@ -166,6 +176,16 @@ def pool_of(rules: PoolRules, deployments: Mapping[str, Deployment]) -> Pool:
 
 def _set(names: Iterable[str | None]) -> Iterator[str]:
     return (name for name in names if name is not None)
+
+
+def _feature_policies(config: Config) -> dict[str, tuple[str, ...]]:
+    """Return the data policies that hold for each feature, on whichever route they were written."""
+    found: dict[str, tuple[str, ...]] = {}
+    for route in config.routes.values():
+        for feature, rules in route.features.items():
+            if rules.policies:
+                found[feature] = tuple(dict.fromkeys((*found.get(feature, ()), *rules.policies)))
+    return found
 
 
 def _route(
@@ -205,6 +225,7 @@ def _fresh(route: str, feature: str, rules: RouteRules) -> Plan:
     reference = stated.reference or rules.reference
     candidates = tuple(name for name in stated.candidates or () if name != reference)
     filters = stated.filters.over(rules.filters)
+    every = rules.features.get(EVERY_FEATURE) or FeatureRules()
     plan = Plan(
         feature,
         reference=reference,
@@ -216,6 +237,7 @@ def _fresh(route: str, feature: str, rules: RouteRules) -> Plan:
         review_days=rules.review_days if stated.review_days is None else stated.review_days,
         explore=_explore(route, feature, stated, rules),
         store_prompts=rules.store_prompts if stated.store_prompts is None else stated.store_prompts,
+        data_policies=tuple(dict.fromkeys((*rules.policies, *every.policies, *stated.policies))),
     )
     if own is None or own.trial is None or reference is None or own.grader is None:
         return plan

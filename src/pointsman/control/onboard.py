@@ -13,11 +13,13 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from pointsman.control.calls import Answer, Calls, CopyError, copy, worst_case
 from pointsman.control.config.values import ReleaseRules
 from pointsman.control.grade import EXPECTING, Grade, grade
 from pointsman.control.purse import CapReachedError, Purse
+from pointsman.core.demands import Demand
 from pointsman.core.errors import ConfigError, TableError
 from pointsman.core.ledger import Occasion
 from pointsman.core.price import NANO_PER_USD, Price
@@ -125,14 +127,23 @@ async def ask(
 
 
 async def answered(
-    calls: Calls, snapshot: Snapshot, row: Row, grader: Grader, purse: Purse, occasion: Occasion = ONBOARDING
+    calls: Calls,
+    snapshot: Snapshot,
+    row: Row,
+    grader: Grader,
+    purse: Purse,
+    occasion: Occasion = ONBOARDING,
+    demands: tuple[Demand, ...] = (),
 ) -> Row:
-    """Return one row with what its model answered, graded by a check; ungraded: with a ``note``."""
+    """Return one row with what its model answered, graded by a check; ungraded: with a ``note``.
+
+    ``demands`` say who may see the prompt.
+    """
     expected = row.get("expected")
     if grader.kind in EXPECTING and expected is None:
         return {**row, "note": "there is no expected answer: add a column `expected`"}
     try:
-        copied = copy(msgspec.json.encode({"model": "auto", "messages": _messages(row)}))
+        copied = replace(copy(msgspec.json.encode({"model": "auto", "messages": _messages(row)})), demands=demands)
         answer = await calls.ask(snapshot, row["model"], copied, purse, occasion)
     except (CapReachedError, CopyError) as error:
         return {**row, "note": str(error)}

@@ -61,6 +61,9 @@ def faults(snapshot: Snapshot, before: Snapshot | None = None) -> Iterator[str]:
             model.decode(policy)
         except SnapshotError as error:
             yield f"the policy {name} cannot be read: {error}"
+    attached = [name for names in snapshot.feature_policies.values() for name in names]
+    attached += [name for route in snapshot.routes.values() for plan in route.plans.values() for name in plan.data_policies]
+    yield from (f"there is no data policy {one}" for one in dict.fromkeys(attached) if one not in snapshot.data_policies)
     for name, asking in snapshot.askings.items():
         try:
             yield from _unknown(snapshot, f"the plan of asking twice on {name}", cascade.decode(asking).models)

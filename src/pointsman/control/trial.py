@@ -126,7 +126,7 @@ class Trials:
             return None
         key = (plan.trial.id, plan.trial.cap_nano)
         purse = self._purses.setdefault(key, Purse(self._store.counters, plan.trial))
-        copied = copy(sample.body, sample.usage, sample.dialect)
+        copied = replace(copy(sample.body, sample.usage, sample.dialect), demands=sample.demands)
         return _Job(snapshot, plan, plan.grader, plan.trial, plan.reference, sample, copied, purse)
 
     async def _compare(self, job: _Job) -> None:
@@ -224,6 +224,7 @@ class Trials:
         spent = 0
         for first, second in ((candidate, reference), (reference, candidate)):
             asked = copy(judge.question(job.copied.request, first, second, model=job.grader.spec))
+            asked = replace(asked, demands=job.copied.demands)  # it quotes the request
             try:
                 reply = await self._calls.ask(job.snapshot, job.grader.spec, asked, job.purse, job.occasion("judge"))
             except CapReachedError:

@@ -9,6 +9,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from pointsman.core.chat import Usage
+from pointsman.core.demands import Demand
 from pointsman.core.routing import Arm, Decision
 
 Cause = Literal["first", "retry", "fallback", "asked", "hedge"]
@@ -139,7 +140,7 @@ class Sample(Struct, frozen=True):
     """A live request that a trial copies, after its reply. It passes from data plane to control plane in memory only.
 
     ``body`` is the request as the client sent it, in ``dialect``; ``answer`` the text that the client got (tool calls as
-    JSON), and ``expected`` the right answer where the client knew it.
+    JSON), and ``expected`` the right answer where the client knew it. ``demands`` say who may see it.
     """
 
     exchange: str
@@ -154,3 +155,4 @@ class Sample(Struct, frozen=True):
     expected: str | None = None
     vector: bytes = b""
     dialect: str = "openai_chat"
+    demands: tuple[Demand, ...] = ()

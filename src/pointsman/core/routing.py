@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from pointsman.core.demands import Demand, Facts
 from pointsman.core.price import Price
 
 Mode = Literal["observe", "trial", "canary", "auto"]
@@ -30,7 +31,7 @@ class Provider(Struct, frozen=True):
     ``credential`` names a source and never holds a secret: ``none``, ``env:NAME``, ``file:PATH``, ``aws``, ``aws:PROFILE``,
     ``adc``, ``adc:FILE``, ``entra`` (see ``upstream/credentials``). ``quirks`` are named departures from the dialect (see
     ``upstream/providers``). ``cache_s`` says for how many seconds it keeps a prompt cached
-    that is not read again (0: never).
+    that is not read again (0: never). ``facts`` are stated of all its models (``core/demands``).
     """
 
     name: str
@@ -39,6 +40,7 @@ class Provider(Struct, frozen=True):
     dialect: str = "openai_chat"
     quirks: tuple[str, ...] = ()
     cache_s: float = CACHE_S
+    facts: Facts = Facts()
 
 
 class Variant(Struct, frozen=True):
@@ -56,7 +58,7 @@ class Deployment(Struct, frozen=True):
 
     ``model_key`` says which deployments are the *same* model at different providers: they may stand in for one another.
     ``context_tokens`` is None where it is not known; ``media`` lists what the model can read besides text; ``dialect`` is
-    its provider's.
+    its provider's; ``facts`` what is stated of where it computes and what it keeps, its provider's where nothing else is.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Deployment(Struct, frozen=True):
     media: tuple[str, ...] = ("image", "audio", "file", "video")
     dialect: str = "openai_chat"
     variant: Variant | None = None
+    facts: Facts = Facts()
 
 
 class Pool(Struct, frozen=True):
@@ -177,6 +180,7 @@ class Plan(Struct, frozen=True):
     snapshot says).
     ``explore`` allows that others are tried (None: nobody is); ``explorable`` are those that may be, none of them shown to
     be worse than tolerated, each with its part of the share: together at most 1, more where it can change a decision.
+    ``data_policies`` are the snapshot's that hold here: the route's and the feature's.
     """
 
     feature: str
@@ -201,6 +205,7 @@ class Plan(Struct, frozen=True):
     explorable: dict[str, float] = {}
     tests: int = 0
     store_prompts: bool | None = None
+    data_policies: tuple[str, ...] = ()
 
     @property
     def acts(self) -> bool:
@@ -252,7 +257,7 @@ class Needs(Struct, frozen=True, omit_defaults=True):
     ``unspeakable`` maps a dialect to the reason why the request would be answered wrongly in it; ``held_by`` names the one
     deployment that holds what its provider keeps of the conversation. ``tier`` is the service tier that is asked for.
     ``most_input`` (at most so many tokens go in; 0: only a guess is known) and ``choices`` bound what a call may cost, where
-    others may be tried (``policy/fitness.bounded``).
+    others may be tried (``policy/fitness.bounded``). ``demands`` say who may see it at all (``policy/permits``).
     """
 
     input_tokens: int = 0
@@ -265,6 +270,7 @@ class Needs(Struct, frozen=True, omit_defaults=True):
     tier: str = ""
     most_input: int = 0
     choices: int = 1
+    demands: tuple[Demand, ...] = ()
 
 
 class Outlook(Struct, frozen=True):
@@ -301,7 +307,7 @@ class Context(Struct, frozen=True):
     no_explore: bool = False
 
 
-class Prediction(Struct, frozen=True):
+class Prediction(Struct, frozen=True, omit_defaults=True):
     """What is expected of one deployment for one request.
 
     Quality in [0, 1], its standard error, cost in nano-dollars, tokens of output; None: unknown. Where more calls are
@@ -315,7 +321,7 @@ class Prediction(Struct, frozen=True):
     output_tokens: int | None = None
 
 
-class Decision(Struct, frozen=True):
+class Decision(Struct, frozen=True, omit_defaults=True):
     """What was decided, with all that is needed to judge it later.
 
     ``eligible`` and ``probabilities`` run in step: the chance each deployment had of being drawn, after filtering.

@@ -11,24 +11,14 @@ import msgspec
 from msgspec import Struct
 
 from pointsman.core.budget import Budget
+from pointsman.core.demands import Demand
 from pointsman.core.errors import SnapshotError
+from pointsman.core.keys import Key
 from pointsman.core.release import Change, Release
 from pointsman.core.routing import Deployment, Pool, Provider, Route
 
 MAGIC = b"PMSNAP1\n"
 _DIGEST = 32
-
-
-class ClientKey(Struct, frozen=True):
-    """A key that clients may present: the SHA-256 of the secret in hexadecimal, and the feature and customer it stands for.
-
-    ``customer`` is empty where the client says for whom it asks.
-    """
-
-    name: str
-    sha256: str
-    feature: str | None = None
-    customer: str = ""
 
 
 class Encoder(Struct, frozen=True):
@@ -84,7 +74,8 @@ class Snapshot(Struct, frozen=True):
     the learned ones, by the name of a route or ``route/feature``, as bytes that ``policy.model`` reads; ``askings`` the
     plans of asking twice, by the name of a route, as bytes that ``policy.cascade`` reads. No deployment is in two ``pools``.
     ``made_by`` says in a few words which act made this snapshot. ``releases`` are models that arrived, in that order;
-    ``changes`` the deployments that were found to answer otherwise than they did.
+    ``changes`` the deployments that were found to answer otherwise than they did. ``data_policies`` say by name who may see
+    requests; ``feature_policies`` which of them hold for a feature whatever model name is asked for (``*``: for all).
     """
 
     providers: dict[str, Provider] = {}
@@ -92,7 +83,7 @@ class Snapshot(Struct, frozen=True):
     routes: dict[str, Route] = {}
     policies: dict[str, bytes] = {}
     askings: dict[str, bytes] = {}
-    keys: tuple[ClientKey, ...] = ()
+    keys: tuple[Key, ...] = ()
     limits: Limits = Limits()
     store_prompts: bool = False
     store_vectors: bool = True
@@ -102,6 +93,8 @@ class Snapshot(Struct, frozen=True):
     changes: dict[str, Change] = {}
     encoder: Encoder | None = None
     keeping: Keeping = Keeping()
+    data_policies: dict[str, Demand] = {}
+    feature_policies: dict[str, tuple[str, ...]] = {}
     budgets: tuple[Budget, ...] = ()
 
     def pool(self, deployment: str) -> Pool | None:

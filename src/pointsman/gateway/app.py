@@ -12,9 +12,10 @@ Laws: ``answer.refuse`` is the only way to an error reply; overload is said at o
 import msgspec
 
 from pointsman.core.errors import GatewayError, WireError
+from pointsman.core.keys import Key
 from pointsman.core.snapshot import Limits
-from pointsman.gateway import entries, feedback
-from pointsman.gateway.admission import admit
+from pointsman.gateway import entries, feedback, permission
+from pointsman.gateway.admission import Keyring
 from pointsman.gateway.answer import errors_at, refuse
 from pointsman.gateway.caller import Caller
 from pointsman.gateway.condition import condition
@@ -58,7 +59,7 @@ class Gateway:
             current = self._admitting()
             self.under_way += 1
             try:
-                caller = _caller(head, entry, current)
+                caller = _caller(head, entry, self._live.keyring, client)
                 if entry.operation == "chat":
                     await Exchange(self._equipment, current, caller, incoming.body).serve(client)
                 else:
@@ -72,7 +73,8 @@ class Gateway:
 
     async def _hear(self, incoming: Incoming, client: Client) -> None:
         """Take feedback in."""
-        key = admit(self._admitting().keys, incoming.head)
+        self._admitting()
+        key = self._live.keyring.admit(incoming.head, client.peer)
         self.under_way += 1
         try:
             await self._equipment.feedback.answer(incoming.body, key, self._equipment.now_ms(), client)
@@ -85,6 +87,10 @@ class Gateway:
         concurrent = current.snapshot.limits.concurrent
         if self.under_way >= concurrent:
             reason = f"this gateway is serving {concurrent} requests already"
+            raise GatewayError(503, "overloaded", reason, retry_after=_OVERLOAD_RETRY_S)
+        shedding = self._equipment.shedding
+        if shedding.share < 1.0 and not shedding.admits(self._equipment.draw()):
+            reason = "more requests arrive than this gateway can serve: some are refused, so that the others do not wait"
             raise GatewayError(503, "overloaded", reason, retry_after=_OVERLOAD_RETRY_S)
         return current
 
@@ -113,8 +119,8 @@ class Gateway:
             client.answer(200 if self._live.current else 503, [JSON], self._readiness())
         else:
             current = self._current()
-            admit(current.keys, head)
-            client.answer(200, [JSON], _models(current, path))
+            key = self._live.keyring.admit(head, client.peer)
+            client.answer(200, [JSON], _models(current, path, key))
 
     def _readiness(self) -> bytes:
         current, now = self._live.current, condition(self._live, self._equipment)
@@ -126,8 +132,10 @@ class Gateway:
                 "problem": self._live.problem,
                 "problems": now.problems,
                 "under_way": self.under_way,
+                "shedding": {"share": self._equipment.shedding.share, "refused": self._equipment.shedding.refused},
                 "journal": self._equipment.journal.state,
                 **({"encoder": encoder.counts} if (encoder := current and current.encoder) else {}),
+                **({"budgets": self._equipment.budgets.state} if current and current.snapshot.budgets else {}),
             }
         )
 
@@ -140,12 +148,16 @@ class Gateway:
         return current
 
 
-def _caller(head: Head, entry: Entry, current: Current) -> Caller:
-    """Return who asks, admitted by the snapshot in use. Raises GatewayError 401 or 403."""
-    known = head.known
-    if isinstance(known, Caller) and known.admitted_by == current.number:
+def _caller(head: Head, entry: Entry, keyring: Keyring, client: Client) -> Caller:
+    """Return who asks, admitted by the keys in force. Raises GatewayError 401 or 403."""
+    known, epoch = head.known, keyring.epoch
+    if isinstance(known, Caller) and known.admitted_by == epoch:
         return known
-    head.known = caller = Caller(current.number, entry, admit(current.keys, head), head.headers)
+    key = keyring.admit(head, client.peer)
+    if key is not None and key.scope.dialects and entry.dialect not in key.scope.dialects:
+        words = f"the key {key.name} is for the dialects {', '.join(key.scope.dialects)}, and not for {entry.dialect}"
+        raise GatewayError(403, "key_scope", words)
+    head.known = caller = Caller(epoch, entry, key, head.headers)
     return caller
 
 
@@ -157,14 +169,15 @@ def _unreadable(error: WireError, head: Head) -> GatewayError:
     return GatewayError(400, error.code, str(error), param=error.param)
 
 
-def _models(current: Current, path: str) -> bytes:
-    """Return the list of models, or one of them, as OpenAI or (under /v1beta) as Gemini describes models."""
+def _models(current: Current, path: str, key: Key | None) -> bytes:
+    """Return the models that a key may use, or one of them, as OpenAI or (under /v1beta) as Gemini describes models."""
     gemini = path.startswith("/v1beta")
     listed = "/v1beta/models" if gemini else _MODELS
     if path == listed:
-        return _encode({"models": [_gemini_model(name) for name in current.model_list]}) if gemini else current.models
+        names = permission.models(current, key) if gemini else ()
+        return _encode({"models": list(map(_gemini_model, names))}) if gemini else permission.model_bytes(current, key)
     name = path[len(listed) + 1 :]
-    model = current.model_list.get(name)
+    model = permission.models(current, key).get(name)
     if model is None:
         raise GatewayError(404, "model_not_found", f"the model {name!r} does not exist here: see {listed}", param="model")
     return _encode(_gemini_model(name) if gemini else model)

@@ -29,6 +29,7 @@ class Held:
     """Takes a whole reply in the client's place. ``call`` brought it, ``said`` is what it says."""
 
     gone = False
+    peer = ""
 
     def __init__(self) -> None:
         self.status = 0

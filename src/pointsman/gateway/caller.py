@@ -1,7 +1,7 @@
 """Who asks, and for what: all that the head of a request says.
 
 Strategy: a connection repeats its heads, so what one says is read once and kept with it (``Head.known``), for as long as the
-same snapshot is in use.
+same keys are in force.
 
 Laws: nothing of a body is kept here; a connection that is not used keeps no snapshot alive.
 """
@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from pointsman.core.chat import ChatRequest
-from pointsman.core.snapshot import ClientKey
+from pointsman.core.keys import Key, Scope
 from pointsman.gateway import heads
 from pointsman.gateway.conversations import harness_of, stated
 from pointsman.gateway.entries import Entry
@@ -23,21 +23,25 @@ _OWN_IDS: Final = (b"x-pointsman-id", b"x-client-request-id", b"x-request-id")
 
 
 class Caller:
-    """Who sends requests with one head, admitted with ``key`` (None where none is asked for) by snapshot ``admitted_by``.
+    """Who sends requests with one head, admitted with ``key`` (None where none is asked for).
 
-    ``client_id`` is its own name for them, empty where it gives none.
+    ``admitted_by`` is the epoch of the keyring at that time: who was admitted in another is asked for the key again.
+
+    ``client_id`` is its own name for them, empty where it gives none. ``bounded``: its key says what it may ask for,
+    or who may serve it.
     """
 
     __slots__ = (
         "_conversation", "_feature", "_harness", "_no_explore", "_passed", "_tags", "_usual",
-        "admitted_by", "client_id", "dialect", "entry", "headers", "key",
+        "admitted_by", "bounded", "client_id", "dialect", "entry", "headers", "key",
     )  # fmt: skip
 
-    def __init__(self, admitted_by: int, entry: Entry, key: ClientKey | None, headers: dict[bytes, bytes]) -> None:
+    def __init__(self, admitted_by: int, entry: Entry, key: Key | None, headers: dict[bytes, bytes]) -> None:
         self.admitted_by = admitted_by
         self.entry = entry
         self.dialect = DIALECTS[entry.dialect]
         self.key = key
+        self.bounded = key is not None and (key.policy != "" or key.scope != Scope())
         self.headers = headers
         self._feature = _named(headers, b"x-pointsman-feature")
         self._usual = (key.feature if key is not None else None) or "default"

@@ -3,12 +3,15 @@
 Laws: decided once; what is read of the request is no more than its words, unless more may matter.
 """
 
+from msgspec.structs import replace
+
 from pointsman.core.errors import GatewayError
 from pointsman.core.routing import Context, Decision, Needs, Plan, Route
 from pointsman.gateway import sampling
 from pointsman.gateway.answer import TOO_MANY
 from pointsman.gateway.asking import begin
 from pointsman.gateway.needs import needs_of
+from pointsman.gateway.permission import permitted
 from pointsman.gateway.tab import opened
 from pointsman.gateway.underway import UnderWay
 from pointsman.policy import decide, features, fitness, naming
@@ -17,21 +20,33 @@ from pointsman.policy.decide import State
 from pointsman.policy.naming import Target
 
 
+def resolve(on: UnderWay) -> None:
+    """Note what the model name stands for, and what is demanded of who serves. Raises GatewayError 403 or 404."""
+    on.target, on.foregone, on.demands = permitted(on.current, on.caller, on.feature, on.request.model)
+
+
 async def encode(on: UnderWay) -> None:
     """Ask the sentence encoder that the owner configured, where what was learned needs it; wait no longer than allowed."""
     if on.current.encoder is not None:
-        route = on.current.target(on.request.model)[0].route
-        on.encoding = await on.current.encoder.encode(route, on.feature, on.request)
+        route = on.target.route if on.target is not None else None
+        on.encoding = await on.current.encoder.encode(route, on.feature, on.request, here=bool(on.demands))
+
+
+async def limit(on: UnderWay) -> None:
+    """Find the budgets that the request falls under, and wait until it is known how those stand that may have a say."""
+    route = on.target.route if on.target is not None else None
+    on.tab = opened(on.equipment, on.current.snapshot, on.caller, on.request, on.feature, route)
+    await on.tab.known()
 
 
 def decided(on: UnderWay) -> Decision:
     """Return the decision, which is noted, and whether the exchange is a sample for a trial. Raises GatewayError."""
     current, request, equipment = on.current, on.request, on.equipment
     on.conversation = equipment.conversations.name(on.named, request, plain=current.plain)
-    target, decision = current.target(request.model)
-    if current.snapshot.budgets:
-        on.tab = opened(equipment, current.snapshot, on.caller, request, on.feature, target.route)
-    on.decision = decision or _choose(on, target)
+    if on.target is None:
+        resolve(on)
+    assert on.target is not None  # noqa: S101 - resolved
+    on.decision = on.foregone or _choose(on, on.target)
     if current.trials and on.asking is None:
         trial = sampling.wanted(current.trials, on.route, on.feature, on.decision)
         if trial is not None and equipment.draw() < trial.share:
@@ -89,5 +104,7 @@ def _state(on: UnderWay, now: float, route: Route | None, plan: Plan | None) -> 
 def _needs(on: UnderWay, route: Route | None) -> Needs:
     """Return what the request needs, read whole where more than its own words may matter."""
     if on.current.plain:
-        return fitness.needs_of(on.request)
-    return needs_of(on.read_whole(), on.current, on.equipment.conversations, route, on.feature)
+        needs = fitness.needs_of(on.request)
+    else:
+        needs = needs_of(on.read_whole(), on.current, on.equipment.conversations, route, on.feature)
+    return replace(needs, demands=on.demands) if on.demands else needs

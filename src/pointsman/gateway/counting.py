@@ -24,6 +24,7 @@ from pointsman.gateway.caller import Caller
 from pointsman.gateway.equipment import Equipment
 from pointsman.gateway.live import Current
 from pointsman.gateway.needs import needs_of
+from pointsman.gateway.permission import permitted
 from pointsman.gateway.server.message import Client, line
 from pointsman.policy import decide, features, naming
 from pointsman.policy.decide import State
@@ -81,16 +82,16 @@ async def count_tokens(equipment: Equipment, current: Current, caller: Caller, b
 
 def _serving(equipment: Equipment, current: Current, caller: Caller, request: ChatRequest) -> Deployment:
     """Return the deployment that would serve a request: who the conversation is with, else who would be chosen."""
-    (target, _), memory = current.target(request.model), equipment.conversations
+    memory, feature = equipment.conversations, caller.feature_of(request)
+    target, _, demands = permitted(current, caller, feature, request.model)
     named = caller.conversation_of(request)
     holder = memory.holder(memory.name(named, request, plain=current.plain))
-    if target.route is not None and holder in current.snapshot.deployments:
+    if target.route is not None and holder in current.snapshot.deployments and not demands:
         return current.deployment(holder)
-    feature = caller.feature_of(request)
     policy = None
     if target.route is not None:
         policy = current.policies.get(naming.plan_for(target.route, feature).policy or target.route.name)
-    wanted = needs_of(request, current, memory, target.route, feature)
+    wanted = replace(needs_of(request, current, memory, target.route, feature), demands=demands)
     vector = features.vector(request) if policy is not None else b""
     context = Context(feature, wanted, vector, tags=caller.tags_of(request))
     state = State(equipment.breakers.cooling(equipment.clock()), current.hash)

@@ -40,9 +40,12 @@ class TimelyEncoder:
         self._rests_until = 0.0
         self.made = self.missed = 0
 
-    async def encode(self, route: Route | None, feature: str, request: ChatRequest) -> bytes:
-        """Return the encoding that deciding for a route will read; empty where there is none to read, or none in time."""
-        if route is None or not self._wanted(route, feature):
+    async def encode(self, route: Route | None, feature: str, request: ChatRequest, *, here: bool = False) -> bytes:
+        """Return the encoding that deciding for a route will read; empty where there is none to read, or none in time.
+
+        ``here``: the text may not leave this machine for it, because a data policy says who may see it.
+        """
+        if route is None or (here and self._remote) or not self._wanted(route, feature):
             return b""
         now = asyncio.get_running_loop().time
         if now() < self._rests_until:

@@ -18,7 +18,7 @@ import msgspec
 
 from pointsman.core.errors import GatewayError, StoreError, WireError
 from pointsman.core.feedback import Feedback, Taken
-from pointsman.core.snapshot import ClientKey
+from pointsman.core.keys import Key
 from pointsman.gateway.heads import JSON
 from pointsman.gateway.server.message import Client
 from pointsman.wire.feedback import Sender, decode
@@ -55,7 +55,7 @@ class Intake:
         self.problem = ""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pointsman-feedback")
 
-    async def answer(self, body: bytes, key: ClientKey | None, now_ms: int, client: Client) -> None:
+    async def answer(self, body: bytes, key: Key | None, now_ms: int, client: Client) -> None:
         """Take a body and answer its sender. Raises WireError: not readable; GatewayError: too much, or no store."""
         if len(body) > BODY_BYTES:
             words = f"feedback of more than {BODY_BYTES:,} bytes: send it in parts, or use `pointsman feedback import`"

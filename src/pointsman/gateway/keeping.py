@@ -79,4 +79,4 @@ def _sample(on: UnderWay, trial: sampling.Standing, record: ExchangeRecord) -> N
     said, expected = on.answer, on.caller.expected()
     found = said and sampling.sample(trial, record, said, on.body, expected, on.entry.dialect)
     if found:
-        on.equipment.offer(structs.replace(found, vector=on.vector or features.vector(on.request)))
+        on.equipment.offer(structs.replace(found, vector=on.vector or features.vector(on.request), demands=on.demands))

@@ -12,17 +12,19 @@ his request.
 import asyncio
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import time_ns
 
 import msgspec
 
 from pointsman.core import snapshot as snapshots
+from pointsman.core.demands import Demand
 from pointsman.core.errors import ConfigError, SnapshotError
-from pointsman.core.routing import Decision, Deployment, Provider
-from pointsman.core.snapshot import ClientKey, Encoder, Snapshot
+from pointsman.core.routing import Decision, Deployment, Provider, Route
+from pointsman.core.snapshot import Encoder, Snapshot
 from pointsman.gateway import sampling
+from pointsman.gateway.admission import Keyring
 from pointsman.gateway.encoding import timely
 from pointsman.gateway.invoked import invoked
 from pointsman.gateway.unpacked import unpacked
@@ -92,8 +94,10 @@ class Current:
         self.policies = _policies(snapshot)
         self.encoder = timely(snapshot.encoder, encoder, self.policies)
         self.askings = {route: cascade.decode(data) for route, data in snapshot.askings.items()}
-        self.keys: dict[str, ClientKey] = {key.sha256.lower(): key for key in snapshot.keys}
         self.trials = sampling.standing(snapshot)
+        self.governed = bool(snapshot.feature_policies) or any(
+            plan.data_policies for route in snapshot.routes.values() for plan in route.plans.values()
+        )
         self.ways = {name: _way(provider, credential(provider)) for name, provider in snapshot.providers.items()}
         self.dialects = frozenset(provider.dialect for provider in snapshot.providers.values())
         variants = any(one.variant is not None for one in snapshot.deployments.values())
@@ -123,6 +127,18 @@ class Current:
                 self._targets[asked] = found
         return found
 
+    def demands(self, route: Route | None, feature: str) -> tuple[Demand, ...]:
+        """Return what is demanded of whoever serves a feature on a route; None: the client named a model itself."""
+        if not self.governed:
+            return ()
+        snapshot = self.snapshot
+        if route is not None:
+            names: Iterable[str] = naming.plan_for(route, feature).data_policies
+        else:
+            of = snapshot.feature_policies
+            names = dict.fromkeys((*of.get("*", ()), *of.get(feature, ())))
+        return tuple([snapshot.data_policies[name] for name in names])
+
     def deployment(self, name: str) -> Deployment:
         """Return a deployment by name, also one that is pinned without being configured."""
         return self.snapshot.deployments.get(name) or naming.deployment(self.snapshot, name)
@@ -140,7 +156,7 @@ class Current:
 
 
 class Live:
-    """Holds the current snapshot of one worker. ``current`` is None until a first one was published.
+    """Holds the current snapshot of one worker, and its keyring. ``current`` is None until a first one was published.
 
     ``from_copy``: it is the copy of the last good one, because the store could not be read since this process began.
     """
@@ -150,10 +166,12 @@ class Live:
         published: Snapshots,
         credential: Callable[[Provider], Credential],
         encoder: Callable[[Encoder], Encodes] = no_encoder,
+        keyring: Keyring | None = None,
         copy: LastGood | None = None,
     ) -> None:
         self._published = published
         self._copy = copy
+        self.keyring = keyring or Keyring()
         self._credential = credential
         self._encoder = encoder
         self._refused = 0
@@ -172,8 +190,12 @@ class Live:
         return self.current.snapshot if self.current is not None else None
 
     def refresh(self) -> bool:
-        """Take up a newly published snapshot; True when one was. ``problem`` says what is wrong, nothing is raised."""
+        """Take up a newly published snapshot and what changed of the keys; True when a snapshot was.
+
+        ``problem`` says what is wrong, nothing is raised.
+        """
         try:
+            self.keyring.refresh()
             number = self._published.current_number()
             if number == (self.current.number if self.current else 0) and not self._doubted:
                 self.problem = ""
@@ -229,6 +251,7 @@ class Live:
             self.problem = f"snapshot {found.hash} was not taken up: {error}"
             logger.error("%s; the one before stays in use", self.problem)  # noqa: TRY400 - a message, not a crash
             return False
+        self.keyring.configure(current.snapshot.keys)  # before the snapshot: what a key may do stands in it
         self.current = current
         self._known()
         if self._copy is not None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 from pointsman.core.chat import ChatRequest
+from pointsman.core.demands import Demand
 from pointsman.core.routing import Decision
 from pointsman.gateway import sampling
 from pointsman.gateway.asking import Asking
@@ -17,6 +18,7 @@ from pointsman.gateway.courses import Place
 from pointsman.gateway.equipment import Equipment
 from pointsman.gateway.live import Current
 from pointsman.gateway.tab import Tab
+from pointsman.policy.naming import Target
 from pointsman.wire.answer import Answer
 from pointsman.wire.openai_chat.request import glance
 
@@ -50,6 +52,9 @@ class UnderWay:
         self.request = request = glance(body) if self._glanced else dialect.request.decode(body, entry.address)
         self.feature = caller.feature_of(request)
         # Choosing.
+        self.target: Target | None = None
+        self.foregone: Decision | None = None
+        self.demands: tuple[Demand, ...] = ()
         self.route, self.vector, self.encoding = "", b"", b""
         self.decision: Decision | None = None
         self.trial: sampling.Standing | None = None

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from pointsman.core.errors import GatewayError
 from pointsman.core.routing import Context, Decision, Deployment, Needs, Plan, Prediction
 from pointsman.core.snapshot import Snapshot
-from pointsman.policy import balance, conversation, explore, features, latency, model, objective
+from pointsman.policy import balance, conversation, explore, features, latency, model, objective, permits
 from pointsman.policy.balance import Load
 from pointsman.policy.conversation import Course
 from pointsman.policy.fitness import NOBODY, filtered, nothing_eligible, too_long, unfit
@@ -304,7 +304,8 @@ def _ranking(plan: Plan, field: _Field, predictions: tuple[Prediction, ...], pac
 def _as_asked(snapshot: Snapshot, target: Target, context: Context, state: State, u: float) -> Decision:
     """The client chose: its model answers, even where we believe that it cannot; the same model elsewhere stands in.
 
-    A vendor's name may be served by any deployment of its pool; a pinned one is served by itself.
+    A vendor's name may be served by any deployment of its pool; a pinned one is served by itself. Who may not see the
+    request answers it in no case.
     """
     arm = target.arm or "observed"
     first = target.deployments[0]
@@ -312,7 +313,9 @@ def _as_asked(snapshot: Snapshot, target: Target, context: Context, state: State
     asked = dict.fromkeys((*target.deployments, *snapshot.siblings(first))) if pooled else target.deployments
     named = (deployment(snapshot, name) for name in asked)
     fit, excluded = filtered(named, context.needs, state.cooling, state.closed)
-    names = tuple(d.name for d in fit) or target.deployments[:1]
+    names = tuple(d.name for d in fit) or _permitted(snapshot, target, context.needs)[:1]
+    if not names:
+        raise nothing_eligible(excluded)
     parts = (pooled and _places(snapshot, first, list(names), state)) or {names[0]: 1.0}
     chosen = balance.drawn(parts, u) if pooled else names[0]
     return Decision(
@@ -325,7 +328,14 @@ def _as_asked(snapshot: Snapshot, target: Target, context: Context, state: State
         why="pinned by the client" if arm == "pinned" else "named by the client",
         excluded={name: reason for name, reason in excluded.items() if name != chosen},
         snapshot=state.snapshot,
+        needs=context.needs if context.needs.demands else None,
     )
+
+
+def _permitted(snapshot: Snapshot, target: Target, needs: Needs) -> tuple[str, ...]:
+    """Return the deployments that a client named and that may see its request."""
+    named = target.deployments
+    return tuple(name for name in named if permits.barred(deployment(snapshot, name), needs.demands) is None)
 
 
 def _why(plan: Plan, field: _Field, asked: str, chosen: str, *, drawn: bool, acting: bool, predicted: bool) -> str:

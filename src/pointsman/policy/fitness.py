@@ -13,7 +13,7 @@ from pointsman.core.chat import ChatRequest, Media
 from pointsman.core.errors import GatewayError
 from pointsman.core.price import tier_of
 from pointsman.core.routing import Deployment, Needs, Plan
-from pointsman.policy import features
+from pointsman.policy import features, permits
 
 NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
 COOLING: Final = "is cooling down after failures"
@@ -69,7 +69,9 @@ def filtered(
 
 
 def unfit(one: Deployment, needs: Needs) -> str | None:
-    """Say why a deployment cannot do what the request needs, None where it can."""
+    """Say why a deployment cannot do what the request needs, or may not see it, None where it can."""
+    if needs.demands and (reason := permits.barred(one, needs.demands)):
+        return reason
     if needs.held_by not in ("", one.name):
         return f"does not hold this conversation, {needs.held_by} does"
     if one.dialect in needs.unspeakable:
@@ -93,7 +95,10 @@ def too_long(one: Deployment, needs: Needs) -> str | None:
 
 
 def nothing_eligible(excluded: dict[str, str]) -> GatewayError:
-    """Return the error of a request that nobody can serve, with everybody's reason: 503 where waiting may help, else 400."""
+    """Return the error of a request that nobody can serve, with everybody's reason.
+
+    503 or 429 where waiting may help, else 403 where some may not see it, else 400.
+    """
     reasons = "; ".join(f"{name} {reason}" for name, reason in excluded.items())
     if COOLING in excluded.values():
         return GatewayError(
@@ -105,4 +110,7 @@ def nothing_eligible(excluded: dict[str, str]) -> GatewayError:
     if any(reason.startswith(OVER_BUDGET) for reason in excluded.values()):
         words = f"no deployment of this route is within its budget ({reasons})"
         return GatewayError(429, "budget_spent", words, retry_after=_RETRY_SECONDS)
+    refused = permits.refusal(excluded)
+    if refused is not None:
+        return refused
     return GatewayError(400, "unsupported_request", f"no deployment of this route can serve this request ({reasons})")

@@ -69,7 +69,7 @@ def deployment(snapshot: Snapshot, name: str) -> Deployment:
         return known
     provider, _, vendor_name = name.partition("/")
     row = snapshot.providers[provider]
-    return Deployment(name, row.name, vendor_name, vendor_name, dialect=row.dialect)
+    return Deployment(name, row.name, vendor_name, vendor_name, dialect=row.dialect, facts=row.facts)
 
 
 def _names(known: Iterable[str]) -> str:

@@ -6,8 +6,8 @@
 Strategy: the control process answers, at its low priority, in a thread beside its other work; nobody is called and nothing
 is written.
 
-Laws: nothing is answered without the control key, which is never a client's; one question at a time, and who comes meanwhile
-is told when to come again; a mistake in a question says what it is.
+Laws: nothing is answered without an admin key, which is never a client's; each question is written down with the key that
+asked it; one question at a time, and who comes meanwhile is told when to come again; a mistake in one says what it is.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator, Callable
+from time import time_ns
 from typing import Final
 
 import msgspec
@@ -22,9 +23,10 @@ from msgspec import Struct
 
 from pointsman.control.config import ControlRules
 from pointsman.control.replay.question import Question, QuestionError
-from pointsman.core.errors import ConfigError, GatewayError, PointsmanError
-from pointsman.core.snapshot import ClientKey, Limits
-from pointsman.gateway.admission import admit
+from pointsman.core.errors import ConfigError, GatewayError, PointsmanError, StoreError
+from pointsman.core.keys import Key
+from pointsman.core.snapshot import Limits
+from pointsman.gateway.admission import Keyring
 from pointsman.gateway.answer import refuse
 from pointsman.gateway.heads import JSON
 from pointsman.gateway.server.listener import Server
@@ -59,9 +61,11 @@ _loss = msgspec.json.Decoder(_Loss)
 class ControlApi:
     """The application of the control listener."""
 
-    def __init__(self, workspace: Workspace, key: ClientKey) -> None:
+    def __init__(self, workspace: Workspace, key: Key | None, say: Callable[[str], None]) -> None:
+        self._say = say
         self._workspace = workspace
-        self._keys = {key.sha256: key}
+        self._keyring = Keyring(workspace.store.keys, admin=True)
+        self._keyring.configure(() if key is None else (key,))
         self._paths: dict[str, Callable[[bytes], bytes]] = {
             "/control/v1/replay": self._replay,
             "/control/v1/drill": self._drill,
@@ -71,16 +75,17 @@ class ControlApi:
     async def __call__(self, incoming: Incoming, client: Client) -> None:
         """Answer one request."""
         try:
-            client.answer(200, [JSON], await self._answer(incoming))
+            client.answer(200, [JSON], await self._answer(incoming, client))
         except GatewayError as error:
             more = [line(b"allow", b"POST")] if error.status == 405 else []
             refuse(client, error, DIALECTS["openai_chat"].errors, more)
 
-    async def _answer(self, incoming: Incoming) -> bytes:
-        work = self._asked(incoming.head)
+    async def _answer(self, incoming: Incoming, client: Client) -> bytes:
+        work, key = self._asked(incoming.head, client)
         if self._working is not None and not self._working.done():
             raise GatewayError(429, "busy", "another question is being answered", retry_after=_AGAIN_S)
         # A thread cannot be stopped: whoever hangs up leaves it to its end, and the next one waits for that.
+        self._note(key, incoming.head.path)
         self._working = asyncio.ensure_future(asyncio.to_thread(work, incoming.body))
         try:
             return await asyncio.shield(self._working)
@@ -89,15 +94,28 @@ class ControlApi:
         except PointsmanError as error:
             raise GatewayError(503, "unavailable", str(error), retry_after=_AGAIN_S) from error
 
-    def _asked(self, head: Head) -> Callable[[bytes], bytes]:
-        """Return what answers a path, its sender admitted. Raises GatewayError."""
-        admit(self._keys, head)
+    def _asked(self, head: Head, client: Client) -> tuple[Callable[[bytes], bytes], Key]:
+        """Return what answers a path, and the key of its sender. Raises GatewayError."""
+        try:
+            self._keyring.refresh()
+        except StoreError as error:  # what it knows stays in force, and nothing at all lets nobody in
+            self._say(f"the keys cannot be read: {error}")
+        key = self._keyring.admit(head, client.peer)
+        if key is None:
+            raise GatewayError(401, "missing_api_key", "the control API is closed without a key")
         work = self._paths.get(head.path)
         if work is None:
             raise GatewayError(404, "not_found", f"there is nothing at {head.path!r}: POST to {', '.join(self._paths)}")
         if head.method != "POST":
             raise GatewayError(405, "method_not_allowed", f"{head.path} takes POST, not {head.method}")
-        return work
+        return work, key
+
+    def _note(self, key: Key, path: str) -> None:
+        """Write down who asked for what. Raises GatewayError: nothing is done that cannot be written down."""
+        try:
+            self._workspace.store.audit.note("control API", path, at_ms=time_ns() // 1_000_000, actor=f"key:{key.name}")
+        except StoreError as error:
+            raise GatewayError(503, "unavailable", str(error), retry_after=_AGAIN_S) from error
 
     def _replay(self, body: bytes) -> bytes:
         return msgspec.json.encode(replay(self._workspace, _question.decode(body)))
@@ -116,7 +134,7 @@ async def listening(workspace: Workspace, say: Callable[[str], None]) -> AsyncIt
     if rules is None or bound is None:
         yield
         return
-    server = Server(ControlApi(workspace, rules.key), lambda: LIMITS, connections=_CONNECTIONS, bodies=_BODIES)
+    server = Server(ControlApi(workspace, rules.key, say), lambda: LIMITS, connections=_CONNECTIONS, bodies=_BODIES)
     await server.start(bound)
     say(f"answers programs at http://{HOST}:{bound.getsockname()[1]}/control/v1")
     try:

@@ -35,6 +35,7 @@ from pointsman.control.releases import Stages
 from pointsman.control.repriced import PriceWatch
 from pointsman.control.trial import Trials
 from pointsman.core import snapshot as snapshots
+from pointsman.core.audit import GATEWAY
 from pointsman.core.errors import PointsmanError
 from pointsman.core.snapshot import Snapshot
 from pointsman.serve import control_api
@@ -205,7 +206,7 @@ def main(config: Path | None, data: Path) -> None:
     # standard input does, and what was begun (and paid for) is finished.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    workspace = Workspace(config, data)
+    workspace = Workspace(config, data, actor=GATEWAY)
     try:
         asyncio.run(run(workspace))
     except PointsmanError as error:

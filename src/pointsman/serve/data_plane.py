@@ -17,7 +17,9 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
+from pointsman.control.config import is_loopback
 from pointsman.core.record import Sample
+from pointsman.gateway.admission import Keyring
 from pointsman.gateway.app import Gateway
 from pointsman.gateway.budgets import Budgets
 from pointsman.gateway.conversations import Conversations
@@ -88,7 +90,7 @@ async def serve_until_told(
     sys.setswitchinterval(SWITCH_S)
     gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
     allow_files()
-    async with _gateway(store, copy, offer) as gateway:
+    async with _gateway(store, copy, offer, listeners[0].getsockname()[0]) as gateway:
         gc.freeze()  # what is here now stays: it need not be looked through again and again
         server = Server(gateway, gateway.limits)
         leaving.hear()
@@ -131,10 +133,11 @@ def allow_files() -> None:
 
 
 @contextlib.asynccontextmanager
-async def _gateway(store: Store, copy: LastGood, offer: Callable[[Sample], bool]) -> AsyncIterator[Gateway]:
+async def _gateway(store: Store, copy: LastGood, offer: Callable[[Sample], bool], host: str) -> AsyncIterator[Gateway]:
     transport = HttpTransport()
     fetch = fetching(transport)
-    live = Live(store.snapshots, credentials(fetch), encoders(transport, fetch), copy)
+    keyring = Keyring(copy.of_keys(store.keys), exposed=not is_loopback(host))
+    live = Live(store.snapshots, credentials(fetch), encoders(transport, fetch), keyring, copy)
     redactor = Redactor(live.snapshot)
     journal = JournalWriter(store.journal, redact=redactor)
     live.refresh()
@@ -142,7 +145,8 @@ async def _gateway(store: Store, copy: LastGood, offer: Callable[[Sample], bool]
     budgets = Budgets(store.leases, time.monotonic, now_ms)
     equipment = Equipment(transport, journal, offer, Breakers(), Ids(), Conversations(), feedback, budgets=budgets)
     leasing = equipment.allowance.follow(store.counters, live.snapshot, equipment.now_ms)
-    following = asyncio.gather(live.follow(), leasing, budgets.follow(live.snapshot))
+    shedding = equipment.shedding.follow(equipment.clock)
+    following = asyncio.gather(live.follow(), leasing, budgets.follow(live.snapshot), shedding)
     try:
         yield Gateway(live, equipment)
     finally:

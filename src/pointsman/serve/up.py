@@ -27,6 +27,7 @@ from pointsman.control.publish import publish
 from pointsman.core import snapshot as snapshots
 from pointsman.core.errors import ConfigError, ForeignStoreError, StoreError
 from pointsman.core.snapshot import Snapshot
+from pointsman.gateway.admission import MAKE_ONE
 from pointsman.gateway.server.listener import BACKLOG
 from pointsman.serve.child import ControlProcess
 from pointsman.serve.data_plane import Leaving, either, serve_until_told
@@ -135,18 +136,34 @@ def claim(data: Path, inherited: int | None = None) -> Iterator[int | None]:
             yield file.fileno()
 
 
-def bind(config: Config, host: str | None, port: int | None, workers: int = 1) -> tuple[socket.socket, ...]:
+def keyed(config: Config, store: Store, copy: LastGood) -> bool:
+    """Return whether clients need a key: one is configured, or was made once, by what the store says or its copy."""
+    try:
+        return bool(config.keys) or any(not key.admin for key in copy.of_keys(store.keys).all())
+    except StoreError:
+        return False
+
+
+def bind(
+    config: Config, host: str | None, port: int | None, workers: int = 1, *, keyed: bool = False
+) -> tuple[socket.socket, ...]:
     """Return a listening socket for each worker, all on one port, 0 being any free one. Raises ConfigError with the remedy.
 
-    Whatever can be reached from other machines needs client keys: without them it is refused.
+    Whatever can be reached from other machines needs client keys (``keyed``): without them it is refused.
     """
     host, port = host or config.host, config.port if port is None else port
-    _refuse_open(host, config)
+    _refuse_open(host, keyed=keyed)
     return _with_more((_listening(host, port),), workers)
 
 
 def adopt(
-    listeners: Sequence[socket.socket], config: Config, host: str | None, port: int | None, workers: int = 1
+    listeners: Sequence[socket.socket],
+    config: Config,
+    host: str | None,
+    port: int | None,
+    workers: int = 1,
+    *,
+    keyed: bool = False,
 ) -> tuple[socket.socket, ...]:
     """Return the listening sockets of the gateway before, and further ones where there are more workers.
 
@@ -159,15 +176,15 @@ def adopt(
             f"the gateway to take over from listens on {there}:{now}, and {host}:{port} is asked for: a takeover keeps the "
             "address; name the same one, or stop that gateway and start this one"
         )
-    _refuse_open(there, config)
+    _refuse_open(there, keyed=keyed)
     return _with_more(listeners, workers)
 
 
-def _refuse_open(host: str, config: Config) -> None:
-    if not is_loopback(host) and not config.keys:
+def _refuse_open(host: str, *, keyed: bool) -> None:
+    if not is_loopback(host) and not keyed:
         raise ConfigError(
             f"{host} can be reached from other machines, and no client needs a key: anyone could spend your money; "
-            "add [keys.NAME] to the configuration, or listen on 127.0.0.1"
+            f"make one first: {MAKE_ONE}; or listen on 127.0.0.1"
         )
 
 

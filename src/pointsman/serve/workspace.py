@@ -5,6 +5,8 @@ The configuration is ``--config``, else ``POINTSMAN_CONFIG``, else ``./pointsman
 """
 
 import functools
+import os
+import pwd
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,10 +31,14 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Workspace:
-    """An installation. ``config_path`` is None when there is no configuration file; ``data_path`` overrides the file's."""
+    """An installation. ``config_path`` is None when there is no configuration file; ``data_path`` overrides the file's.
+
+    ``actor`` is who acts on it, for the log of acts; None: the user of this machine who runs the command.
+    """
 
     config_path: Path | None = None
     data_path: Path | None = None
+    actor: str | None = None
 
     @functools.cached_property
     def config(self) -> Config:
@@ -47,7 +53,7 @@ class Workspace:
     @functools.cached_property
     def store(self) -> Store:
         """The opened store. Raises StoreError."""
-        return open_store(self.data, vector_key=installation_key(self.data))
+        return open_store(self.data, vector_key=installation_key(self.data), actor=self.actor or f"cli:{_user()}")
 
     @functools.cached_property
     def patient_store(self) -> Store:
@@ -100,6 +106,15 @@ class Workspace:
         for name in ("store", "patient_store"):
             if name in self.__dict__:
                 self.__dict__[name].close()
+
+
+def _user() -> str:
+    """Return the name of the user whose process this is (the system's word, and no variable's)."""
+    number = os.getuid()
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:  # a container's user need have no name
+        return str(number)
 
 
 def workspace_option(function: Callable[..., R]) -> Callable[..., R]:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from pointsman.core.feedback import Feedback, FeedbackKind, Taken, grader_of
 from pointsman.core.record import ExchangeRecord, Judgement
 from pointsman.core.review import Material, Opinion, Question
+from pointsman.store.keys import Audit, Keys
 from pointsman.store.leases import Leases
 from pointsman.store.ledger import Ledger
 from pointsman.store.past import Grade, GradeCount, Past, Span
@@ -377,6 +378,14 @@ class Store(Protocol):
     @property
     def forgetting(self) -> Forgetting:
         """Retention."""
+
+    @property
+    def keys(self) -> Keys:
+        """Who may come in."""
+
+    @property
+    def audit(self) -> Audit:
+        """What was done, by whom."""
 
     @property
     def leases(self) -> Leases:

@@ -151,11 +151,6 @@ input = 1
 [gateway]
 port = 70000  #!
 
-== open to the network: no client needs a key: anyone could spend your money
-[gateway]
-port = 1
-host = "0.0.0.0"  #!
-
 == empty text: gateway.data is empty
 [gateway]
 data = ""  #!

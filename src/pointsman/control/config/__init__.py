@@ -5,6 +5,8 @@ lines      where each key of a TOML document stands
 reading    tables read key by key, with a memory for mistakes
 callables  providers, deployments, prices
 rules      routes, features, checks, standing trials
+keys       who may come in, and how far
+policies   policies of data
 gates      what is watched of what acts
 pools      deployments that share the requests for one model
 budgets    what may be used in a window of time, by whom
@@ -21,7 +23,7 @@ advice     what is no mistake and yet worth a word
 import ipaddress
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Final
@@ -29,14 +31,16 @@ from typing import Final
 from msgspec.structs import replace
 
 from pointsman.control.config.budgets import read_budgets
-from pointsman.control.config.callables import read_callables
+from pointsman.control.config.callables import Callables, read_callables
 from pointsman.control.config.canaries import read_canaries
 from pointsman.control.config.customers import read_customers
 from pointsman.control.config.encoder import read_encoder
 from pointsman.control.config.found import discovered, with_reference
 from pointsman.control.config.keeping import read_keeping
+from pointsman.control.config.keys import read_control, read_keys
 from pointsman.control.config.learning import read_learning
 from pointsman.control.config.lines import key_lines
+from pointsman.control.config.policies import policies_fit, read_policies
 from pointsman.control.config.pools import read_pools
 from pointsman.control.config.reading import Mistake, Report, Table
 from pointsman.control.config.releases import read_releases
@@ -51,8 +55,10 @@ from pointsman.control.config.values import (
     RouteRules,
     StandingTrial,
 )
+from pointsman.control.keys import unknown
 from pointsman.core.errors import ConfigError
-from pointsman.core.snapshot import ClientKey, Encoder, Limits
+from pointsman.core.keys import Key
+from pointsman.core.snapshot import Encoder, Limits
 
 __all__ = [
     "DEFAULT_ROUTE",
@@ -70,7 +76,6 @@ __all__ = [
     "with_reference",
 ]
 
-_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _POSITION: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 _SECONDS: Final = ("connect_s", "first_byte_s", "idle_s", "total_s")
 _COUNTS: Final = {"body_bytes": (1024, 2**31), "concurrent": (1, 1_000_000), "fallbacks": (0, 10), "attempts": (1, 20)}
@@ -163,8 +168,11 @@ def _config(document: Table) -> Config:
     }
     releases = read_releases(document, callables)
     canaries = read_canaries(document)
-    keys = tuple(_keys(document))
-    control = _control(document, keys)
+    keys = tuple(read_keys(document))
+    control = read_control(document, keys)
+    policies = read_policies(document, callables.providers)
+    policies_fit(document, policies)
+    _keys_fit(document, keys, routes, callables)
     host, port, data, workers = _listen(document)
     prompts, vectors, keeping = read_keeping(document)
     limits = _limits(document)
@@ -188,6 +196,7 @@ def _config(document: Table) -> Config:
         releases=releases,
         canaries=canaries,
         keys=keys,
+        policies=policies,
         control=control,
         limits=limits,
         store_prompts=prompts,
@@ -208,56 +217,14 @@ def _listen(document: Table) -> tuple[str, int, str, int]:
     data = table.text("data") or Config().data
     workers = table.whole("workers", 1, 64) or Config().workers
     table.finish()
-    if not is_loopback(host) and not document.raw("keys"):
-        what = f"can be reached from other machines ({host}), and no client needs a key: anyone could spend your money"
-        remedy = 'add [keys.NAME] sha256 = "..." (see docs/configuration.md), or write host = "127.0.0.1"'
-        table.wrong("host", what, remedy)
     return host, Config().port if port is None else port, data, workers
 
 
-def _keys(document: Table) -> Iterator[ClientKey]:
-    seen: dict[str, str] = {}
-    for name, table in document.tables("keys"):
-        digest = _digest(table)
-        feature, customer = table.text("feature"), table.text("customer") or ""
-        table.finish()
-        if digest is None:
-            continue
-        if digest in seen:
-            table.wrong("sha256", f"is that of [keys.{seen[digest]}] too", "give each name a key of its own")
-        else:
-            seen[digest] = name
-            yield ClientKey(name, digest, feature, customer)
-
-
-def _digest(table: Table) -> str | None:
-    """Return the SHA-256 of a key, None where it is a mistake."""
-    digest = table.text("sha256")
-    if digest is None:
-        if "sha256" not in table:
-            remedy = """add sha256 = the output of: printf %s "$KEY" | sha256sum"""
-            table.report.add(table.path, f"[{table.name}] has no sha256", remedy)
-        return None
-    if _SHA256.fullmatch(digest):
-        return digest
-    what = "is not 64 lower-case hexadecimal digits (what stands there is not shown: it may be a key)"
-    table.wrong("sha256", what, """write the output of: printf %s "$KEY" | sha256sum""")
-    return None
-
-
-def _control(document: Table, keys: Iterable[ClientKey]) -> ControlRules | None:
-    table = document.table("control")
-    if table is None:
-        return None
-    digest = _digest(table)
-    port = table.whole("port", 1, 65535)
-    table.finish()
-    if any(key.sha256 == digest for key in keys):
-        table.wrong("sha256", "is a client's key too", "give the control plane a key of its own")
-    if digest is None:
-        return None
-    found = ControlRules(ClientKey("control", digest))
-    return found if port is None else replace(found, port=port)
+def _keys_fit(document: Table, keys: Iterable[Key], routes: Iterable[str], callables: Callables) -> None:
+    """Note what of a key's scope names nothing in this file."""
+    for key in keys:
+        if fault := unknown(key.scope, routes, callables.providers):
+            document.report.add(("keys", key.name), f"[keys.{key.name}]: {fault}", "correct it")
 
 
 def _review(document: Table) -> int:

@@ -14,8 +14,10 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from pointsman.control import prices
+from pointsman.control.config.policies import read_facts
 from pointsman.control.config.reading import Report, Table, meant
 from pointsman.control.prices import Own
+from pointsman.core.demands import Facts
 from pointsman.core.price import Price, Rates, TierRates, tier_of
 from pointsman.core.routing import CACHE_S, Deployment, Provider, Variant
 from pointsman.upstream.providers import ROWS, Row, row
@@ -133,7 +135,8 @@ def _provider(name: str, table: Table) -> Provider:
     if quirks is None:
         quirks = known.quirks if known else ()
     cache = table.number("cache_s", "0", "604800")
-    return Provider(name, base_url, credential, dialect, quirks, CACHE_S if cache is None else float(cache))
+    facts = read_facts(table, Facts())
+    return Provider(name, base_url, credential, dialect, quirks, CACHE_S if cache is None else float(cache), facts)
 
 
 def _base_url(table: Table, name: str, known: Row | None) -> str:
@@ -211,6 +214,7 @@ def _deployment(name: str, table: Table, providers: dict[str, Provider]) -> Depl
     if stated is not None:
         price = _price(stated, since="")
         stated.finish()
+    facts = read_facts(table, providers[provider].facts if provider in providers else Facts())
     if provider not in providers:
         return None
     return Deployment(
@@ -225,6 +229,7 @@ def _deployment(name: str, table: Table, providers: dict[str, Provider]) -> Depl
         MEDIA if media is None else media,
         providers[provider].dialect,
         variant,
+        facts,
     )
 
 

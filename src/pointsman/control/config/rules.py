@@ -85,6 +85,7 @@ def _route(table: Table, callables: Callables) -> RouteRules:
         gates=read_gates(table),
         explore=_explore(table),
         store_prompts=table.flag("prompts", False) if "prompts" in table else None,
+        policies=_policies(table),
         hedge=float(table.number("hedge", "0", "0.5") or 0),
     )
 
@@ -131,6 +132,7 @@ def _features(outer: Table, callables: Callables) -> "list[tuple[str, _Feature]]
             "review_days": table.whole("review_days", 0, MOST_DAYS),
             "store_prompts": table.flag("prompts", False) if "prompts" in table else None,
             "explore": _explore(table),
+            "policies": _policies(table),
         }
         table.finish()
         found.append((name, _Feature(table, {key: value for key, value in said.items() if value is not None})))
@@ -141,7 +143,13 @@ def _join(shared: _Feature | None, own: _Feature | None) -> FeatureRules:
     said = {**(shared.said if shared else {}), **(own.said if own else {})}
     if shared and own:
         said["filters"] = own.said["filters"].over(shared.said["filters"])
+        said["policies"] = tuple(dict.fromkeys((*shared.said["policies"], *own.said["policies"])))  # both hold
     return FeatureRules(**said)
+
+
+def _policies(table: Table) -> tuple[str, ...]:
+    name = table.text("policy")
+    return () if name is None else (name,)
 
 
 def _deployment(table: Table, key: str, callables: Callables) -> str | None:

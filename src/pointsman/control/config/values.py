@@ -10,8 +10,10 @@ from msgspec import Struct, field
 
 from pointsman.control.prices import Own
 from pointsman.core.budget import Budget
+from pointsman.core.demands import Demand
+from pointsman.core.keys import Key
 from pointsman.core.routing import Ceiling, Compared, Deployment, Gates, Grader, Objective, Provider
-from pointsman.core.snapshot import ClientKey, Encoder, Keeping, Limits
+from pointsman.core.snapshot import Encoder, Keeping, Limits
 
 DEFAULT_ROUTE = "auto"
 EVERY_FEATURE = "*"
@@ -65,6 +67,7 @@ class FeatureRules(Struct, frozen=True):
     review_days: int | None = None
     store_prompts: bool | None = None
     explore: ExploreRules | None = None
+    policies: tuple[str, ...] = ()
 
 
 class RouteRules(Struct, frozen=True):
@@ -81,6 +84,7 @@ class RouteRules(Struct, frozen=True):
     store_prompts: bool | None = None
     gates: Gates = Gates()
     explore: ExploreRules | None = None
+    policies: tuple[str, ...] = ()
     hedge: float = 0.0
 
 
@@ -131,9 +135,9 @@ class PoolRules(Struct, frozen=True):
 
 
 class ControlRules(Struct, frozen=True):
-    """The loopback port on which the control plane listens for programs, and the key that it wants of them."""
+    """The loopback port on which the control plane listens for programs, and a key of theirs; None: only keys made here."""
 
-    key: ClientKey
+    key: Key | None
     port: int = 8788
 
 
@@ -144,7 +148,7 @@ class Config(Struct, frozen=True):
     ``deployments`` are those declared, each with the price stated there, if any; ``own_prices`` the dated ones. ``models``
     maps names in outcome tables to deployments; ``releases`` is what is expected of some, ``canaries`` what is asked of all
     that matter again and again. After ``learn_every_s`` is learned again from what was judged. There is always a route
-    ``auto``. ``control`` is None where the control plane listens nowhere.
+    ``auto``. ``control`` is None where the control plane listens nowhere. ``policies`` are those of data, by name.
     """
 
     host: str = "127.0.0.1"
@@ -161,7 +165,8 @@ class Config(Struct, frozen=True):
     models: dict[str, str] = {}
     releases: dict[str, ReleaseRules] = {}
     canaries: CanaryRules | None = None
-    keys: tuple[ClientKey, ...] = ()
+    keys: tuple[Key, ...] = ()
+    policies: dict[str, Demand] = {}
     control: ControlRules | None = None
     limits: Limits = Limits()
     store_prompts: bool = False

@@ -178,6 +178,12 @@ class Connection(asyncio.Protocol):
 
     # What the application calls: see ``message.Client``.
 
+    @property
+    def peer(self) -> str:
+        """The address of the socket's other end: what a proxy's headers say of it is anybody's word."""
+        found = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return str(found[0]) if found else ""
+
     def answer(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole reply in one write."""
         self._started = self._finished = True

@@ -63,6 +63,10 @@ class Client(Protocol):
     def gone(self) -> bool:
         """Whether the client has hung up."""
 
+    @property
+    def peer(self) -> str:
+        """The IP address that the socket is from; empty where there is none."""
+
     def answer(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole reply. Waits for nothing; ``headers`` is taken over."""
 

@@ -3,6 +3,7 @@
 from pointsman.core import snapshot as snapshots
 from pointsman.core.errors import StoreError
 from pointsman.store.interfaces import Published
+from pointsman.store.sqlite import audit
 from pointsman.store.sqlite.connections import Connections
 
 _NUMBER = "SELECT coalesce(max(number), 0) FROM snapshots"
@@ -11,8 +12,9 @@ _NUMBER = "SELECT coalesce(max(number), 0) FROM snapshots"
 class SqliteSnapshots:
     """Implements ``interfaces.Snapshots``."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, actor: str) -> None:
         self._connections = connections
+        self._actor = actor
 
     def publish(self, data: bytes, *, made_by: str, at_ms: int, replaces: int | None = None) -> Published:
         """Store encoded bytes and make them current. Raises SnapshotError for bytes that are no snapshot."""
@@ -29,6 +31,8 @@ class SqliteSnapshots:
                 "INSERT INTO snapshots (number, hash, at_ms, made_by, data) VALUES (?, ?, ?, ?, ?)",
                 (published.number, published.hash, at_ms, made_by, data),
             )
+            subject = f"snapshot {published.number} {published.hash}"
+            audit.append(connection, "publish", subject, made_by, at_ms=at_ms, actor=self._actor)
         return published
 
     def current(self) -> Published | None:
