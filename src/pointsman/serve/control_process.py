@@ -155,7 +155,7 @@ async def _tend(file: ConfigFile, store: Store, current: Current) -> None:
         nonlocal expired
         if time.monotonic() - expired > EXPIRE_EVERY_S:  # before the file: what was promised to be forgotten is
             expired = time.monotonic()
-            steps.take("forgetting what is kept for review", lambda: expire(store.reviews, current(), _now_ms()))
+            steps.take("forgetting what is kept for review", lambda: _forget(store, current()))
         steps.take("taking up the configuration", file.look)
         steps.take("joining feedback", lambda: join_due(store, _now_ms(), pages=_JOINED_AT_ONCE))
         for watch in watching:
@@ -166,6 +166,13 @@ async def _tend(file: ConfigFile, store: Store, current: Current) -> None:
 
     # In a thread: after a restart a long journal is read, and trials go on meanwhile.
     await _again("looking", lambda: asyncio.to_thread(look))
+
+
+def _forget(store: Store, current: Snapshot) -> None:
+    """Forget what was kept for review long enough, and write down that it was."""
+    gone = expire(store.reviews, current, _now_ms())
+    if gone:
+        store.audit.note("review forget", f"{gone} materials", at_ms=_now_ms())
 
 
 async def _ask_canaries(file: ConfigFile, store: Store, calls: Calls, current: Current) -> None:
