@@ -2,10 +2,10 @@
 
     python -m bench.key_guessing [--tries 100000]
 
-A keyring holds 1,000 keys, one of them in rotation. In turn, in an order drawn anew, it refuses keys of four kinds: the id of
-a key with a wrong secret; an id that nobody has; a key of that id whose secret begins as the right one does; text that is no
-key of ours. Times of one refusal are taken around ``Keyring.admit``, with the garbage collector off; what an interruption
-stretched (above the 99th percentile of all together) is left out on every side alike.
+A keyring holds 1,000 keys. In turn, in an order drawn anew, it refuses keys of four kinds: the id of a key with a wrong
+secret; an id that nobody has; a key of that id whose secret begins as the right one does; text that is no key of ours. Times
+of one refusal are taken around ``Keyring.admit``, with the garbage collector off; what an interruption stretched (above the
+99th percentile of all together) is left out on every side alike.
 
 The floor: the 95 % interval of the mean difference to the first kind lies within ±1 µs for each other kind, and none of the
 keys tried comes in. Text that is no key of ours says nothing of what exists and is shown only.
@@ -101,9 +101,10 @@ def main(tries: int) -> None:
         taken = kept[kind]
         difference = taken.mean() - base.mean()
         half = 1.96 * float(np.sqrt(taken.var(ddof=1) / len(taken) + base.var(ddof=1) / len(base)))
-        wide = max(abs(difference - half), abs(difference + half)) > FLOOR_US
+        wide = bool(max(abs(difference - half), abs(difference + half)) > FLOOR_US)
         missed |= wide and kind != "foreign text"
-        print(f"  {kind:16} {difference:+.3f} µs [{difference - half:+.3f}, {difference + half:+.3f}]{' MISSED' * wide}")
+        interval = f"[{difference - half:+.3f}, {difference + half:+.3f}]"
+        print(f"  {kind:16} {difference:+.3f} µs {interval}{' MISSED' if wide else ''}")
     sys.exit(1 if missed else 0)
 
 

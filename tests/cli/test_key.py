@@ -74,7 +74,7 @@ def test_bounds_are_kept_and_those_that_name_nothing_refused(workspace: Workspac
         "--network",
         "10.0.0.0/8",
     )
-    _, key = create(workspace, "ci", *bounds, "--network", "10.0.0.0/8")
+    _, key = create(workspace, "ci", *bounds)
     assert key.scope == Scope(("auto",), ("p/*",), ("gemini",), ("f",), ("10.0.0.0/8",))
     for words, said in (
         (("--route", "aut"), "there is no route 'aut': there are auto"),
