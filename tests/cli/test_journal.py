@@ -27,7 +27,9 @@ def test_the_journal_as_json_lines_without_vectors(workspace: Workspace) -> None
 
 def test_one_exchange_whole(workspace: Workspace) -> None:
     retried = Attempt("z/small", "fallback", AT, 200, "", 5.0, 9.0, Usage(1000, 90), 1_500_000, "stop")
-    workspace.store.journal.append([record(1, attempts=(Attempt("z/big", "first", AT, 503, "overloaded"), retried))])
+    workspace.store.journal.append(
+        [record(1, attempts=(Attempt("z/big", "first", AT, 503, "overloaded", basis="unknown", bounds=(0, 5_000)), retried))]
+    )
     workspace.store.journal.judge(
         [Judgement(f"{1:024x}", AT, "support", "z/small", "candidate", 0.5, "exact", note="close")]
     )
@@ -37,7 +39,7 @@ def test_one_exchange_whole(workspace: Workspace) -> None:
         "-> z/big 95 % 90 ± 2 % $0.003000",
         "z/small 5.0 %",
         "left out: z/tiny: context too short",
-        "1 z/big first 503 failed",
+        "1 z/big first 503 failed $0.00 to $0.000005000",
         "attempt 1 failed: overloaded",
         "2 z/small fallback 200 5 ms 9 ms stop 1,000 0 90 $0.001500",
         "z/small candidate 0.50 exact close",

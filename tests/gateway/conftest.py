@@ -117,15 +117,23 @@ class Upstream:
 
 @dataclass
 class World:
-    """The time and the chance of a test: both are its own to change. ``still``: time passes only when the test says so."""
+    """The time and the chance of a test: both are its own to change. ``still``: time passes only when the test says so.
+
+    ``wall_ahead_s`` is by how much the clock on the wall was set forward, which monotonic time knows nothing of.
+    """
 
     ahead_s: float = 0.0
+    wall_ahead_s: float = 0.0
     still: float | None = None
     chances: Iterator[float] = field(default_factory=lambda: itertools.repeat(0.5))
 
     def clock(self) -> float:
         """Monotonic seconds."""
         return (time.monotonic() if self.still is None else self.still) + self.ahead_s
+
+    def now_ms(self) -> int:
+        """Unix milliseconds."""
+        return time.time_ns() // 1_000_000 + round(self.wall_ahead_s * 1e3)
 
     def draw(self) -> float:
         """A number in [0, 1)."""
@@ -310,7 +318,16 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     world = World()
     feedback = Intake(store.feedback)
     equipment = Equipment(
-        transport, journal, offer, Breakers(), Ids(), Conversations(), feedback, clock=world.clock, draw=world.draw
+        transport,
+        journal,
+        offer,
+        Breakers(),
+        Ids(),
+        Conversations(),
+        feedback,
+        clock=world.clock,
+        now_ms=world.now_ms,
+        draw=world.draw,
     )
     gateway = Gateway(live, equipment)
     listener = socket.create_server(("127.0.0.1", 0))

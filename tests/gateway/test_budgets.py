@@ -270,3 +270,14 @@ async def test_without_budgets_nothing_is_leased(rig: Rig, upstream_at: Start) -
         assert (await rig.post(BODY))[0] == 200
         assert rig.gateway._equipment.budgets.state.leases == 0
     assert rig.store.leases.standing(0) == []
+
+
+async def test_the_first_request_of_a_worker_knows_that_a_budget_has_drained(rig: Rig, upstream_at: Start) -> None:
+    upstreams = [await upstream_at(answer_whole) for _ in range(3)]
+    budget = Budget("soft", "usd", 10**10, "day", "customer", degrade=True)
+    others = rig.store.leases.hold()
+    others.renew([Ask(account(budget, "acme", NOW_MS), budget.limit, 0, 99 * budget.limit // 100)], NOW_MS)
+    async with budgeted(rig, budget, snapshot=graded_prices(*(one.port for one in upstreams))):
+        _, head, _ = await rig.post(BODY, x_pointsman_customer="acme")
+        assert head["x-pointsman-deployment"] == "p3/model-3"
+    others.close()

@@ -60,3 +60,16 @@ async def test_a_body_longer_than_allowed_is_refused() -> None:
     with pytest.raises(UpstreamError, match="longer than 1000 bytes"):
         await unpacked(Compressed(gzipped(PLAIN))).read(1000)
     assert await unpacked(Compressed(gzipped(b"ok"))).read(1000) == b"ok"
+
+
+@pytest.mark.parametrize("missing", [1, 8, 9, 20])
+async def test_a_body_that_ends_early_is_not_whole_though_all_of_its_text_may_be_there(missing: int) -> None:
+    """Its checksum comes last: without, nobody knows."""
+    taken: list[bytes] = []
+    with pytest.raises(UpstreamError, match="ended early") as caught:
+        await unpacked(Compressed(gzipped(b"x" * 100)[:-missing])).pour(lambda piece: not taken.append(piece))
+    assert caught.value.kind == "protocol"
+
+
+async def test_no_body_at_all_needs_no_end() -> None:
+    assert await unpacked(Compressed()).read(10) == b""

@@ -119,5 +119,5 @@ class User:
     def _looks(command: Command) -> bool:
         words = command.text.split()
         return words[0] == "pointsman" and (
-            words[-1] in READING or words[1] in ("report", "journal") or words[2:3] in (["list"], ["show"])
+            words[-1] in READING or words[1] in ("report", "journal", "ledger") or words[2:3] in (["list"], ["show"])
         )

@@ -107,12 +107,13 @@ def worlds(draw: st.DrawFn) -> tuple[Snapshot, State, str, Context]:
         ceiling=draw(st.sampled_from([None, Ceiling(0.5, 2.0)])),
         explore=draw(st.sampled_from([None, Explore(0.5, 10**12, "auto")])),
         explorable=dict.fromkeys(draw(some), 0.2),
+        data_policies=draw(st.sampled_from([(), ("x",)])),
     )
     route = Route("auto", reference, tuple(name for name in NAMES if name != reference), Objective(), 0.05, {"*": plan})
     pooled = draw(st.sampled_from([(), ((("a/1", "b/1"), ("c/1",)),)]))
     providers = {name: Provider(name, "http://x", facts=draw(facts)) for name in "abc"}
     pools = tuple(Pool(tiers) for tiers in pooled)
-    snapshot = Snapshot(providers, deployments, {"auto": route}, pools=pools)
+    snapshot = Snapshot(providers, deployments, {"auto": route}, pools=pools, data_policies={"x": draw(demand)})
     state = State(
         frozenset(draw(some)),
         loads={name: Load(under_way=draw(st.integers(0, 3))) for name in draw(some)},
@@ -141,7 +142,9 @@ def called(decision: Decision) -> set[str]:
 def test_nobody_who_may_not_see_a_request_is_ever_called(world: tuple[Snapshot, State, str, Context], u: float) -> None:
     snapshot, state, asked, context = world
     target = naming.resolve(snapshot, asked)
-    demands = context.needs.demands
+    plan = snapshot.routes["auto"].plans["*"]
+    policies = plan.data_policies if target.route is not None else ()
+    demands = (*context.needs.demands, *(snapshot.data_policies[name] for name in policies))
     try:
         decision = decide.decide(snapshot, target, None, context, state, u)
     except GatewayError:
@@ -152,7 +155,13 @@ def test_nobody_who_may_not_see_a_request_is_ever_called(world: tuple[Snapshot, 
         if reason.startswith(permits.NOT_PERMITTED):
             assert permits.barred(naming.deployment(snapshot, name), demands) is not None
     if target.route is not None or demands:
-        assert decision.needs == context.needs
+        assert decision.needs is not None
+        assert set(decision.needs.demands) == set(demands)
+    if target.route is not None:  # and so it is decided again (``policy/redecide``)
+        reference = plan.reference or ""
+        again = decide.standing(snapshot, plan, reference, context.needs, state)
+        for name in {*again.eligible, *(place for places in again.places.values() for place in places)}:
+            assert permits.barred(naming.deployment(snapshot, name), demands) is None, name
 
 
 @given(worlds())

@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "check": Entry("pointsman.cli.check", "Check a configuration: every mistake, with its remedy."),
     "report": Entry("pointsman.cli.report", "Show spend, errors and latency, and cost elsewhere."),
     "ledger": Entry("pointsman.cli.ledger", "Show what every call cost, and prove that no line was changed."),
+    "budgets": Entry("pointsman.cli.budgets", "Show what is used of each budget, and what is left."),
     "import": Entry("pointsman.cli.import_", "Read past calls from other programs' logs."),
     "trial": Entry("pointsman.cli.trial", "Try cheaper models on a share of live requests."),
     "review": Entry("pointsman.cli.review", "Judge answers yourself, the most telling first."),

@@ -169,8 +169,13 @@ def _attempts(attempts: tuple[Attempt, ...]) -> Iterator[Row]:
         yield (
             str(place), attempt.deployment, attempt.cause, str(attempt.status or ""), duration(attempt.first_byte_ms),
             duration(attempt.total_ms or None), _end(attempt),
-            *(f"{count:,}" if count != "" else "" for count in counts), money(attempt.cost_nano),
+            *(f"{count:,}" if count != "" else "" for count in counts), _cost(attempt),
         )  # fmt: skip
+
+
+def _cost(attempt: Attempt) -> str:
+    """Return what a call cost; where that is unsettled, between what and what."""
+    return money(attempt.cost_nano) if attempt.bounds is None else " to ".join(map(money, attempt.bounds))
 
 
 def _end(attempt: Attempt) -> str:

@@ -23,7 +23,7 @@ from pointsman.control.purse import Purse
 from pointsman.core.chat import ChatRequest, Media, Opaque, Usage
 from pointsman.core.demands import Demand
 from pointsman.core.errors import PointsmanError, UpstreamError, WireError
-from pointsman.core.ledger import Line, Occasion, units
+from pointsman.core.ledger import Line, Occasion, billed
 from pointsman.core.price import Price
 from pointsman.core.record import SETTLED, Basis
 from pointsman.core.routing import Deployment, Provider
@@ -249,8 +249,14 @@ def _line(occasion: Occasion, to: Deployment, at_ms: int, answer: Answer | None,
         most_input=most.input if unsettled else 0,
         most_output=most.output if unsettled else 0,
         terms="" if price is None else cost.terms(usage, price),
-        **({} if usage is None else units(usage)),
+        **{} if usage is None else _units(usage),
     )
+
+
+def _units(usage: Usage) -> dict[str, Any]:
+    fresh, cached, written, output = billed(usage)
+    units = {"fresh": fresh, "cached": cached, "cache_written": written, "output": output}
+    return {**units, "reasoning": usage.reasoning, "tool_calls": usage.tool_calls, "tier": usage.tier}
 
 
 def _outbound(provider: Provider, copied: Copied, deployment: Deployment) -> Request:

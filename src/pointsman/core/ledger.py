@@ -10,7 +10,7 @@ exchange is the cost in its record. What was recorded elsewhere (imports) is no 
 """
 
 import hashlib
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -32,9 +32,9 @@ class Line(Struct, frozen=True, omit_defaults=True):
     """One call, or (``why`` is ``opening``) the moment from which the ledger counts.
 
     ``attempt`` is the call's place in its exchange, from 0; ``served``: its answer reached the client. ``fresh`` input
-    tokens were neither read from a cache nor written to one; ``output`` counts reasoning too. ``tool_calls`` are those that
-    the provider ran itself and counted. Amounts are nano-dollars; ``least`` and ``most`` are None where the line is settled.
-    ``terms`` are the rates (``core.price.Terms``). ``note`` is for people.
+    tokens were neither read from a cache nor written to one; ``output`` counts reasoning too; ``tool_calls`` are those that
+    the provider ran itself, which no price here covers. Amounts are nano-dollars; ``least`` and ``most`` are None where the
+    line is settled. ``terms`` are the rates (``core.price.Terms``). ``note`` is for people.
     """
 
     exchange: str
@@ -107,6 +107,9 @@ class Entry(Struct, frozen=True):
     hash: bytes
 
 
+_NOTHING: Final = Usage()
+_SETTLED: Final = (None, None)
+_OWING_NOTHING: Final = ("refused", "unsent")
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(Line)
 
@@ -120,42 +123,30 @@ def lines_of(record: ExchangeRecord) -> list[Line]:
 
 
 def _line(record: ExchangeRecord, place: int, attempt: Attempt, served: bool) -> Line:
-    usage, basis = attempt.usage, attempt.basis or ("unknown" if attempt.cost_nano is None else "reported")
-    least, most = attempt.bounds or (None, None)
+    """Return the line of an attempt. In the order of the fields: with their names, making one takes twice as long."""
+    usage, basis, nano = attempt.usage or _NOTHING, attempt.basis, attempt.cost_nano
+    if basis == "":
+        basis = "unknown" if nano is None else "reported"
+    elif basis in _OWING_NOTHING:
+        nano = 0
+    least, most = attempt.bounds or _SETTLED
+    fresh, cached, written, output = billed(usage)
     return Line(
-        exchange=record.id,
-        at_ms=attempt.started_ms,
-        why="evaluation" if record.feature == EVALUATIONS else attempt.cause,
-        deployment=attempt.deployment,
-        attempt=place,
-        served=served,
-        customer=record.customer,
-        feature=record.feature,
-        route=record.route,
-        key=record.client_key,
-        status=attempt.status,
-        basis=basis,
-        nano=0 if basis in ("refused", "unsent") else attempt.cost_nano,
-        least=least,
-        most=most,
-        most_input=attempt.most_input,
-        most_output=attempt.most_output,
-        terms=attempt.terms,
-        **({} if usage is None else units(usage)),
-    )
+        record.id, attempt.started_ms, "evaluation" if record.feature == EVALUATIONS else attempt.cause, attempt.deployment,
+        place, served, record.customer, record.feature, record.route, record.client_key, attempt.status, basis, nano, least,
+        most, fresh, cached, written, output, usage.reasoning, usage.tool_calls, attempt.most_input, attempt.most_output,
+        usage.tier, attempt.terms,
+    )  # fmt: skip
 
 
-def units(usage: Usage) -> dict[str, Any]:
-    """Return a usage as fields of a line, as it is billed: a count below zero is none."""
-    cached, written = max(usage.cached, 0), max(usage.cache_written, 0)
-    return {
-        "fresh": max(usage.input - cached - written, 0),
-        "cached": cached,
-        "cache_written": written,
-        "output": max(usage.output, 0),
-        "reasoning": usage.reasoning,
-        "tier": usage.tier,
-    }
+def billed(usage: Usage) -> tuple[int, int, int, int]:
+    """Return tokens as they are billed: fresh, cached, cache-written, output; a count below zero is none."""
+    cached, written, output = usage.cached, usage.cache_written, usage.output
+    if cached > 0 or written > 0:
+        cached, written = max(cached, 0), max(written, 0)
+    else:
+        cached = written = 0
+    return max(usage.input - cached - written, 0), cached, written, max(output, 0)
 
 
 def encode(line: Line) -> bytes:

@@ -305,7 +305,7 @@ class Context(Struct, frozen=True):
     no_explore: bool = False
 
 
-class Prediction(Struct, frozen=True):
+class Prediction(Struct, frozen=True, omit_defaults=True):
     """What is expected of one deployment for one request.
 
     Quality in [0, 1], its standard error, cost in nano-dollars, tokens of output; None: unknown. Where more calls are
@@ -319,7 +319,7 @@ class Prediction(Struct, frozen=True):
     output_tokens: int | None = None
 
 
-class Decision(Struct, frozen=True):
+class Decision(Struct, frozen=True, omit_defaults=True):
     """What was decided, with all that is needed to judge it later.
 
     ``eligible`` and ``probabilities`` run in step: the chance each deployment had of being drawn, after filtering.

@@ -87,6 +87,10 @@ class Gateway:
         if self.under_way >= concurrent:
             reason = f"this gateway is serving {concurrent} requests already"
             raise GatewayError(503, "overloaded", reason, retry_after=_OVERLOAD_RETRY_S)
+        shedding = self._equipment.shedding
+        if shedding.share < 1.0 and not shedding.admits(self._equipment.draw()):
+            reason = "more requests arrive than this gateway can serve: some are refused, so that the others do not wait"
+            raise GatewayError(503, "overloaded", reason, retry_after=_OVERLOAD_RETRY_S)
         return current
 
     def _look(self, head: Head, entry: Entry | None, client: Client) -> None:
@@ -125,8 +129,10 @@ class Gateway:
                 "snapshot": current.hash if current else None,
                 "problem": self._live.problem,
                 "under_way": self.under_way,
+                "shedding": {"share": self._equipment.shedding.share, "refused": self._equipment.shedding.refused},
                 "journal": self._equipment.journal.state,
                 **({"encoder": encoder.counts} if (encoder := current and current.encoder) else {}),
+                **({"budgets": self._equipment.budgets.state} if current and current.snapshot.budgets else {}),
             }
         )
 

@@ -125,7 +125,8 @@ class Budgets:
             used[held.place] += need
             held.open += 1
             held.need = need
-            if held.granted - used[held.place] < max(held.limit // PORTIONS, need) and held not in self._pressing:
+            low = max(held.limit // (2 * PORTIONS), need)
+            if held.granted - used[held.place] < low and held not in self._pressing:
                 self._renew_ahead(held)
         return None
 
@@ -254,9 +255,11 @@ class Budgets:
     def _asks(self, wanted: Sequence[Held], back: set[int]) -> Iterator[tuple[Held, Ask]]:
         now, now_ms = self._clock(), self._now_ms()
         for held in wanted:
+            if held not in self._ending and self._held.get(_key(held.account)) is not held:
+                continue  # it ended meanwhile
             held.waiting = [(need, future) for need, future in held.waiting if not future.done()]
             if held not in self._ending and self._is_over(held, now_ms):
-                self._held.pop(_key(held.account), None)
+                del self._held[_key(held.account)]
                 if held.place == _NOWHERE:
                     continue
                 self._ending[held] = None
@@ -286,7 +289,7 @@ class Budgets:
         account, limit, free = held.account, held.limit, max(held.granted - used, 0)
         if held in self._ending:
             return Ask(account, limit, held.number, used, end=True)
-        portion = min(max(limit // PORTIONS, 2 * (used - held.told), _CALLS * held.need), limit)
+        portion = min(max(limit // PORTIONS, used - held.told, _CALLS * held.need), limit)
         if held.waiting:
             needs = [need for need, _ in held.waiting]
             held.granted = min(used, held.granted)  # nothing is reserved of it until the store has answered

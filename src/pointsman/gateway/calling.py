@@ -44,10 +44,13 @@ async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
     if on.demands:
         _permit(on, call)
     passage = _passage(on, call.deployment)
-    if on.tab is not None and (over := await on.tab.reserve(call, on.request, len(on.body))) is not None:
-        on.calls.remove(call)
-        on.failures.append((call, over))
-        return over
+    if on.tab is not None:
+        call.sent = False  # while it waits for a lease
+        if (over := await on.tab.reserve(call, on.request, len(on.body))) is not None:
+            on.calls.remove(call)
+            on.failures.append((call, over))
+            return over
+        call.sent = True
     reply: Reply | None = None
     failure: Failure | None = None
     pooled = name in current.pooled
@@ -76,7 +79,7 @@ async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
         failure = Failure(str(error), kind="protocol")
     finally:
         call.ended = clock()
-        _over(on, call, passage, reply, failure)
+        _over(on, call, passage, reply)
     known = name in current.snapshot.deployments  # names that clients make up are not remembered
     judge(on.equipment.breakers, call, failure, cut=call.broke_off, known=known, now_s=on.at_ms / 1e3)
     if failure is not None:
@@ -84,7 +87,7 @@ async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
     return failure
 
 
-def _over(on: UnderWay, call: Call, passage: Passage, reply: Reply | None, failure: Failure | None) -> None:
+def _over(on: UnderWay, call: Call, passage: Passage, reply: Reply | None) -> None:
     """Give back what a call held, however it ended."""
     call.lost = passage.lost
     if call.deployment.name in on.current.pooled:
@@ -92,7 +95,7 @@ def _over(on: UnderWay, call: Call, passage: Passage, reply: Reply | None, failu
     if reply is not None:
         reply.close()
     if on.tab is not None:
-        on.tab.settle(call, failure)
+        on.tab.settle(call)
 
 
 def head(on: UnderWay, call: Call, theirs: Headers, lost: tuple[str, ...] = ()) -> Headers:

@@ -32,6 +32,13 @@ async def encode(on: UnderWay) -> None:
         on.encoding = await on.current.encoder.encode(route, on.feature, on.request, here=bool(on.demands))
 
 
+async def limit(on: UnderWay) -> None:
+    """Find the budgets that the request falls under, and wait until it is known how those stand that may have a say."""
+    route = on.target.route if on.target is not None else None
+    on.tab = opened(on.equipment, on.current.snapshot, on.caller, on.request, on.feature, route)
+    await on.tab.known()
+
+
 def decided(on: UnderWay) -> Decision:
     """Return the decision, which is noted, and whether the exchange is a sample for a trial. Raises GatewayError."""
     current, request, equipment = on.current, on.request, on.equipment
@@ -39,8 +46,6 @@ def decided(on: UnderWay) -> Decision:
     if on.target is None:
         resolve(on)
     assert on.target is not None  # noqa: S101 - resolved
-    if current.snapshot.budgets:
-        on.tab = opened(equipment, current.snapshot, on.caller, request, on.feature, on.target.route)
     on.decision = on.foregone or _choose(on, on.target)
     if current.trials and on.asking is None:
         trial = sampling.wanted(current.trials, on.route, on.feature, on.decision)

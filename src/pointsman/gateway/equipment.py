@@ -19,6 +19,7 @@ from pointsman.gateway.journal import JournalWriter
 from pointsman.gateway.loads import Loads
 from pointsman.gateway.pacing import Paces
 from pointsman.gateway.retries import Bucket
+from pointsman.gateway.shedding import Shedding
 from pointsman.gateway.speeds import Speeds
 from pointsman.upstream.interfaces import Transport
 
@@ -52,6 +53,7 @@ class Equipment:
     hedges: Bucket = field(default_factory=partial(Bucket, 0.0))
     delays: Delays = field(default_factory=Delays)
     budgets: Budgets = field(default_factory=lambda: Budgets(None, monotonic, now_ms))
+    shedding: Shedding = field(default_factory=Shedding)
     clock: Callable[[], float] = monotonic
     now_ms: Callable[[], int] = now_ms
     draw: Callable[[], float] = random

@@ -26,7 +26,7 @@ from pointsman.gateway.equipment import Equipment
 from pointsman.gateway.live import Current
 from pointsman.gateway.server.message import Client, line
 from pointsman.gateway.underway import CLIENT_GONE, UnderWay
-from pointsman.policy import further
+from pointsman.policy import explore, further
 
 
 class Exchange:
@@ -42,6 +42,8 @@ class Exchange:
         try:
             choosing.resolve(on)
             await choosing.encode(on)
+            if on.current.snapshot.budgets:
+                await choosing.limit(on)
             decision = choosing.decided(on)
             failure = await self._ask(decision, client)
             if failure is not None:
@@ -92,7 +94,7 @@ class Exchange:
         found = last = failure
         while last.elsewhere:
             made = [said.made(call.deployment.name, equipment.now_ms() / 1e3) for call, said in on.failures[before:]]
-            cooling, may = equipment.breakers.waits(equipment.clock()), equipment.retries.may
+            cooling, may = equipment.breakers.waits(equipment.clock()), equipment.retries.may and self._may_repeat()
             step = further.next_call(names, made, on.current.snapshot.limits.attempts, cooling, retries=may)
             wait = step.wait_s(equipment.draw()) if step is not None and step.waits >= 0 else 0.0
             if step is None or wait >= on.time_left():
@@ -107,6 +109,11 @@ class Exchange:
             last = answer
             found = found if answer.told is not None else answer  # what a provider said, rather than that money is short
         return found
+
+    def _may_repeat(self) -> bool:
+        """Whether a deployment may be asked again: who is tried to learn more of it, as often as money was set aside for."""
+        on = self._on
+        return on.decision is None or on.decision.arm != "explore" or len(on.calls) < explore.CALLS
 
     def _pass_on(self, failure: Failure, client: Client) -> None:
         """Answer with what the last call brought. Raises GatewayError where its provider said nothing."""

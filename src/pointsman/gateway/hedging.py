@@ -106,11 +106,15 @@ class Race:
                 call.error = BEATEN if task.cancelled() else call.error
 
     def result(self) -> Failure | None:
-        """Return None where one answered, else the last failure. Raises what a call raised that is neither."""
+        """Return None where one answered, else the last failure, of a call that was made if there is one.
+
+        Raises what a call raised that is neither.
+        """
         for call, task in self._runners:
             if call is self._on.answered_by or (self._on.answered_by is None and not task.cancelled() and task.exception()):
                 return task.result()
-        return self._on.failures[-1][1]
+        failures = [failure for _, failure in self._on.failures]
+        return next((failure for failure in reversed(failures) if failure.told is None), failures[-1])
 
     def _waiting(self) -> list[asyncio.Task[Failure | None]]:
         answered = self._on.answered_by

@@ -16,7 +16,7 @@ from pointsman.core.errors import GatewayError
 from pointsman.core.routing import Deployment, Plan, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.gateway.attempt import Call, Failure
-from pointsman.gateway.budgets import WAIT_S, Budgets, Want
+from pointsman.gateway.budgets import WAIT_S, Budgets, Held, Want
 from pointsman.gateway.caller import Caller
 from pointsman.gateway.equipment import Equipment
 from pointsman.policy import limits, naming
@@ -24,7 +24,6 @@ from pointsman.policy.decide import State
 from pointsman.policy.fitness import OVER_BUDGET
 from pointsman.policy.limits import Level, Most
 
-_UNSENT: Final = frozenset(("connect", "credential"))
 _REFUSED: Final = 400  # a status from here on: refused, and not billed
 _AGAIN_S: Final = 1.0
 _DAY_H: Final = 24
@@ -54,19 +53,24 @@ class Tab:
         self._counted = False
         self.reopen_s = 0.0
 
+    async def known(self) -> None:
+        """Wait until it is known how each budget stands that degrades: as a rule it is."""
+        for held in self._degrading():
+            if not held.number:
+                await self._worker.room((held, 1))
+
     def limited(self, state: State, route: Route | None, plan: Plan | None, request: ChatRequest, size: int) -> State:
         """Return the state of a decision with who is left out of it: dear deployments where a budget that degrades drains,
         and those whose own budget is used up.
         """
         if route is None or plan is None:
             return state
-        now_ms, worker = self._now_ms(), self._worker
-        held = [(one, worker.held(one, value, now_ms)) for one, value in self._theirs if one.degrade and one.unit == "usd"]
+        now_ms, worker, held = self._now_ms(), self._worker, self._degrading()
         levels = [
-            Level(one.name, 1.0 - worker.left(lease) / one.limit, worker.left(lease, lease.dry_from)) for one, lease in held
+            Level(one.account.budget, 1.0 - worker.left(one) / one.limit, worker.left(one, one.dry_from)) for one in held
         ]
         found = limits.draining(self._snapshot, route, plan, levels, request, size)
-        ends = [lease.account.ends_ms for _, lease in held] if found.closed else []
+        ends = [one.account.ends_ms for one in held] if found.closed else []
         closed = found.closed
         if self._deployments:
             closed = closed | self._used_up(route, plan, request, size, now_ms, ends)
@@ -94,20 +98,24 @@ class Tab:
             if not room:
                 return _spent(short, now_ms) if room is False else _unknown(short[0].account)
 
-    def settle(self, call: Call, failure: Failure | None) -> None:
+    def settle(self, call: Call) -> None:
         """Say what a call used, of what was reserved for it."""
         wants, most = self._calls.pop(call, ((), None))
         if most is None:
             return
         tokens, nano = most.tokens, most.nano
-        if call.usage is not None and call.finish is not None and not call.estimated:
+        if call.usage is not None and call.whole:
             tokens, nano = call.usage.input + call.usage.output, call.nano
-        elif call.status >= _REFUSED or (failure is not None and failure.kind in _UNSENT):
+        elif call.status >= _REFUSED or not call.sent:
             tokens, nano = 0, 0
         for held, need in wants:
             unit = held.account.unit
             used = need if unit == "requests" else tokens if unit == "tokens" else need if nano is None else nano
             self._worker.settle(held, need, used)
+
+    def _degrading(self) -> list[Held]:
+        now_ms = self._now_ms()
+        return [self._worker.held(one, value, now_ms) for one, value in self._theirs if one.degrade]
 
     def _over(self, one: Deployment) -> Iterator[tuple[Budget, str]]:
         """Yield the budgets that a call to a deployment falls under."""

@@ -1,6 +1,6 @@
 """A reply whose body its provider compressed, as if it had not: we ask for none, and some compress all the same.
 
-Law: bounded as the body itself is; a body that is not what its head says is a protocol error.
+Law: bounded as the body itself is; a body that is not what its head says, or ends before it should, is a protocol error.
 """
 
 import zlib
@@ -28,6 +28,7 @@ class _Unpacked:
         self._reply = reply
         self._zlib = zlib.decompressobj(_ANY_HEAD)
         self._left = b""  # still compressed: what came when the sink had had enough
+        self._begun = False
         self._sink: Sink | None = None
         self.status = reply.status
         self.headers = tuple([field for field in reply.headers if field[0] not in (b"content-encoding", b"content-length")])
@@ -38,7 +39,11 @@ class _Unpacked:
         if not self._pass(b"") or not await self._reply.pour(self._pass):
             return False
         rest = self._zlib.flush()
-        return not rest or sink(rest)
+        if rest and not sink(rest):
+            return False
+        if self._begun and not self._zlib.eof:
+            raise UpstreamError("protocol", "the reply cannot be unpacked: it ended early", sent=True)
+        return True
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises UpstreamError (kind ``protocol``) when it is longer than ``limit`` bytes."""
@@ -59,6 +64,7 @@ class _Unpacked:
 
     def _pass(self, data: bytes) -> bool:
         left, self._left = self._left + data, b""
+        self._begun = self._begun or bool(left)
         while left:
             piece = self._piece(left)
             left = self._zlib.unconsumed_tail

@@ -95,7 +95,8 @@ async def _gateway(store: Store, offer: Callable[[Sample], bool], host: str) -> 
     budgets = Budgets(store.leases, time.monotonic, now_ms)
     equipment = Equipment(transport, journal, offer, Breakers(), Ids(), Conversations(), feedback, budgets=budgets)
     leasing = equipment.allowance.follow(store.counters, live.snapshot, equipment.now_ms)
-    following = asyncio.gather(live.follow(), leasing, budgets.follow(live.snapshot))
+    shedding = equipment.shedding.follow(equipment.clock)
+    following = asyncio.gather(live.follow(), leasing, budgets.follow(live.snapshot), shedding)
     try:
         yield Gateway(live, equipment)
     finally:

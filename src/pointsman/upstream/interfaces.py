@@ -26,7 +26,9 @@ class Request(Struct, frozen=True):
 
 
 class Timeouts(Struct, frozen=True):
-    """Seconds: to connect (TLS included), to the first byte of the reply, between two bytes after it, and in all."""
+    """Seconds: to connect (name and TLS included), to the first byte of the reply and the end of its head, between two bytes
+    after it, and in all.
+    """
 
     connect_s: float = 5.0
     first_byte_s: float = 120.0

@@ -1,5 +1,7 @@
 """The tables ``budgets``: what an owner writes becomes one budget for each limit."""
 
+from pathlib import Path
+
 from pointsman.control.config import parse
 from pointsman.core.budget import Budget
 
@@ -28,3 +30,18 @@ def test_only_dollars_degrade() -> None:
     found = budgets('[budgets.soft]\nroute = "auto"\nusd = 1\nrequests = 5\non_limit = "degrade"')
     assert {one.unit: one.degrade for one in found} == {"requests": False, "usd": True}
     assert not budgets('[budgets.hard]\nusd = 1\non_limit = "refuse"')[0].degrade
+
+
+def test_the_pages_example_is_read() -> None:
+    page = Path(__file__).parents[3].joinpath("docs", "budgets.md").read_text("utf-8")
+    example = page.split("```toml\n")[1].split("```")[0]
+    azure = '[providers.azure]\nbase_url = "https://x.openai.azure.com/openai/v1"\n[deployments."azure/our-gpt"]\n'
+    found = budgets(azure + example)
+    assert [(one.name, one.unit, one.per, one.of) for one in found] == [
+        ("everything", "usd", "all", ""),
+        ("customers", "requests", "customer", ""),
+        ("customers", "usd", "customer", ""),
+        ("acme", "usd", "customer", "acme"),
+        ("burst", "requests", "key", ""),
+        ("contract", "tokens", "deployment", "azure/our-gpt"),
+    ]

@@ -548,3 +548,19 @@ async def test_a_connection_of_the_last_moment_is_closed_too(host: Host) -> None
     await asyncio.get_running_loop().connect_accepted_socket(lambda: made, near)
     await until(lambda: server.connections == 0)
     far.close()
+
+
+async def test_the_kernel_is_told_to_find_out_which_clients_vanished(host: Host) -> None:
+    accepted: list[socket.socket] = []
+
+    async def look(_incoming: Incoming, client: Client) -> None:
+        assert isinstance(client, module.Connection)
+        assert client._transport is not None
+        accepted.append(client._transport.get_extra_info("socket"))
+        assert accepted[0].getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert accepted[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 15
+        client.answer(200, [], b"")
+
+    caller = await host.call(await host.serve(look))
+    caller.send(GET % 1)
+    assert (await caller.head())[0] == 200

@@ -2,8 +2,9 @@
 
 import asyncio
 import itertools
+import socket
 import ssl
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -310,6 +311,56 @@ async def test_limits_of_time(serve: Serve, transport: HttpTransport, sent: byte
         await (await transport.send(server.post(), limits)).read(10)
     assert (caught.value.kind, caught.value.sent) == ("timeout", True)
     await server.until(lambda all_of: all_of.open == 0)
+
+
+async def test_a_head_that_drips_has_no_more_time_than_its_first_byte(serve: Serve, transport: HttpTransport) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\nx-drip: ")
+        while True:
+            await peer.send(b".")
+            await asyncio.sleep(0.01)
+
+    server = await serve(script)
+    with pytest.raises(UpstreamError, match=r"the head of the reply was not whole within 0\.1 s") as caught:
+        await transport.send(server.post(), Timeouts(first_byte_s=0.1, idle_s=5))
+    assert (caught.value.kind, caught.value.sent) == ("timeout", True)
+
+
+async def test_a_body_has_more_time_than_its_head(serve: Serve, transport: HttpTransport) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n")
+        for _ in range(4):
+            await asyncio.sleep(0.05)
+            await peer.send(b".")
+
+    server = await serve(script)
+    assert await (await transport.send(server.post(), Timeouts(first_byte_s=0.1, idle_s=5))).read(9) == b"...."
+
+
+@pytest.mark.interpreted
+async def test_the_kernel_is_told_to_find_out_who_vanished(serve: Serve, transport: HttpTransport) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+        await peer.gone()
+
+    server = await serve(script)
+    made: list[Any] = []
+    original = Connection.connection_made
+
+    def noted(connection: Connection, found: Any) -> None:
+        made.append(found.get_extra_info("socket"))
+        original(connection, found)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Connection, "connection_made", noted)
+        await (await transport.send(server.post(), Timeouts())).read(100)
+    [sock] = made
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 15
 
 
 async def test_a_trickle_keeps_the_idle_limit_away_but_not_the_total(serve: Serve, transport: HttpTransport) -> None:

@@ -77,3 +77,12 @@ def test_texts_are_kept_up_to_their_limit() -> None:
     reader.feed(start() + text(0, "abcd") + ending("end_turn"))
     assert reader.overflowed
     assert reader.answer().finish == "end_turn"
+
+
+def test_an_empty_usage_is_none_and_not_a_usage_of_nothing() -> None:
+    opening = (
+        b'event: message_start\ndata: {"type":"message_start","message":{"id":"m","role":"assistant","content":[]}}\n\n'
+    )
+    last = b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{}}\n\n'
+    _, _, answer = read(opening + text(0, "hello") + last, texts=True)
+    assert (answer.text, answer.finish, answer.usage) == ("hello", "end_turn", None)

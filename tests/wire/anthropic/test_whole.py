@@ -107,6 +107,17 @@ def test_counts_that_are_none_cost_nobody_the_reply(usage: object) -> None:
     assert count.count(body) == Answer(usage=Usage() if isinstance(usage, dict) else None)
 
 
+def test_tools_that_the_provider_ran_are_counted_and_written_back() -> None:
+    ran = {"web_search_requests": 3, "web_fetch_requests": 1, "odd": "x"}
+    body = json.dumps({**MESSAGE, "usage": {**MESSAGE["usage"], "server_tool_use": ran}}).encode()
+    said = count.count(body)
+    assert said.usage is not None
+    assert said.usage.tool_calls == 4
+    asked = ChatRequest("auto", (), dialect="anthropic")
+    encoded = reply.encode(tuple(reply.decode(body)), asked, Stamp("e", 1, "claude-x"))
+    assert json.loads(encoded.body)["usage"]["server_tool_use"] == ran
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", b"<html>", b"{}", b'{"content":[]}', b"[]", b'{"type":"error","error":{}}', b'{"type":"message"}', b"[" * 10**5],

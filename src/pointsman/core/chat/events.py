@@ -7,8 +7,8 @@ from msgspec import Raw, Struct
 from pointsman.core.chat.parts import Media, Opaque, Own
 
 
-class Usage(Struct, frozen=True):
-    """Tokens by kind, as the provider reported them.
+class Usage(Struct, frozen=True, omit_defaults=True):
+    """Tokens by kind, and calls of tools that the provider ran itself, as it reported them.
 
     ``input`` counts *all* input tokens, those read from and written to a cache included; ``output`` counts all output
     tokens, reasoning included. So ``input - cached - cache_written`` were billed at the plain rate. ``tier`` is the service
@@ -21,6 +21,7 @@ class Usage(Struct, frozen=True):
     cache_written: int = 0
     reasoning: int = 0
     tier: str = ""
+    tool_calls: int = 0
 
 
 FinishReason = Literal[

@@ -14,6 +14,7 @@ from pointsman.gateway.server.connection import Connection
 from pointsman.gateway.server.head import Clock
 from pointsman.gateway.server.message import Application
 from pointsman.gateway.server.reader import Room
+from pointsman.upstream.transport import alive
 
 BACKLOG: Final = 2048
 CONNECTIONS: Final = 16_384
@@ -57,6 +58,7 @@ class Server:
 
     async def start(self, listener: socket.socket) -> None:
         """Serve what connects to a bound socket, which is taken over."""
+        alive.probe(listener)
         self._server = await asyncio.get_running_loop().create_server(self._connection, sock=listener, backlog=BACKLOG)
 
     async def stop(self, grace_s: float) -> None:

@@ -3,6 +3,7 @@
 connections  one connection a thread; write transactions; what may go wrong
 schema       numbered migrations, and which files are refused
 faults       SQLite's errors in words that say what to do
+insertion    many rows into one table
 exchanges    exchange records as rows
 judgements   graded answers as rows
 feedback     what was said of answers, until it is joined to them

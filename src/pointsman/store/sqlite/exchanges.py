@@ -6,7 +6,6 @@ sealed under its record's id.
 
 import sqlite3
 from collections.abc import Sequence
-from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +15,7 @@ from pointsman.core.errors import StoreError
 from pointsman.core.record import Attempt, ExchangeRecord
 from pointsman.core.routing import Decision
 from pointsman.store.seal import VectorSeal
+from pointsman.store.sqlite.insertion import Insertion
 
 # The fields of ExchangeRecord that are columns under their own names.
 _FIELDS: Final = (
@@ -31,18 +31,8 @@ _COLUMNS: Final = ("n", *_FIELDS, *_SUMMED)
 # What ``record`` reads, in its order; for the tables exchanges and bodies joined.
 SELECTED: Final = ", ".join((*_FIELDS, "rest", "vector", "prompt"))
 
-_TOGETHER: Final = 50  # rows in one statement: SQLite is entered, and Python's lock given away, once for them
-
-
-def _statements(table: str, columns: Sequence[str], otherwise: str = "") -> tuple[str, str]:
-    """Return how one row is inserted, and how ``_TOGETHER`` are."""
-    row = f"({', '.join('?' * len(columns))})"
-    one = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {row}"  # noqa: S608 - our own names, values are bound
-    return one + otherwise, one + f", {row}" * (_TOGETHER - 1) + otherwise
-
-
-_INSERT: Final = _statements("exchanges", _COLUMNS, " ON CONFLICT (id) DO NOTHING")
-_INSERT_BODY: Final = _statements("bodies", ("n", "rest", "vector", "prompt"))
+_INSERT: Final = Insertion("exchanges", _COLUMNS, otherwise=" ON CONFLICT (id) DO NOTHING")
+_INSERT_BODY: Final = Insertion("bodies", ("n", "rest", "vector", "prompt"))
 
 _Row = tuple[Any, ...]
 _Rest = tuple[tuple[Attempt, ...], Decision | None]
@@ -58,24 +48,12 @@ def insert(connection: sqlite3.Connection, records: Sequence[ExchangeRecord], se
     """Write the records that are not there yet, inside the caller's transaction; return them with their numbers."""
     first = connection.execute("SELECT coalesce(max(n), 0) + 1 FROM exchanges").fetchone()[0]
     new = list(enumerate(records, start=first))
-    written = _write(connection, _INSERT, [_scalars(n, record) for n, record in new])
+    written = _INSERT.rows(connection, [_scalars(n, record) for n, record in new])
     if written < len(new):  # some were there: what has a number of ours was not
         ours = {n for (n,) in connection.execute("SELECT n FROM exchanges WHERE n >= ?", (first,))}
         new = [entry for entry in new if entry[0] in ours]
-    _write(connection, _INSERT_BODY, _bodies(new, seal))
+    _INSERT_BODY.rows(connection, _bodies(new, seal))
     return new
-
-
-def _write(connection: sqlite3.Connection, statements: tuple[str, str], rows: Sequence[_Row]) -> int:
-    """Insert rows, and return how many of them came to be."""
-    one, together = statements
-    written, whole = 0, len(rows) - len(rows) % _TOGETHER
-    for start in range(0, whole, _TOGETHER):
-        values = tuple(chain.from_iterable(rows[start : start + _TOGETHER]))
-        written += connection.execute(together, values).rowcount
-    if whole < len(rows):
-        written += connection.executemany(one, rows[whole:]).rowcount
-    return written
 
 
 def record(row: Sequence[Any], seal: VectorSeal | None) -> ExchangeRecord:

@@ -6,12 +6,13 @@ from typing import Final
 
 from pointsman.core.ledger import EMPTY, Entry, Head, Line, chained, encode
 from pointsman.store.sqlite.connections import Connections
+from pointsman.store.sqlite.insertion import Insertion
 
 PAGE: Final = 2_000
 
 _LAST: Final = "SELECT n, hash FROM ledger ORDER BY n DESC LIMIT 1"
 _PAGE: Final = "SELECT n, CAST(line AS BLOB), hash FROM ledger WHERE n > ? ORDER BY n LIMIT ?"
-_INSERT: Final = "INSERT INTO ledger (n, line, hash) VALUES (?, ?, ?)"
+_INSERT: Final = Insertion("ledger", ("n", "line", "hash"), values={"line": "CAST(? AS TEXT)"})  # no copy as a text here
 _BEFORE: Final = "SELECT count(*) FROM exchanges WHERE source = 'gateway' AND n < ?"
 
 
@@ -56,8 +57,8 @@ def insert(connection: sqlite3.Connection, lines: Sequence[Line], first: int | N
     for line in lines:
         text = encode(line)
         n, last = n + 1, chained(last, text)
-        rows.append((n, text.decode(), last))
-    connection.executemany(_INSERT, rows)
+        rows.append((n, text, last))
+    _INSERT.rows(connection, rows)
 
 
 def _head(rows: Sequence[tuple[int, bytes]]) -> Head:

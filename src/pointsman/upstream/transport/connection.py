@@ -17,6 +17,7 @@ Laws:
   interim replies, chunk extensions and trailers all end there.
 - One timer. Every phase only moves ``_deadline``; the timer, when it rings too early, is wound up again. A request on a
   kept connection so costs no timer at all.
+- A head that drips, byte by byte, has no more time than the first byte has.
 - While reading is paused the consumer is the slow one: only the total deadline runs.
 - ``stale`` is true when a *reused* connection was closed by its peer, before a byte of the reply and within STALE_S of
   writing. That is the race of a peer that closes an unused connection while we write to it; see ``client``.
@@ -31,6 +32,7 @@ import httptools
 
 from pointsman.core.errors import UpstreamError
 from pointsman.upstream.interfaces import Timeouts
+from pointsman.upstream.transport import alive
 from pointsman.upstream.transport.reply import ReceivedReply
 
 HEAD_LIMIT = 64 * 1024
@@ -82,7 +84,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._rings_at = _NEVER
         self._deadline = _NEVER
-        self._total_deadline = _NEVER
+        self._total_deadline = self._head_deadline = _NEVER
         self._timeouts = Timeouts()
         # The current exchange.
         self._served = 0
@@ -123,7 +125,8 @@ class Connection(asyncio.Protocol):
         self._dry = 0
         self._timeouts = timeouts
         self._total_deadline = total_deadline
-        self._watch(min(now + timeouts.first_byte_s, total_deadline))
+        self._head_deadline = now + timeouts.first_byte_s
+        self._watch(min(self._head_deadline, total_deadline))
         self._answer = answer = self._loop.create_future()
         assert self._transport is not None  # noqa: S101 - IDLE implies it
         self._transport.write(data)
@@ -145,6 +148,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Connected, TLS included."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one by duck typing only
+        if (sock := transport.get_extra_info("socket")) is not None:
+            alive.probe(sock)
+            alive.bound_unconfirmed(sock)
         self._parser = httptools.HttpResponseParser(self)
 
     def data_received(self, data: bytes) -> None:
@@ -229,6 +235,7 @@ class Connection(asyncio.Protocol):
             raise self._refused(f"a head of more than {HEAD_LIMIT} bytes")
         self._dry = 0
         self.phase = _BODY
+        self._head_deadline = _NEVER
         self._reply = reply = ReceivedReply(status, headers, self)
         if self._head_only:
             self._whole = self._surplus = True  # the parser would wait for a body: this connection is not used again
@@ -269,7 +276,7 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
             self._deadline = self._total_deadline
         elif not self._paused:
-            self._watch(min(self._loop.time() + self._timeouts.idle_s, self._total_deadline))
+            self._watch(min(self._loop.time() + self._timeouts.idle_s, self._head_deadline, self._total_deadline))
 
     def _end(self) -> None:
         """The reply is whole: back to the pool if clean, else closed; the consumer reads on from its buffer."""
@@ -328,6 +335,8 @@ class Connection(asyncio.Protocol):
             self.give_up("the connection was not used for a while")
         elif now >= self._total_deadline:
             self._fail("timeout", f"the reply was not whole after {limits.total_s:g} s")
+        elif self._heard and now >= self._head_deadline:
+            self._fail("timeout", f"the head of the reply was not whole within {limits.first_byte_s:g} s")
         elif self._heard:
             self._fail("timeout", f"nothing more of the reply for {limits.idle_s:g} s")
         else:

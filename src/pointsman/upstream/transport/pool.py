@@ -12,6 +12,7 @@ Laws:
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
@@ -106,8 +107,7 @@ class Pool:
             raise UpstreamError("connect", f"{what}: {remedy}", sent=False) from error
         except (OSError, UnicodeError) as error:
             connection.give_up("not connected")
-            what = f"cannot connect to {target.origin} ({str(error) or type(error).__name__})"
-            raise UpstreamError("connect", f"{what}: is it running, and is base_url right?", sent=False) from error
+            raise UpstreamError("connect", _words(target, error), sent=False) from error
         except BaseException:
             connection.give_up("connecting was cancelled")
             raise
@@ -143,3 +143,15 @@ class Pool:
             if not turn.done():
                 return turn
         return None
+
+
+def _words(target: Target, error: Exception) -> str:
+    """Return why there is no connection, and what to look at."""
+    said = str(error) or type(error).__name__
+    if isinstance(error, socket.gaierror):
+        remedy = "the name is not known here: is base_url right, and does DNS work?"
+    elif isinstance(error, ssl.SSLError):
+        remedy = "it does not speak TLS as we do: is it https, and is the port in base_url right?"
+    else:
+        remedy = "is it running, and is base_url right?"
+    return f"cannot connect to {target.origin} ({said}): {remedy}"

@@ -272,6 +272,7 @@ class Decoder:
             yield finish_of(word, sequence, own)
         if "usage" in fields:
             self._usage.update(said(objects.decode(fields["usage"])))
+        if "usage" in fields and self._usage:  # an empty one says nothing, and is no usage of nothing
             usage, _, rest = usage_of(self._usage)
             yield Used(usage, own=rest)
 

@@ -35,6 +35,7 @@ _WORDS: Final[dict[FinishReason, str]] = {
 }
 _TIERS: Final = {"standard": "standard", "default": "standard", "priority": "priority", "batch": "batch"}
 _DETAILS: Final = "output_tokens_details"
+_RUN: Final = "server_tool_use"  # how often the provider searched or fetched: billed by the call
 _COUNTS: Final = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 _count: Final = msgspec.json.Decoder(int)
 _string: Final = msgspec.json.Decoder(str)
@@ -70,7 +71,8 @@ def usage_of(fields: Mapping[str, Raw]) -> tuple[Usage, str, Own]:
     tier = word_in(own.get("service_tier"))
     if tier:
         del own["service_tier"]
-    return Usage(new + cached + written, output, cached, written, reasoning), tier, own
+    calls = sum(_counted(raw) for raw in _object(own[_RUN]).values()) if _RUN in own else 0
+    return Usage(new + cached + written, output, cached, written, reasoning, tool_calls=calls), tier, own
 
 
 def usage_fields(usage: Usage) -> dict[str, object]:

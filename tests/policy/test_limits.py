@@ -1,0 +1,118 @@
+"""What a call may use at most, and who gives way as a budget drains."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from pointsman.core.chat import ChatRequest, Media, Message, Text, Usage
+from pointsman.core.price import Price, Rates
+from pointsman.core.routing import Deployment, Objective, Plan, Route, Variant
+from pointsman.core.snapshot import Snapshot
+from pointsman.policy import cost
+from pointsman.policy.limits import DRAINING, UNSEEN_TOKENS, Level, ceiling, draining, most
+
+ONE = Deployment("p/m", "p", "m", "m", Price(Rates(Decimal(2), Decimal(8))))
+HI = ChatRequest("auto", (Message("user", (Text("hi"),)),), max_output_tokens=100)
+
+
+def asking(*parts: object, **more: object) -> ChatRequest:
+    return replace(HI, messages=(Message("user", tuple(parts)),), **more)  # type: ignore[arg-type]
+
+
+class TestMost:
+    """An upper bound of what a call takes."""
+
+    @given(st.integers(0, 10_000), st.integers(0, 5_000), st.integers(0, 100))
+    def test_no_usage_within_the_stated_limits_costs_more(self, size: int, out: int, saved: int) -> None:
+        found = most(ONE, replace(HI, max_output_tokens=5_000), size)
+        usage = Usage(input=max(size - saved, 0), output=out)
+        assert ONE.price is not None
+        assert found.nano is not None
+        assert cost.amount(usage, ONE.price) <= found.nano
+        assert usage.input + usage.output <= found.tokens
+
+    def test_what_bounds_the_output_in_this_order(self) -> None:
+        stated = most(ONE, HI, 60).tokens
+        unstated = replace(HI, max_output_tokens=None)
+        own = replace(ONE, variant=Variant(max_output_tokens=7))
+        assert most(own, HI, 60).tokens == stated - 93
+        assert most(ONE, unstated, 60).tokens == stated - 100 + 16_384
+        assert most(ONE, replace(unstated, choices=2), 60).tokens == stated - 100 + 2 * 16_384
+
+    def test_a_picture_counts_by_its_place_and_what_is_not_in_the_request_by_the_context(self) -> None:
+        plain = most(ONE, HI, 60).tokens
+        picture = asking(Media("image", data="x" * 10_000))
+        assert most(ONE, picture, 10_060).tokens == plain + 2_000
+        assert most(ONE, asking(Media("image", url="https://x")), 60).tokens == plain + 2_000
+        for unseen in (asking(Media("file", file_id="f")), replace(HI, previous="resp_1")):
+            assert most(ONE, unseen, 60).tokens == UNSEEN_TOKENS + 100
+            assert most(replace(ONE, context_tokens=9_000), unseen, 60).tokens == 9_100
+        assert most(ONE, asking(Media("file", text="hi")), 60).tokens == plain
+
+    def test_nothing_goes_in_beyond_the_context(self) -> None:
+        assert most(replace(ONE, context_tokens=1_000), HI, 10**6).tokens == 1_100
+
+    def test_without_a_price_nobody_knows(self) -> None:
+        assert most(replace(ONE, price=None), HI, 60).nano is None
+
+
+class TestCeiling:
+    """How dear a call may be as a budget drains."""
+
+    @given(st.floats(0, 1), st.floats(0, 1), st.integers(0, 10**9), st.integers(0, 10**9))
+    def test_it_falls_and_never_below_the_cheapest(self, one: float, other: float, reference: int, cheapest: int) -> None:
+        less, more = sorted((one, other))
+        assert ceiling(less, reference, cheapest) >= ceiling(more, reference, cheapest) >= cheapest
+
+    def test_its_ends(self) -> None:
+        assert ceiling(DRAINING - 0.001, 10, 2) == float("inf")
+        assert ceiling(DRAINING, 10, 2) == pytest.approx(10)
+        assert ceiling(0.9, 10, 2) == pytest.approx(6)
+        assert ceiling(1.0, 10, 2) == 2
+
+
+def priced(usd: str | None, name: str) -> Deployment:
+    return replace(ONE, name=name, model_key=name, price=None if usd is None else Price(Rates(Decimal(usd), Decimal(usd))))
+
+
+SNAPSHOT = Snapshot(
+    deployments={
+        one.name: one for one in (priced("10", "p/dear"), priced("4", "p/mid"), priced("1", "p/cheap"), priced(None, "p/x"))
+    }
+)
+ROUTE = Route("auto", "p/dear", ("p/cheap", "p/mid", "p/x"), Objective(), 0.05, {})
+LEFT = 10**12
+
+
+class TestDraining:
+    """Who is left out, and who stands in."""
+
+    def found(self, spent: float, left: int = LEFT, **plan: object) -> tuple[set[str], tuple[str, ...]]:
+        rules = Plan("*", **plan)  # type: ignore[arg-type]
+        found = draining(SNAPSHOT, ROUTE, rules, [Level("b", spent, left)], HI, 60)
+        return set(found.closed), found.stand_ins
+
+    def test_the_dear_ones_leave_one_after_another_and_the_dearest_left_stands_in(self) -> None:
+        assert self.found(0.5) == ({"p/x"}, ("p/mid", "p/cheap"))
+        assert self.found(0.80) == ({"p/x"}, ("p/mid", "p/cheap"))
+        assert self.found(0.85) == ({"p/x", "p/dear"}, ("p/mid", "p/cheap"))
+        assert self.found(0.95) == ({"p/x", "p/dear", "p/mid"}, ("p/cheap",))
+        assert self.found(1.0, left=0) == ({"p/x", "p/dear", "p/mid", "p/cheap"}, ())
+
+    def test_who_costs_more_than_is_left_is_out_however_little_is_spent(self) -> None:
+        nano = most(SNAPSHOT.deployments["p/mid"], HI, 60).nano
+        assert nano is not None
+        assert self.found(0.0, left=nano) == ({"p/x", "p/dear"}, ("p/mid", "p/cheap"))
+        assert self.found(0.0, left=nano - 1) == ({"p/x", "p/dear", "p/mid"}, ("p/cheap",))
+
+    def test_nobody_stands_in_who_is_no_candidate_or_not_allowed(self) -> None:
+        assert self.found(0.85, candidates=("p/cheap",))[1] == ("p/cheap",)
+        assert self.found(0.85, allow=("p/mid", "p/dear"))[1] == ("p/mid",)
+
+    def test_without_levels_or_a_reference_nothing_happens(self) -> None:
+        assert draining(SNAPSHOT, ROUTE, Plan("*"), [], HI, 60).closed == {}
+        nowhere = replace(ROUTE, reference=None)
+        assert draining(SNAPSHOT, nowhere, Plan("*"), [Level("b", 1.0, 0)], HI, 60).closed == {}
