@@ -11,7 +11,7 @@ from functools import partial
 
 from msgspec import structs
 
-from pointsman.core.errors import UpstreamError, WireError
+from pointsman.core.errors import GatewayError, UpstreamError, WireError
 from pointsman.core.record import Cause
 from pointsman.core.routing import Deployment
 from pointsman.gateway import heads
@@ -21,6 +21,7 @@ from pointsman.gateway.passage import Passage, reported
 from pointsman.gateway.scrubbing import scrubbed
 from pointsman.gateway.server.message import Client, Headers
 from pointsman.gateway.underway import UnderWay
+from pointsman.policy import permits
 from pointsman.upstream.interfaces import Reply, Timeouts
 from pointsman.wire.seals import sealed
 
@@ -41,6 +42,8 @@ def begun(on: UnderWay, name: str, cause: Cause) -> Call:
 async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
     """Make a call that has begun: see ``attempt``. Raises BeatenError where another call answered meanwhile."""
     current, clock, name = on.current, on.equipment.clock, call.deployment.name
+    if on.demands:
+        _permit(on, call)
     passage = _passage(on, call.deployment)
     if on.tab is not None:
         call.sent = False  # while it waits for a lease
@@ -103,6 +106,14 @@ def head(on: UnderWay, call: Call, theirs: Headers, lost: tuple[str, ...] = ()) 
     """Return the head of what goes to the client: the provider's own lines, then ours."""
     assert on.decision is not None  # noqa: S101 - nothing is called before
     return theirs + heads.ours(on.id, on.feature, on.decision, call.deployment.name, lost)
+
+
+def _permit(on: UnderWay, call: Call) -> None:
+    """Refuse a call to who may not see the request. Who decides leaves them out: this is the last door, for every path."""
+    reason = permits.barred(call.deployment, on.demands)
+    if reason is not None:
+        on.calls.remove(call)
+        raise GatewayError(403, "not_permitted", f"{call.deployment.name} {reason}")
 
 
 def _passage(on: UnderWay, to: Deployment) -> Passage:
