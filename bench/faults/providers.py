@@ -57,8 +57,8 @@ def whole(to: Asked, *, usage: bool = True) -> bytes:
 def opening(to: Asked, *, usage: bool = True) -> list[bytes]:
     """Return the frames of a stream before its first content."""
     if to.anthropic:
-        message: dict[str, object] = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [], "stop_reason": None,
-                   "stop_sequence": None}  # fmt: skip
+        message: dict[str, object] = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": []}
+        message |= {"stop_reason": None, "stop_sequence": None}
         if usage:
             message["usage"] = {"input_tokens": INPUT_TOKENS, "output_tokens": 1}
         block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
