@@ -20,6 +20,7 @@ from pointsman.gateway.flow import Flow
 from pointsman.gateway.passage import Passage, reported
 from pointsman.gateway.scrubbing import scrubbed
 from pointsman.gateway.server.message import Client, Headers
+from pointsman.gateway.tab import Tab
 from pointsman.gateway.underway import UnderWay
 from pointsman.policy import permits
 from pointsman.upstream.interfaces import Reply, Timeouts
@@ -45,13 +46,8 @@ async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
     if on.demands:
         _permit(on, call)
     passage = _passage(on, call.deployment)
-    if on.tab is not None:
-        call.sent = False  # while it waits for a lease
-        if (over := await on.tab.reserve(call, on.request, len(on.body))) is not None:
-            on.calls.remove(call)
-            on.failures.append((call, over))
-            return over
-        call.sent = True
+    if on.tab is not None and (over := await _reserved(on, call, on.tab)) is not None:
+        return over
     reply: Reply | None = None
     failure: Failure | None = None
     pooled = name in current.pooled
@@ -89,6 +85,18 @@ async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
     if failure is not None:
         on.failures.append((call, failure))
     return failure
+
+
+async def _reserved(on: UnderWay, call: Call, tab: Tab) -> Failure | None:
+    """Reserve what a call may take; return the failure that it is where a budget does not allow it: no call is made."""
+    call.sent = False  # while it waits for a lease
+    over = await tab.reserve(call, on.request, len(on.body))
+    if over is not None:
+        on.calls.remove(call)
+        on.failures.append((call, over))
+        return over
+    call.sent = True
+    return None
 
 
 def _over(on: UnderWay, call: Call, passage: Passage, reply: Reply | None) -> None:
