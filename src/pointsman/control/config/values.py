@@ -13,7 +13,7 @@ from pointsman.core.budget import Budget
 from pointsman.core.demands import Demand
 from pointsman.core.keys import Key
 from pointsman.core.routing import Ceiling, Compared, Deployment, Gates, Grader, Objective, Provider
-from pointsman.core.snapshot import Encoder, Keeping, Limits
+from pointsman.core.snapshot import Encoder, Keeping, Limits, Traces
 
 DEFAULT_ROUTE = "auto"
 EVERY_FEATURE = "*"
@@ -174,4 +174,6 @@ class Config(Struct, frozen=True):
     keeping: Keeping = Keeping()
     encoder: Encoder | None = None
     learn_every_s: float | None = None
+    json_logs: bool = False
+    traces: Traces | None = None
     customers: dict[str, CustomerRules] = {}
