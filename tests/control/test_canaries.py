@@ -13,6 +13,7 @@ from pointsman.control.canaries import Canaries, read_prompts
 from pointsman.control.compile import compile_snapshot
 from pointsman.control.config import parse
 from pointsman.control.config.values import CanaryRules
+from pointsman.core.demands import Demand
 from pointsman.core.errors import ConfigError
 from pointsman.core.snapshot import Snapshot
 from pointsman.store.interfaces import Filter, Store
@@ -86,6 +87,15 @@ async def test_every_deployment_that_matters_is_asked_when_it_is_due(scene: Scen
     assert scene.graded == 2 * first
     ids = {one.exchange.split(":")[1] for one in scene.store.journal.judgements(Filter())}
     assert len(ids) == 6
+
+
+async def test_canary_prompts_obey_the_policies_of_their_feature(scene: Scene) -> None:
+    demand = Demand("the data policy 'eu'", regions=("eu",))
+    scene.snapshot = replace(scene.snapshot, data_policies={"eu": demand}, feature_policies={FEATURE: ("eu",)})
+    await scene.look()
+    assert scene.graded == 0
+    assert sum(count for (_, what), count in scene.zoo.tally.items() if what == "asked") == 0
+    assert "the data policy 'eu'" in scene.said[0]
 
 
 async def test_each_grade_has_the_time_of_its_answer(scene: Scene) -> None:

@@ -19,6 +19,7 @@ from pointsman.control.purse import account
 from pointsman.control.trial import Trials
 from pointsman.control.verdict import Evidence, gather, tolerances, verdicts
 from pointsman.core.chat import Usage
+from pointsman.core.demands import Demand, Facts
 from pointsman.core.price import Price, Rates
 from pointsman.core.record import Judgement, Sample
 from pointsman.core.routing import Deployment, Grader, Objective, Plan, Pool, Provider, Route, Trial
@@ -358,6 +359,25 @@ class TestJudge:
         assert [row.score for row in bench.judged("control")] == [0.5] * 5
         assert len(bench.judged("policy")) == 10
         assert {row.score for row in bench.judged("policy")} <= {0.0, 0.5, 1.0}
+
+
+async def test_no_copy_goes_to_who_may_not_see_the_request_neither_candidate_nor_judge(bench: Bench) -> None:
+    known = {BIG: Facts("eu"), SMALL: Facts("eu")}
+    deployments = {name: replace(one, facts=known.get(name, Facts())) for name, one in bench.snapshot.deployments.items()}
+    bench.snapshot = replace(bench.snapshot, deployments=deployments)
+    demands = (Demand("the data policy 'eu'", regions=("eu",)),)
+    bench.start(SMALL, TINY)
+    await bench.run(bench.samples(3, demands=demands))
+    assert [bench.zoo.tally[name, "asked"] for name in ("sim-finch-s", "sim-gnat-xs")] == [3, 0]
+    notes = {row.note for row in bench.judged("candidate") if row.deployment == TINY}
+    said = "the data policy 'eu' demands the region eu, and its region is not stated"
+    assert notes == {f"{TINY} is not permitted: {said}"}
+    bench.grader(Grader("judge", f"zoo/{JUDGE}"))
+    bench.start(SMALL)
+    await bench.run([replace(one, exchange=f"j{one.exchange}") for one in bench.samples(2, demands=demands)])
+    assert bench.zoo.tally[JUDGE, "asked"] == 0
+    judged = [row for row in bench.judged("candidate") if row.exchange.startswith("j")]
+    assert {(row.score, row.note) for row in judged} == {(None, f"judge: zoo/{JUDGE} is not permitted: {said}")}
 
 
 async def test_served_answers_are_graded_by_arm_for_nothing(bench: Bench) -> None:

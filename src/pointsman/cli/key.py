@@ -166,11 +166,16 @@ def _check(workspace: Workspace, key: Key) -> None:
             raise ConfigError(f"{block!r} is no network ({fault}): write a block of addresses as 10.0.0.0/8")
     if key.admin and replace(key.scope, networks=()) != Scope():
         raise ConfigError("an admin key opens the control API only: of the bounds it takes --network and --expires")
+    policies = {*workspace.config.policies}
     routes, providers = {*workspace.config.routes}, {*workspace.config.providers}
     if workspace.published() is not None:
         snapshot = workspace.snapshot()
         routes |= snapshot.routes.keys()
         providers |= snapshot.providers.keys()
+        policies |= snapshot.data_policies.keys()
+    if key.policy and key.policy not in policies:
+        known = f"there are {', '.join(sorted(policies))}" if policies else "add [policies.NAME] to the configuration"
+        raise ConfigError(f"there is no data policy {key.policy!r}: {known}")
     if fault := acts.unknown(key.scope, sorted(routes), sorted(providers)):
         raise ConfigError(fault)
 

@@ -56,7 +56,10 @@ def explained(current: Snapshot, request: ChatRequest, feature: str, name: str, 
         if target.route is not None:
             data = current.policies.get(naming.plan_for(target.route, feature).policy or target.route.name)
             policy = model.decode(data) if data else None
-        needs = Needs(input_tokens=features.input_tokens(request))
+        held = current.feature_policies if target.route is None else {}
+        names = dict.fromkeys((*held.get("*", ()), *held.get(feature, ())))
+        demands = tuple(current.data_policies[name] for name in names)  # a route's own are read where it is decided
+        needs = Needs(input_tokens=features.input_tokens(request), demands=demands)
         encode = encoding_with(current.encoder) if policy is not None and policy.encoder else None
         behind = b"" if encode is None else encode([encoding.text_of(request)])[1].tobytes()
         context = Context(feature, needs, features.vector(request) + behind, tags=tags)

@@ -1,7 +1,7 @@
 """How long what is stored stays: what is older than ``[journal]`` says is deleted for good, again and again.
 
 Laws: prompts go no later than their records; nothing is deleted where the owner names no days; what is deleted is gone from
-the files too, which is tried until it has worked.
+the files too, which is tried until it has worked. The log of acts says how much it was.
 """
 
 from typing import Final
@@ -28,6 +28,8 @@ class Forgetting:
             gone += forgetting.prompts(now_ms - keeping.prompt_days * DAY_MS)
         if keeping.days:
             gone += forgetting.records(now_ms - keeping.days * DAY_MS)
+        if gone:
+            self._store.audit.note("forget", f"{gone} rows and texts", at_ms=now_ms)
         self._untidy = self._untidy or gone > 0
         if self._untidy and forgetting.tidy():
             self._untidy = False

@@ -177,8 +177,8 @@ def reaches(scope: Scope, address: str) -> bool:
 
 
 def _found(ring: _Ring, presented: bytes) -> Key:
-    plain = hashlib.sha256(presented).hexdigest()
-    return ring.by_id.get(id_in(presented)) or ring.by_digest.get(plain) or _NOBODY
+    declared = ring.by_digest.get(hashlib.sha256(presented).hexdigest(), _NOBODY)
+    return ring.by_id.get(id_in(presented), declared)
 
 
 def _presented(head: Head) -> bytes | None:

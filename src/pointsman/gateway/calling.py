@@ -11,7 +11,7 @@ from functools import partial
 
 from msgspec import structs
 
-from pointsman.core.errors import UpstreamError, WireError
+from pointsman.core.errors import GatewayError, UpstreamError, WireError
 from pointsman.core.record import Cause
 from pointsman.core.routing import Deployment
 from pointsman.gateway import heads
@@ -20,7 +20,9 @@ from pointsman.gateway.flow import Flow
 from pointsman.gateway.passage import Passage, reported
 from pointsman.gateway.scrubbing import scrubbed
 from pointsman.gateway.server.message import Client, Headers
+from pointsman.gateway.tab import Tab
 from pointsman.gateway.underway import UnderWay
+from pointsman.policy import permits
 from pointsman.upstream.interfaces import Reply, Timeouts
 from pointsman.wire.seals import sealed
 
@@ -41,14 +43,11 @@ def begun(on: UnderWay, name: str, cause: Cause) -> Call:
 async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
     """Make a call that has begun: see ``attempt``. Raises BeatenError where another call answered meanwhile."""
     current, clock, name = on.current, on.equipment.clock, call.deployment.name
+    if on.demands:
+        _permit(on, call)
     passage = _passage(on, call.deployment)
-    if on.tab is not None:
-        call.sent = False  # while it waits for a lease
-        if (over := await on.tab.reserve(call, on.request, len(on.body))) is not None:
-            on.calls.remove(call)
-            on.failures.append((call, over))
-            return over
-        call.sent = True
+    if on.tab is not None and (over := await _reserved(on, call, on.tab)) is not None:
+        return over
     reply: Reply | None = None
     failure: Failure | None = None
     pooled = name in current.pooled
@@ -88,6 +87,18 @@ async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
     return failure
 
 
+async def _reserved(on: UnderWay, call: Call, tab: Tab) -> Failure | None:
+    """Reserve what a call may take; return the failure that it is where a budget does not allow it: no call is made."""
+    call.sent = False  # while it waits for a lease
+    over = await tab.reserve(call, on.request, len(on.body))
+    if over is not None:
+        on.calls.remove(call)
+        on.failures.append((call, over))
+        return over
+    call.sent = True
+    return None
+
+
 def _over(on: UnderWay, call: Call, passage: Passage, reply: Reply | None) -> None:
     """Give back what a call held, however it ended."""
     call.lost = passage.lost
@@ -103,6 +114,14 @@ def head(on: UnderWay, call: Call, theirs: Headers, lost: tuple[str, ...] = ()) 
     """Return the head of what goes to the client: the provider's own lines, then ours."""
     assert on.decision is not None  # noqa: S101 - nothing is called before
     return theirs + heads.ours(on.id, on.feature, on.decision, call.deployment.name, lost)
+
+
+def _permit(on: UnderWay, call: Call) -> None:
+    """Refuse a call to who may not see the request. Who decides leaves them out: this is the last door, for every path."""
+    reason = permits.barred(call.deployment, on.demands)
+    if reason is not None:
+        on.calls.remove(call)
+        raise GatewayError(403, "not_permitted", f"{call.deployment.name} {reason}")
 
 
 def _passage(on: UnderWay, to: Deployment) -> Passage:

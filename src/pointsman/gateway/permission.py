@@ -53,7 +53,7 @@ def _may_name(current: Current, key: Key, name: str, demands: tuple[Demand, ...]
     target = current.target(name)[0]
     if target.route is not None or not demands:
         return _in_scope(key, target)
-    served = (current.deployment(one) for one in target.deployments)
+    served = [current.deployment(one) for one in target.deployments]
     return _in_scope(key, target) and any(permits.barred(one, demands) is None for one in served)
 
 

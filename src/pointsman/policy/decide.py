@@ -79,6 +79,8 @@ def decide(snapshot: Snapshot, target: Target, policy: Policy | None, context: C
             "start the gateway with --reference provider/model",
             param="model",
         )
+    if plan.data_policies:
+        context = replace(context, needs=permits.governed(snapshot, plan, context.needs))
     explorers = explore.allowed(plan, context, state.explore_nano) if plan.explore is not None else ()
     field = _Field.of(snapshot, plan, reference, context.needs, state, explorers)
     predictions: tuple[Prediction, ...] = ()
@@ -112,7 +114,7 @@ class Standing(Struct, frozen=True):
 
 def standing(snapshot: Snapshot, plan: Plan, reference: str, needs: Needs, state: State) -> Standing:
     """Return who may be chosen: the part of ``decide`` that depends on a request's needs alone, and not on the request."""
-    field = _Field.of(snapshot, plan, reference, needs, state)
+    field = _Field.of(snapshot, plan, reference, permits.governed(snapshot, plan, needs), state)
     able = tuple([one.name for one in field.eligible])
     return Standing(reference, field.home, field.acting, able, field.excluded, field.places)
 

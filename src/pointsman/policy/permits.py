@@ -7,9 +7,12 @@ asks here first, whoever is drawn, stands in, is tried, is compared with or judg
 from collections.abc import Iterable
 from typing import Final
 
+from msgspec.structs import replace
+
 from pointsman.core.demands import Demand
 from pointsman.core.errors import GatewayError
-from pointsman.core.routing import Deployment
+from pointsman.core.routing import Deployment, Needs, Plan
+from pointsman.core.snapshot import Snapshot
 
 NOT_PERMITTED: Final = "is not permitted: "
 
@@ -21,6 +24,14 @@ def barred(one: Deployment, demands: Iterable[Demand]) -> str | None:
         if unmet is not None:
             return f"{NOT_PERMITTED}{demand.source} {unmet}"
     return None
+
+
+def governed(snapshot: Snapshot, plan: Plan, needs: Needs) -> Needs:
+    """Return needs with the demands of the data policies that hold for a plan, each once."""
+    if not plan.data_policies:
+        return needs
+    held = (snapshot.data_policies[name] for name in plan.data_policies)
+    return replace(needs, demands=tuple(dict.fromkeys((*needs.demands, *held))))
 
 
 def named(name: str, patterns: tuple[str, ...]) -> bool:
