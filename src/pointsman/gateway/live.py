@@ -223,6 +223,10 @@ class Live:
             return taken
         return False
 
+    def _use(self, current: Current) -> None:
+        self.keyring.configure(current.snapshot.keys)  # before the snapshot: what a key may do stands in it
+        self.current = current
+
     def _known(self) -> None:
         self.problem = ""
         self._doubted = self.from_copy = False
@@ -233,10 +237,11 @@ class Live:
         if found is None:
             return
         try:
-            self.current = Current(found.number, found.hash, snapshots.decode(found.data), self._credential, self._encoder)
+            current = Current(found.number, found.hash, snapshots.decode(found.data), self._credential, self._encoder)
         except Exception as error:  # noqa: BLE001 - as in ``_take``
             self.problem = f"{self.problem}; the copy of the last good one cannot be used either: {error}"
             return
+        self._use(current)
         self._doubted = self.from_copy = True
         logger.error("%s; served is the last good snapshot %s", self.problem, found.hash)
 
@@ -255,8 +260,7 @@ class Live:
             self.problem = f"snapshot {found.hash} was not taken up: {error}"
             logger.error("%s; the one before stays in use", self.problem)  # noqa: TRY400 - a message, not a crash
             return False
-        self.keyring.configure(current.snapshot.keys)  # before the snapshot: what a key may do stands in it
-        self.current = current
+        self._use(current)
         self._known()
         if self._copy is not None:
             self._copy.keep(found)
