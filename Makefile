@@ -6,7 +6,7 @@ COMPILED := tests/gateway tests/store tests/upstream/credentials tests/upstream/
   $(foreach it,balance conversation cost decide features loops objective sketch warmth,tests/policy/test_$(it).py) \
   tests/wire/openai_chat tests/wire/test_edits.py tests/wire/test_sse.py tests/wire/test_watching.py
 
-.PHONY: setup demo test lint types contracts unit wheel compiled on-wheel conformance errors fuzz atheris clients agents lock clean
+.PHONY: setup demo test lint types contracts unit wheel compiled on-wheel conformance errors sbom licences fuzz atheris clients agents lock clean
 
 setup: $(VENV)/.installed
 
@@ -59,6 +59,15 @@ conformance: setup
 # What bad input gets, in every client dialect: the table that the tests play, into docs/errors.md.
 errors: setup
 	$(BIN)/python -m tests.gateway.bad_input
+
+# The bill of materials of what runs, in CycloneDX's format, and the licences of all of it.
+sbom: setup
+	mkdir -p dist
+	$(BIN)/python -m supply.sbom > dist/pointsman.cdx.json
+	@echo dist/pointsman.cdx.json
+
+licences: setup
+	$(BIN)/python -m supply.licences
 
 # The property tests of the codecs with 100,000 examples each (hours; EXAMPLES=N draws another number).
 fuzz: setup

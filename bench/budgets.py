@@ -75,7 +75,7 @@ async def together(options: argparse.Namespace) -> list[Check]:
         async with spending(clients):
             while time.monotonic() - heard.served_at < (QUIET_S if heard.statuses[200] else START_S):
                 await asyncio.sleep(0.05)
-                (now,) = await asyncio.to_thread(_all, store) or [None]
+                now = next(iter(await asyncio.to_thread(_all, store)), None)
                 if now is not None:
                     most_taken, most_held = max(most_taken, now.used + now.leased), max(most_held, now.leased)
                 if heard.statuses[429] and first_refused is None:

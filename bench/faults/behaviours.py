@@ -61,7 +61,8 @@ class Line:
 
     def reset(self) -> None:
         self.kept = False
-        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        if (sock := self.writer.get_extra_info("socket")) is not None:  # None: the gateway was first
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.writer.transport.abort()
 
     def worked(self, part: float = 1.0) -> None:

@@ -6,6 +6,7 @@ The answer to a request follows from the number that its prompt holds (``nonce=.
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _NONCE = re.compile(rb"nonce=([0-9a-f]{12})")
@@ -56,8 +57,8 @@ def whole(to: Asked, *, usage: bool = True) -> bytes:
 def opening(to: Asked, *, usage: bool = True) -> list[bytes]:
     """Return the frames of a stream before its first content."""
     if to.anthropic:
-        message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [], "stop_reason": None,
-                   "stop_sequence": None}  # fmt: skip
+        message: dict[str, object] = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": []}
+        message |= {"stop_reason": None, "stop_sequence": None}
         if usage:
             message["usage"] = {"input_tokens": INPUT_TOKENS, "output_tokens": 1}
         block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
@@ -77,7 +78,7 @@ def closing(to: Asked, *, usage: bool = True) -> list[bytes]:
     """Return the frames that end a stream."""
     count = len(pieces(to.nonce))
     if to.anthropic:
-        delta = {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}}
+        delta: dict[str, object] = {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}}
         said = {"usage": {"output_tokens": count}} if usage else {"usage": {}}
         return [_event({"type": "content_block_stop", "index": 0}), _event(delta | said), _event({"type": "message_stop"})]
     told = [_chunk({}, usage=_chat_usage(count), choices=[])] if usage else []
@@ -103,5 +104,5 @@ def _chunk(delta: object, finish: str | None = None, **fields: object) -> bytes:
     return b"data: " + json.dumps(chunk).encode() + b"\n\n"
 
 
-def _event(data: dict[str, object]) -> bytes:
+def _event(data: Mapping[str, object]) -> bytes:
     return f"event: {data['type']}\ndata: {json.dumps(data)}\n\n".encode()

@@ -14,9 +14,11 @@ from pathlib import Path
 
 from pointsman.control.config import Config
 from pointsman.core.record import Sample
-from pointsman.serve.data_plane import serve_until_signalled
+from pointsman.serve.data_plane import Leaving, serve_until_told
 from pointsman.serve.loop import run
 from pointsman.serve.up import bind
+from pointsman.store.interfaces import Store
+from pointsman.store.last_good import LastGood
 from pointsman.store.sqlite import open_store
 
 _STOP_S = 20.0
@@ -30,9 +32,13 @@ def _serve(listener: socket.socket, data: Path) -> None:
     listener.setblocking(False)
     store = open_store(data, vector_key=None)
     try:
-        run(partial(serve_until_signalled, store, listener, _offer))
+        run(partial(_until_told, store, LastGood(data, keeps=False), listener))
     finally:
         store.close()
+
+
+async def _until_told(store: Store, copy: LastGood, listener: socket.socket) -> None:
+    await serve_until_told(store, copy, [listener], _offer, Leaving(), lambda: None)
 
 
 class Workers:

@@ -78,6 +78,8 @@ class Scripted:
 
     def ready(self, request: Request) -> None: ...
 
+    def refused(self) -> None: ...
+
     async def sign(self, request: Request) -> Request:
         if isinstance(self._error, UpstreamError) and self._error.kind == "credential":
             raise self._error

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman import core
-from pointsman.core import chat, errors, price, record, routing, snapshot
+from pointsman.core import chat, errors, ledger, price, record, routing, snapshot
 from pointsman.core.chat import ChatRequest, Media, Message, Text, ToolCall, Usage
 from pointsman.core.errors import GatewayError, PointsmanError, UpstreamError, WireError
 from pointsman.core.record import Attempt, ExchangeRecord, Judgement, Sample
 from pointsman.core.routing import Decision, Prediction
 
-MODULES = (chat, price, record, routing, snapshot)
+MODULES = (chat, ledger, price, record, routing, snapshot)
 STRUCTS = [
     value
     for module in MODULES

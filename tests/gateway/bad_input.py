@@ -37,6 +37,7 @@ from tests.gateway.scenes import (
     small,
     text_only,
     unreachable,
+    used_up,
 )
 
 DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "errors.md"
@@ -255,6 +256,20 @@ TROUBLE: Final = (
         waits=True,
     ),
     Row("no snapshot is in use yet", hello, refused(503, "not_ready", "NOT_READY"), no_snapshot, waits=True),
+    Row(
+        "a budget of a day is used up",
+        hello,
+        refused(429, "insufficient_quota", "BUDGET_SPENT"),
+        used_up("day"),
+        waits=True,
+    ),
+    Row(
+        "a budget of a minute is used up",
+        hello,
+        refused(429, "rate_limit_exceeded", "RATE_LIMIT_EXCEEDED"),
+        used_up("minute"),
+        waits=True,
+    ),
     Row("`limits.concurrent` are being served", hello, refused(503, "overloaded", "OVERLOADED"), busy, waits=True),
     Row(
         "no provider can be reached",

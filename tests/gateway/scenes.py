@@ -14,6 +14,7 @@ from tests.client.scripted.server import DIALECTS as SCRIPTED
 from tests.client.scripted.turn import Failure, Frame, text, turn
 from tests.gateway.conftest import Received, Rig, Script, Start, a_snapshot
 
+from pointsman.core.budget import Budget, Window
 from pointsman.core.demands import Demand
 from pointsman.core.keys import Key, Scope
 from pointsman.core.snapshot import Limits, Snapshot
@@ -173,3 +174,17 @@ nonsense = _playing(_talks_nonsense)
 down = _playing(_is_down)
 breaking = _playing(_breaks)
 erring = _playing(_errs)
+
+
+def used_up(window: Window) -> Scene:
+    """Return a scene in which nothing is left of a budget of requests."""
+
+    async def scene(rig: Rig, upstream_at: Start, dialect: str) -> None:
+        await answering(rig, upstream_at, dialect)
+        budget = Budget("few", "requests", 5, window)
+        assert rig.live.current is not None
+        rig.publish(replace(rig.live.current.snapshot, budgets=(budget,)))
+        held = rig.equipment.budgets.held(budget, "", rig.equipment.now_ms())
+        held.dry_from, held.dry_until = 1, float("inf")
+
+    return scene

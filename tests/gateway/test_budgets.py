@@ -64,6 +64,9 @@ async def test_a_requests_budget_is_used_to_its_end_and_begins_anew(rig: Rig, up
         said = json.loads(body)["error"]
         assert said["code"] == "insufficient_quota"
         assert "budget 'few' allows 5 requests in each day (UTC) for everything" in said["message"]
+        ready = json.loads((await rig.get("/readyz"))[2])["budgets"]
+        assert (ready["leases"], ready["refused"], ready["problem"]) == (1, 3, "")
+        assert ready["waited"] >= 1
         clock.now_ms += DAY_MS
         assert (await rig.post(BODY))[0] == 200
     assert len(upstream.requests) == 6

@@ -15,7 +15,8 @@ from pointsman.core.snapshot import Snapshot
 from pointsman.gateway.live import Live
 from pointsman.policy.decide import State, decide
 from pointsman.store.interfaces import Store
-from pointsman.store.sqlite import open_store
+from pointsman.store.last_good import LastGood
+from pointsman.store.sqlite import FILE, open_store
 from pointsman.upstream.credentials import credential_for
 
 
@@ -137,4 +138,77 @@ def test_an_empty_snapshot_serves_nothing_and_says_so(tmp_path: Path) -> None:
     assert live.current is not None
     with pytest.raises(GatewayError, match="none configured"):
         live.current.target("auto")
+    store.close()
+
+
+def test_a_store_that_cannot_be_read_at_the_start_is_stood_in_for(tmp_path: Path) -> None:
+    store = open_store(tmp_path, vector_key=None)
+    publish(store, snapshots.encode(a_snapshot(1)))
+    Live(store.snapshots, credential_for, copy=LastGood(tmp_path, keeps=True)).refresh()
+    store.close()
+    [file] = tmp_path.glob("*.sqlite3")
+    whole = file.read_bytes()
+    file.write_bytes(b"notes" * 1000)
+    patient = open_store(tmp_path, vector_key=None, patient=True)
+    live = Live(patient.snapshots, credential_for, copy=LastGood(tmp_path, keeps=False))
+    assert not live.refresh()
+    assert live.current is not None
+    held = live.current
+    assert (list(held.snapshot.providers), live.from_copy) == (["p1"], True)
+    assert "not a SQLite file" in live.problem
+    assert not live.refresh()
+    assert live.current is held
+    (tmp_path / "whole").write_bytes(whole)
+    (tmp_path / "whole").replace(file)
+    live.refresh()
+    assert (live.current is held, live.from_copy, live.problem) == (True, False, "")
+    publish(patient, snapshots.encode(a_snapshot(1, 2)))
+    assert live.refresh()
+    patient.close()
+
+
+def test_without_store_and_copy_there_is_no_snapshot(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"notes" * 1000)
+    store = open_store(tmp_path, vector_key=None, patient=True)
+    live = Live(store.snapshots, credential_for, copy=LastGood(tmp_path, keeps=True))
+    assert not live.refresh()
+    assert live.current is None
+    assert "not a SQLite file" in live.problem
+    store.close()
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_publication_that_was_torn_is_put_right_by_who_keeps_the_copy(tmp_path: Path, *, keeps: bool) -> None:
+    store = open_store(tmp_path, vector_key=None)
+    publish(store, snapshots.encode(a_snapshot(1)))
+    keeper = Live(store.snapshots, credential_for, copy=LastGood(tmp_path, keeps=True))
+    keeper.refresh()
+    live = Live(store.snapshots, credential_for, copy=LastGood(tmp_path, keeps=keeps))
+    live.refresh()
+    publish(store, snapshots.encode(a_snapshot(1, 2)))
+    damage(tmp_path, snapshots.encode(a_snapshot(1, 2))[:-5])
+    assert live.refresh() is keeps
+    assert bool(live.problem) is not keeps
+    keeper.refresh()
+    live.refresh()
+    assert live.problem == ""
+    assert live.current is not None
+    assert (live.current.number, list(live.current.snapshot.providers)) == (3, ["p1"])
+    store.close()
+
+
+def test_a_store_that_was_taken_away_is_followed_by_one_with_the_same_snapshot(tmp_path: Path) -> None:
+    store = open_store(tmp_path, vector_key=None)
+    live = Live(store.snapshots, credential_for, copy=LastGood(tmp_path, keeps=True))
+    for number in (1, 2):
+        publish(store, snapshots.encode(a_snapshot(*range(number))))
+        live.refresh()
+    for file in tmp_path.glob(f"{FILE}*"):
+        file.unlink()
+    live.refresh()
+    assert live.current is not None
+    assert (live.current.number, list(live.current.snapshot.providers), live.problem) == (1, ["p1", "p2"], "")
+    found = store.snapshots.current()
+    assert found is not None
+    assert found.data == snapshots.encode(a_snapshot(0, 1))
     store.close()

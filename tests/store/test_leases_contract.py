@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.store.records import opened
 
-from pointsman.core.budget import Budget, account
+from pointsman.core.budget import Budget, Window, account
 from pointsman.core.errors import StoreError
 from pointsman.store import tally
 from pointsman.store.interfaces import Store
@@ -142,6 +142,16 @@ def test_accounts_are_apart_and_forgotten_long_after_their_window(store: Store) 
     holder.close()
     store.leases.reconcile(NOW + 10 * 86_400_000)
     assert store.leases.standing(NOW) == []
+
+
+def test_a_day_and_a_month_that_begin_together_are_two_accounts(store: Store) -> None:
+    first = 1_793_491_200_000  # the first of a month
+    windows: tuple[Window, Window] = ("day", "month")
+    day, month = (account(Budget("b", "usd", 5, window), "", first) for window in windows)
+    assert day.began_ms == month.began_ms
+    holder = store.leases.hold()
+    assert [one.granted for one in holder.renew([Ask(day, 5, 0, 0, 5), Ask(month, 5, 0, 0, 5)], first)] == [5, 5]
+    holder.close()
 
 
 def test_after_its_end_a_worker_holds_nothing_any_more(store: Store, tmp_path: Path) -> None:

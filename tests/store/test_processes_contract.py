@@ -188,3 +188,18 @@ def test_a_writer_that_is_killed_neither_stops_nor_hurts_the_others(kind: str, t
     there = {one.id for one in store.journal.exchanges(Filter())}
     store.close()
     assert {id_ for batches in said for batch in batches for id_ in batch} <= there
+
+
+def test_what_a_killed_worker_had_used_of_a_lease_is_known_and_the_rest_goes_back(kind: str, tmp_path: Path) -> None:
+    workers = [started(Worker(kind, tmp_path, "lease", number, 10**6)) for number in range(2)]
+    said = workers[0].killed_after(1000)
+    store = opened(kind, tmp_path)
+    assert store.leases.reconcile(0) == 1
+    (standing,) = store.leases.standing(0)
+    assert standing.leased == 10**6, "the other one lives"
+    assert said[-1] <= standing.used <= said[-1] + 1
+    second = workers[1].killed_after(10)
+    assert store.leases.reconcile(0) == 1
+    (standing,) = store.leases.standing(0)
+    assert (standing.leased, said[-1] + second[-1] <= standing.used <= said[-1] + second[-1] + 2) == (0, True)
+    store.close()

@@ -12,8 +12,10 @@ from pathlib import Path
 from tests.store.records import judgement, opened, record, snapshot_bytes
 
 from pointsman.core import snapshot as snapshots
+from pointsman.core.budget import Account
 from pointsman.core.errors import StoreError
 from pointsman.store.interfaces import Filter, Store
+from pointsman.store.leases import Ask
 
 BATCH = 20
 SHARED = 10**6
@@ -43,6 +45,17 @@ def tally(store: Store, number: int, count: int) -> None:
     """Add ``number`` + 1, ``count`` times; acknowledge each by the new value."""
     for _ in range(count):
         say(store.counters.add("tally", number + 1))
+
+
+def lease(store: Store, number: int, count: int) -> None:
+    """Take a lease of ``count`` units and use one after another; acknowledge each. Then let go of nothing."""
+    holder = store.leases.hold()
+    account = Account("b", "requests", "all=", 0, 1 << 60)
+    (taken,) = holder.renew([Ask(account, 1 << 40, 0, 0, least=count)], 0)
+    holder.tally.leases[number] = taken.number
+    for used in range(count):
+        holder.tally.used[number] += 1
+        say(used + 1)
 
 
 def judge(store: Store, number: int, count: int) -> None:
@@ -93,7 +106,7 @@ def read(store: Store, number: int, count: int) -> None:
 
 
 ACTS: dict[str, Callable[[Store, int, int], None]] = {
-    act.__name__: act for act in (append, add, tally, judge, publish, watch, read)
+    act.__name__: act for act in (append, add, tally, lease, judge, publish, watch, read)
 }
 
 

@@ -252,7 +252,9 @@ def grow(workspace: Workspace, feature: str, *, count: int, since: int | None, r
         proposals, looked = propose(exchanges, judgements, count, expect)
     if not proposals:
         raise TableError(_nothing_to_propose(feature, looked))
-    files.write(place, b"".join(msgspec.json.encode(row_of(one, feature, grader)) + b"\n" for one in proposals))
+    files.write(
+        place, b"".join(msgspec.json.encode(row_of(one, feature, grader, snapshot.keeping)) + b"\n" for one in proposals)
+    )
     console = paper()
     console.print(
         f"wrote {place}: {len(proposals):,} cases, of {looked.telling:,} requests that tell models apart "

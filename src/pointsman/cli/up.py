@@ -12,8 +12,10 @@ from pointsman.control.config import Config, with_reference
 from pointsman.control.config.advice import advice
 from pointsman.control.config.found import discovered
 from pointsman.serve import up
+from pointsman.serve.handover import predecessor
 from pointsman.serve.loop import run
 from pointsman.serve.workspace import Workspace, workspace_option
+from pointsman.store.last_good import LastGood
 from pointsman.upstream.discover import Found, discover
 from pointsman.upstream.transport import HttpTransport
 
@@ -39,28 +41,33 @@ _SHOWN = 6  # model names of one server
 @click.option(
     "--workers", type=click.IntRange(1, 64), help="Processes that share the port [default: the configuration's, else 1]."
 )
-def command(workspace: Workspace, host: str | None, port: int | None, reference: str | None, workers: int | None) -> None:
+@click.option("--takeover", is_flag=True, help="Take the port over from the gateway on this data; it finishes its requests.")
+def command(
+    workspace: Workspace, host: str | None, port: int | None, reference: str | None, workers: int | None, *, takeover: bool
+) -> None:
     """Serve. Without a configuration, with whatever keys and model servers are found.
 
     \b
     export OPENAI_API_KEY=...; pointsman up
     pointsman up --reference openai/big-1         model="auto" is big-1 until there is evidence
     pointsman up --config pointsman.toml --port 9000
+    pointsman up --takeover                       an upgrade that drops no request; starts as usual where none serves
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     config, made_by = _configured(workspace, reference)
-    keyed = up.keyed(config, workspace.store)
-    listeners = up.bind(config, host, port, workers or config.workers, keyed=keyed)
-    if (before := workspace.published()) is not None:
-        workspace.decoded(before)  # says which snapshot is damaged, and where
-    installation = up.Installation(config, workspace.config_path, workspace.data, workspace.store)
-    with up.claim(workspace.data) as alone:
-        if not alone:
+    workers, store = workers or config.workers, workspace.patient_store
+    keyed = up.keyed(config, store, LastGood(workspace.data, keeps=False))
+    old = predecessor(workspace.data) if takeover else None
+    bound = functools.partial(up.adopt, old.listeners) if old else up.bind
+    listeners = bound(config, host, port, workers, keyed=keyed)
+    installation = up.Installation(config, workspace.config_path, workspace.data, store)
+    with up.claim(workspace.data, old.lock if old else None) as lock:
+        if lock is None:
             click.echo(f"note: another gateway works on {workspace.data}: from now on it serves this configuration too")
-        for note in up.publish_configuration(installation, made_by):
+        for note in up.begin(installation, made_by):
             click.echo(f"note: {note}")
         _greet(config, up.base_url(listeners[0]), keyed=keyed)
-        run(functools.partial(up.serve, installation, listeners))
+        run(functools.partial(up.serve, installation, listeners, workers=workers, lock=lock, before=old))
 
 
 def _configured(workspace: Workspace, reference: str | None) -> tuple[Config, str]:

@@ -67,6 +67,7 @@ def compile_snapshot(
         limits=config.limits,
         store_prompts=config.store_prompts,
         store_vectors=config.store_vectors,
+        keeping=config.keeping,
         made_by=made_by,
         pools=tuple(pool_of(rules, deployments) for rules in config.pools),
         releases=tuple(one for one in before.releases if one.route in routes),
@@ -235,6 +236,7 @@ def _fresh(route: str, feature: str, rules: RouteRules) -> Plan:
         ceiling=filters.ceiling,
         review_days=rules.review_days if stated.review_days is None else stated.review_days,
         explore=_explore(route, feature, stated, rules),
+        store_prompts=rules.store_prompts if stated.store_prompts is None else stated.store_prompts,
         data_policies=tuple(dict.fromkeys((*rules.policies, *every.policies, *stated.policies))),
     )
     if own is None or own.trial is None or reference is None or own.grader is None:

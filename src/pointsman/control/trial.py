@@ -29,6 +29,7 @@ from pointsman.control.calls import Answer, Calls, Copied, copy
 from pointsman.control.grade import EXPECTING, Grade, grade
 from pointsman.control.plans import grader_name, plan_of
 from pointsman.control.purse import CapReachedError, Purse
+from pointsman.control.redacted import redacted
 from pointsman.control.review import intake
 from pointsman.core.errors import ConfigError, PointsmanError
 from pointsman.core.ledger import Occasion
@@ -150,7 +151,7 @@ class Trials:
         finally:  # what was paid for is kept, also when the cap is reached in between
             if rows:
                 self._store.journal.judge([row, *rows])
-            self._ask_people(kept)
+            self._ask_people(job, kept)
 
     async def _as_served(self, job: _Job) -> None:
         """Grade the answer that the client got, for the arm that it belongs to."""
@@ -174,10 +175,10 @@ class Trials:
         row = replace(self._judgement(job, sample.deployment, sample.arm, graded, served), trial="")
         self._store.journal.judge([row])
         if not job.relative and job.plan.review_days:
-            self._ask_people([intake.alone(row, job.copied.request, sample.answer)])
+            self._ask_people(job, [intake.alone(row, job.copied.request, sample.answer)])
         elif other is not None:
             reference = replace(row, deployment=job.reference, score=self._grade_reference(job).score)
-            self._ask_people([self._question(job, reference, row, sample.answer, other)])
+            self._ask_people(job, [self._question(job, reference, row, sample.answer, other)])
 
     def _question(
         self, job: _Job, reference: Judgement, judged: Judgement, answer: str | None, other: str
@@ -188,9 +189,9 @@ class Trials:
         expected = intake.expected_share(job.snapshot, job.plan, job.sample, judged.deployment, job.reference)
         return intake.compared(reference, judged, job.copied.request, answer, other, expected)
 
-    def _ask_people(self, kept: Sequence[intake.Kept | None]) -> None:
+    def _ask_people(self, job: _Job, kept: Sequence[intake.Kept | None]) -> None:
         """Put questions into the queue."""
-        asked = [one for one in kept if one is not None]
+        asked = [intake.redacted(one, job.snapshot.keeping) for one in kept if one is not None]
         if asked:
             self._store.reviews.keep(asked, most=intake.MOST)
 
@@ -249,7 +250,7 @@ class Trials:
             cost_nano=answer.cost_nano,
             grading_nano=graded.nano,
             vector=job.sample.vector,
-            note=graded.note,
+            note=redacted(job.snapshot.keeping, graded.note),
         )
 
 

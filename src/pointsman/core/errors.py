@@ -63,5 +63,9 @@ class StoreError(PointsmanError):
     """The store cannot do what was asked: locked, full, corrupt, or of a newer version. Says which, and what to do."""
 
 
+class ForeignStoreError(StoreError):
+    """The store is of a newer version, or of another program: no waiting helps, and nothing may be changed in it."""
+
+
 class TableError(PointsmanError):
     """An outcome table or a file of prompts that cannot be used: which file, which column, and what to do."""

@@ -142,11 +142,10 @@ def _line(record: ExchangeRecord, place: int, attempt: Attempt, served: bool) ->
 def billed(usage: Usage) -> tuple[int, int, int, int]:
     """Return tokens as they are billed: fresh, cached, cache-written, output; a count below zero is none."""
     cached, written, output = usage.cached, usage.cache_written, usage.output
-    if cached > 0 or written > 0:
-        cached, written = max(cached, 0), max(written, 0)
-    else:
-        cached = written = 0
-    return max(usage.input - cached - written, 0), cached, written, max(output, 0)
+    if cached < 0 or written < 0 or output < 0:
+        cached, written, output = max(cached, 0), max(written, 0), max(output, 0)
+    fresh = usage.input - cached - written
+    return max(fresh, 0), cached, written, output
 
 
 def encode(line: Line) -> bytes:

@@ -92,6 +92,8 @@ class ExchangeRecord(Struct, frozen=True):
         """The attempt whose answer reached the client, None where none did."""
         if self.outcome not in ("ok", "cut"):
             return None
+        if self.attempts and not self.attempts[-1].unused:
+            return self.attempts[-1]  # as good as always
         return next((attempt for attempt in reversed(self.attempts) if not attempt.unused), None)
 
     @property

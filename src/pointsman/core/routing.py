@@ -176,7 +176,8 @@ class Plan(Struct, frozen=True):
     ``allow`` are the deployments that may answer at all, ``provider/model`` or ``provider/*`` (empty: all);
     ``ceiling`` leaves out who is too slow while somebody else is not. ``asks`` are the deployments that may be asked beside
     the reference before an answer is given (``Route.ask_twice``). ``review_days`` is for how many days requests and answers
-    of trials are kept for people to review (0: not at all).
+    of trials are kept for people to review (0: not at all). ``store_prompts``: whether requests are stored (None: as the
+    snapshot says).
     ``explore`` allows that others are tried (None: nobody is); ``explorable`` are those that may be, none of them shown to
     be worse than tolerated, each with its part of the share: together at most 1, more where it can change a decision.
     ``data_policies`` are the snapshot's that hold here: the route's and the feature's.
@@ -203,6 +204,7 @@ class Plan(Struct, frozen=True):
     explore: Explore | None = None
     explorable: dict[str, float] = {}
     tests: int = 0
+    store_prompts: bool | None = None
     data_policies: tuple[str, ...] = ()
 
     @property

@@ -53,6 +53,20 @@ class Limits(Struct, frozen=True):
     retry_share: float = 0.2
 
 
+class Keeping(Struct, frozen=True):
+    """What is stored of requests, and for how long, beyond whether it is.
+
+    ``days`` are those of exchanges, judgements and feedback, ``prompt_days`` those of prompts; 0: for ever. ``redacted`` are
+    kinds of things (``policy/redaction``) and ``patterns`` the owner's own, as (name, regular expression), that are taken
+    out of texts before they are stored.
+    """
+
+    days: int = 0
+    prompt_days: int = 0
+    redacted: tuple[str, ...] = ()
+    patterns: tuple[tuple[str, str], ...] = ()
+
+
 class Snapshot(Struct, frozen=True):
     """What was configured and learned.
 
@@ -78,6 +92,7 @@ class Snapshot(Struct, frozen=True):
     releases: tuple[Release, ...] = ()
     changes: dict[str, Change] = {}
     encoder: Encoder | None = None
+    keeping: Keeping = Keeping()
     data_policies: dict[str, Demand] = {}
     feature_policies: dict[str, tuple[str, ...]] = {}
     budgets: tuple[Budget, ...] = ()
@@ -112,13 +127,20 @@ def decode(data: bytes) -> Snapshot:
     """
     if not data.startswith(MAGIC):
         raise SnapshotError("this is not a snapshot of this version of Pointsman (wrong first bytes)")
-    digest, payload = data[len(MAGIC) : len(MAGIC) + _DIGEST], data[len(MAGIC) + _DIGEST :]
-    if hashlib.sha256(payload).digest() != digest:
+    if damaged(data):
         raise SnapshotError("the snapshot is damaged or cut short: its content does not match its digest")
     try:
-        return _decoder.decode(payload)
+        return _decoder.decode(data[len(MAGIC) + _DIGEST :])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SnapshotError(f"the snapshot was written by an incompatible version: {error}") from error
+
+
+def damaged(data: bytes) -> bool:
+    """Say whether bytes were a snapshot once and were cut or altered since. One of another version is not damaged."""
+    if not data.startswith(MAGIC):
+        return MAGIC.startswith(data)
+    digest, payload = data[len(MAGIC) : len(MAGIC) + _DIGEST], data[len(MAGIC) + _DIGEST :]
+    return hashlib.sha256(payload).digest() != digest
 
 
 def snapshot_hash(data: bytes) -> str:

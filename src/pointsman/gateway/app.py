@@ -4,7 +4,7 @@
     POST /v1/feedback            what is said of answers later (see ``feedback``)
     GET  /v1/models              routes and deployments, as OpenAI lists models; /v1/models/NAME shows one
     GET  /healthz                200 while the process lives
-    GET  /readyz                 200 with the snapshot's hash and the journal's counters; 503 without a snapshot
+    GET  /readyz                 200 with the snapshot's hash and what is wrong beside that; 503 without a snapshot
 
 Laws: ``answer.refuse`` is the only way to an error reply; overload is said at once, never queued.
 """
@@ -18,6 +18,7 @@ from pointsman.gateway import entries, feedback, permission
 from pointsman.gateway.admission import Keyring
 from pointsman.gateway.answer import errors_at, refuse
 from pointsman.gateway.caller import Caller
+from pointsman.gateway.condition import condition
 from pointsman.gateway.counting import count_tokens
 from pointsman.gateway.entries import Entry
 from pointsman.gateway.equipment import Equipment
@@ -122,12 +123,14 @@ class Gateway:
             client.answer(200, [JSON], _models(current, path, key))
 
     def _readiness(self) -> bytes:
-        current = self._live.current
+        current, now = self._live.current, condition(self._live, self._equipment)
         return _encode(
             {
-                "status": "ready" if current else "no snapshot",
-                "snapshot": current.hash if current else None,
+                "status": "ready" if now.ready else "no snapshot",
+                "snapshot": now.snapshot,
+                "from_copy": now.from_copy,
                 "problem": self._live.problem,
+                "problems": now.problems,
                 "under_way": self.under_way,
                 "shedding": {"share": self._equipment.shedding.share, "refused": self._equipment.shedding.refused},
                 "journal": self._equipment.journal.state,

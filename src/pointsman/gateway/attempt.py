@@ -12,7 +12,7 @@ Law: what a provider said is passed on as it said it: its status, its body, its 
 import math
 from email.utils import mktime_tz, parsedate_tz
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from pointsman.core.chat import ChatRequest, Usage
 from pointsman.core.errors import GatewayError, UpstreamError
@@ -32,7 +32,6 @@ _AGAIN = frozenset(("connect", "closed"))
 _LATER = frozenset((408, 409, 424, 500, 502, 503, 504, 529))
 _NAMES_WAIT = frozenset((429, 503, 529))  # RFC 9110, section 10.2.3, RFC 6585, section 4, and Anthropic's overloaded
 _REFUSED, _FAILED = 400, 500
-_NOTHING = bounds.Most(0, 0)
 _STATUS = {"timeout": 504}
 _CODE = {
     "connect": "upstream_unreachable",
@@ -200,12 +199,8 @@ class Call:
 
     def attempt(self, request: ChatRequest) -> Attempt:
         """Return what is kept of it."""
-        usage, price, basis, nano = self.usage, self.deployment.price, self.basis, self.nano
-        most, between = _NOTHING, None
-        if basis not in SETTLED:
-            most = bounds.most_tokens(request, self.sent_bytes, self.deployment)
-            between = None if price is None else bounds.between(nano, most, price, partial=basis == "partial")
-        return Attempt(
+        usage, price, basis = self.usage, self.deployment.price, self.basis
+        kept = Attempt(
             deployment=self.deployment.name,
             cause=self.cause,
             started_ms=self.started_ms,
@@ -214,17 +209,22 @@ class Call:
             first_byte_ms=None if self.replied is None else (self.replied - self.started) * 1e3,
             total_ms=(self.ended - self.started) * 1e3,
             usage=usage,
-            cost_nano=nano,
+            cost_nano=self.nano,
             finish=self.finish,
             estimated=self.estimated,
             lost=self.lost,
             unused=self.unused,
             basis=basis,
             terms="" if price is None else cost.terms(usage, price),
-            bounds=between,
-            most_input=most.input,
-            most_output=most.output,
         )
+        return kept if basis in SETTLED else self._bounded(kept, request)
+
+    def _bounded(self, kept: Attempt, request: ChatRequest) -> Attempt:
+        """Return what is kept of it with what it can have taken at most."""
+        price, partial = self.deployment.price, kept.basis == "partial"
+        most = bounds.most_tokens(request, self.sent_bytes, self.deployment)
+        between = None if price is None else bounds.between(kept.cost_nano, most, price, partial=partial)
+        return structs.replace(kept, bounds=between, most_input=most.input, most_output=most.output)
 
 
 def judge(breakers: Breakers, call: Call, failure: Failure | None, *, cut: bool, known: bool, now_s: float) -> None:

@@ -79,6 +79,7 @@ class Held:
         self.waiting: list[tuple[int, asyncio.Future[bool]]] = []
 
 
+_Key = tuple[str, str, str, int, int]
 Want = tuple[Held, int]
 """A lease, and the units that a call may use of it."""
 
@@ -92,7 +93,7 @@ class Budgets:
         self._now_ms = now_ms
         self._holder: Holder | None = None
         self._used = memoryview(bytearray(8)).cast("q")
-        self._held: dict[tuple[str, str, str, int], Held] = {}
+        self._held: dict[_Key, Held] = {}
         self._places: list[int] = []
         self._ending: dict[Held, None] = {}
         self._pressing: dict[Held, None] = {}
@@ -108,7 +109,7 @@ class Budgets:
         began, ends = self._bounds.get(budget.window, (0, 0))
         if not began <= now_ms < ends:
             began, ends = self._bounds[budget.window] = budgets.bounds(budget.window, now_ms)
-        key = (budget.name, budget.unit, value, began)
+        key = (budget.name, budget.unit, f"{budget.per}={value}", began, ends)
         found = self._held.get(key)
         if found is None:
             found = self._held[key] = Held(budgets.account(budget, value, now_ms), budget.limit)
@@ -348,8 +349,8 @@ def _answer(held: Held, below: int) -> None:
             future.set_result(need < below)
 
 
-def _key(account: Account) -> tuple[str, str, str, int]:
-    return account.budget, account.unit, account.scope.partition("=")[2], account.began_ms
+def _key(account: Account) -> _Key:
+    return account.budget, account.unit, account.scope, account.began_ms, account.ends_ms
 
 
 def _known(snapshot: Snapshot) -> Iterator[tuple[Budget, str]]:

@@ -18,7 +18,9 @@ from pointsman.gateway import heads
 from pointsman.gateway.attempt import Call, Failure, error_body, failed, is_stream, judge, refused
 from pointsman.gateway.flow import Flow
 from pointsman.gateway.passage import Passage, reported
+from pointsman.gateway.scrubbing import scrubbed
 from pointsman.gateway.server.message import Client, Headers
+from pointsman.gateway.tab import Tab
 from pointsman.gateway.underway import UnderWay
 from pointsman.policy import permits
 from pointsman.upstream.interfaces import Reply, Timeouts
@@ -44,13 +46,8 @@ async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
     if on.demands:
         _permit(on, call)
     passage = _passage(on, call.deployment)
-    if on.tab is not None:
-        call.sent = False  # while it waits for a lease
-        if (over := await on.tab.reserve(call, on.request, len(on.body))) is not None:
-            on.calls.remove(call)
-            on.failures.append((call, over))
-            return over
-        call.sent = True
+    if on.tab is not None and (over := await _reserved(on, call, on.tab)) is not None:
+        return over
     reply: Reply | None = None
     failure: Failure | None = None
     pooled = name in current.pooled
@@ -67,7 +64,10 @@ async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
         if pooled:
             on.equipment.loads.answered(call, reply.headers, on.equipment.now_ms() / 1e3)
         if reply.status != 200:
-            failure = refused(reply.status, passage.refusal(reply.status, await error_body(reply)), reply.headers)
+            if reply.status == 401:
+                way.credential.refused()
+            said = scrubbed(await error_body(reply), request, unsigned)
+            failure = refused(reply.status, passage.refusal(reply.status, said), reply.headers)
         elif on.request.stream and is_stream(reply, asked=True):
             failure = await _relay(on, call, passage, reply, client)
         else:
@@ -85,6 +85,18 @@ async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
     if failure is not None:
         on.failures.append((call, failure))
     return failure
+
+
+async def _reserved(on: UnderWay, call: Call, tab: Tab) -> Failure | None:
+    """Reserve what a call may take; return the failure that it is where a budget does not allow it: no call is made."""
+    call.sent = False  # while it waits for a lease
+    over = await tab.reserve(call, on.request, len(on.body))
+    if over is not None:
+        on.calls.remove(call)
+        on.failures.append((call, over))
+        return over
+    call.sent = True
+    return None
 
 
 def _over(on: UnderWay, call: Call, passage: Passage, reply: Reply | None) -> None:

@@ -43,12 +43,16 @@ class Takes(Protocol):
 
 
 class Intake:
-    """The way of feedback from one worker to the store. At most ``waiting`` bodies wait for their turn."""
+    """The way of feedback from one worker to the store. At most ``waiting`` bodies wait for their turn.
+
+    ``problem`` is the store's last complaint, empty once it took something again.
+    """
 
     def __init__(self, inbox: Takes, *, waiting: int = WAITING) -> None:
         self._inbox = inbox
         self._most = waiting
         self._under_way = 0
+        self.problem = ""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pointsman-feedback")
 
     async def answer(self, body: bytes, key: Key | None, now_ms: int, client: Client) -> None:
@@ -67,8 +71,10 @@ class Intake:
             taken = work.result()
         except StoreError as error:
             logger.warning("feedback cannot be written: %s", error)
+            self.problem = str(error)
             words = "this feedback cannot be kept now, nothing of it was taken: send it again"
             raise GatewayError(503, "store_unavailable", words, retry_after=_RETRY_S) from error
+        self.problem = ""
         client.answer(200, [JSON], taken)
 
     def close(self) -> None:

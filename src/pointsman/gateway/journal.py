@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -53,7 +53,10 @@ class JournalState(Struct, frozen=True):
 
 
 class JournalWriter:
-    """The way from one worker to the store. ``capacity`` bounds the records that wait, ``capacity_bytes`` their size."""
+    """The way from one worker to the store. ``capacity`` bounds the records that wait, ``capacity_bytes`` their size.
+
+    ``redact`` returns texts as they may be stored; it is called in the writer's thread, and never raises.
+    """
 
     def __init__(
         self,
@@ -63,8 +66,10 @@ class JournalWriter:
         capacity_bytes: int = 256 * 1024 * 1024,
         flush_s: float = FLUSH_S,
         retry_s: float = _RETRY_S,
+        redact: Callable[[Sequence[str]], list[str]] = list,
     ) -> None:
         self._journal = journal
+        self._redact = redact
         self._flush_s = flush_s
         self._retry_s = retry_s
         self._capacity = capacity
@@ -132,7 +137,7 @@ class JournalWriter:
             batch = [self._queue[place] for place in range(min(1 if alone else BATCH, len(self._queue)))]
             alone = max(alone - 1, 0)
             try:
-                self._journal.append(_complete(batch))
+                self._journal.append(self._redacted(_complete(batch)))
             except StoreError as error:
                 self._failures += 1
                 self._problem = str(error)
@@ -151,6 +156,14 @@ class JournalWriter:
                     self._queue.popleft()
                     self._bytes -= taken
         return True
+
+    def _redacted(self, records: list[ExchangeRecord]) -> list[ExchangeRecord]:
+        """Return the records as they may be stored."""
+        texts = [record.prompt for record in records if record.prompt]
+        if not texts:
+            return records
+        found = iter(self._redact(texts))
+        return [msgspec.structs.replace(record, prompt=next(found)) if record.prompt else record for record in records]
 
     def _complain(self) -> None:
         now = time.monotonic()

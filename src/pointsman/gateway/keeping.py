@@ -8,7 +8,7 @@ from msgspec import structs
 from pointsman.core.record import ExchangeRecord
 from pointsman.gateway import hedging, sampling
 from pointsman.gateway.underway import UnderWay
-from pointsman.policy import features
+from pointsman.policy import features, naming
 from pointsman.wire.seals import reply_name
 
 
@@ -54,10 +54,17 @@ def _record(on: UnderWay, ended: float) -> ExchangeRecord:
         latency_ms=(ended - on.started) * 1e3,
         first_content_ms=None if on.first_content is None else (on.first_content - on.started) * 1e3,
         vector=on.vector if snapshot.store_vectors else b"",
-        prompt=on.request.transcript if snapshot.store_prompts else "",
+        prompt=on.request.transcript if on.current.prompts and _is_prompt_kept(on) else "",
         client_id=on.caller.client_id,
         customer=on.caller.customer_of(on.request),
     )
+
+
+def _is_prompt_kept(on: UnderWay) -> bool:
+    """Say whether the owner wants the texts of this request: what is said of its feature, of its route, of all."""
+    snapshot = on.current.snapshot
+    said = naming.plan_for(snapshot.routes[on.route], on.feature).store_prompts if on.route else None
+    return snapshot.store_prompts if said is None else said
 
 
 def _remember(on: UnderWay, served: str) -> None:

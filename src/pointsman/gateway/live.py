@@ -3,9 +3,10 @@
 Strategy: ``refresh`` asks the store for the number of the current snapshot, which is cheap, and only when it has changed
 reads, decodes and prepares all that requests will need. Then one assignment. It runs in a thread, off the event loop.
 
-Laws: everything that can fail comes before the assignment, so that a bad snapshot never displaces a good one; a learned
-policy that this version cannot read is left out, and what chooses by it stays on the reference; who took a ``Current`` keeps
-it to the end of his request.
+Laws: everything that can fail comes before the assignment, so that a bad snapshot never displaces a good one; what was taken
+up is copied to a file beside the store, and the copy stands in for a store that cannot be read; a learned policy that this
+version cannot read is left out, and what chooses by it stays on the reference; who took a ``Current`` keeps it to the end of
+his request.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import functools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import time_ns
 
 import msgspec
 
@@ -31,6 +33,7 @@ from pointsman.policy.decide import State
 from pointsman.policy.model import Policy
 from pointsman.policy.naming import Target
 from pointsman.store.interfaces import Published, Snapshots
+from pointsman.store.last_good import LastGood
 from pointsman.upstream import addresses
 from pointsman.upstream.interfaces import Credential, Encodes, Reply, Request, Timeouts
 from pointsman.upstream.providers import NO_STREAM_OPTIONS
@@ -104,6 +107,8 @@ class Current:
         self.timed = frozenset(
             name for name, route in snapshot.routes.items() if any(plan.ceiling for plan in route.plans.values())
         )
+        plans = [plan for route in snapshot.routes.values() for plan in route.plans.values()]
+        self.prompts = snapshot.store_prompts or any(plan.store_prompts for plan in plans)
         self.timeouts = Timeouts(
             snapshot.limits.connect_s, snapshot.limits.first_byte_s, snapshot.limits.idle_s, snapshot.limits.total_s
         )
@@ -147,7 +152,10 @@ class Current:
 
 
 class Live:
-    """Holds the current snapshot of one worker, and its keyring. ``current`` is None until a first one was published."""
+    """Holds the current snapshot of one worker, and its keyring. ``current`` is None until a first one was published.
+
+    ``from_copy``: it is the copy of the last good one, because the store could not be read since this process began.
+    """
 
     def __init__(
         self,
@@ -155,14 +163,23 @@ class Live:
         credential: Callable[[Provider], Credential],
         encoder: Callable[[Encoder], Encodes] = no_encoder,
         keyring: Keyring | None = None,
+        copy: LastGood | None = None,
     ) -> None:
         self._published = published
+        self._copy = copy
         self.keyring = keyring or Keyring()
         self._credential = credential
         self._encoder = encoder
         self._refused = 0
+        self._doubted = False  # whether the store may hold another snapshot under the number of ours
+        self.from_copy = False
         self.current: Current | None = None
         self.problem = ""
+
+    @property
+    def copy_problem(self) -> str:
+        """Why what is in use could not be copied, empty where it was."""
+        return self._copy.problem if self._copy is not None else ""
 
     def snapshot(self) -> Snapshot | None:
         """Return the snapshot in use, None until a first one was published."""
@@ -176,16 +193,45 @@ class Live:
         try:
             self.keyring.refresh()
             number = self._published.current_number()
-            if number == (self.current.number if self.current else 0):
+            if number == (self.current.number if self.current else 0) and not self._doubted:
                 self.problem = ""
                 return False
-            if number == self._refused:
+            if number == self._refused and not (self._copy and self._copy.keeps):
                 return False
             found = self._published.current()
+            if self._copy is not None:
+                found = self._copy.put_back(self._published, found, time_ns() // 1_000_000) or found
         except Exception as error:  # noqa: BLE001 - whatever it is, requests go on, and so does looking
+            self._doubted = True
             self.problem = f"the store does not show its current snapshot: {error}"
+            self._stand_in()
             return False
-        return found is not None and self._take(found)
+        if found is None:
+            self.problem = "the store has no snapshot any more"
+        elif self.current is not None and (found.number, found.hash) == (self.current.number, self.current.hash):
+            self._known()
+        elif found.number != self._refused:
+            taken = self._take(found)
+            self._stand_in()
+            return taken
+        return False
+
+    def _known(self) -> None:
+        self.problem = ""
+        self._doubted = self.from_copy = False
+
+    def _stand_in(self) -> None:
+        """Serve from the copy where nothing else was served yet. What is wrong with the store stays said."""
+        found = self._copy.read() if self.current is None and self._copy is not None else None
+        if found is None:
+            return
+        try:
+            self.current = Current(found.number, found.hash, snapshots.decode(found.data), self._credential, self._encoder)
+        except Exception as error:  # noqa: BLE001 - as in ``_take``
+            self.problem = f"{self.problem}; the copy of the last good one cannot be used either: {error}"
+            return
+        self._doubted = self.from_copy = True
+        logger.error("%s; served is the last good snapshot %s", self.problem, found.hash)
 
     async def follow(self, interval_s: float = POLL_S) -> None:
         """Refresh until cancelled. Reading happens in a thread."""
@@ -203,7 +249,9 @@ class Live:
             return False
         self.keyring.configure(current.snapshot.keys)  # before the snapshot: what a key may do stands in it
         self.current = current
-        self.problem = ""
+        self._known()
+        if self._copy is not None:
+            self._copy.keep(found)
         return True
 
 

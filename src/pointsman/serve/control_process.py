@@ -26,13 +26,13 @@ from pointsman.control.calls import Calls
 from pointsman.control.canaries import Canaries
 from pointsman.control.compile import compile_snapshot
 from pointsman.control.drift import DriftWatch
+from pointsman.control.forgetting import Forgetting
 from pointsman.control.gates import Gatekeeper
 from pointsman.control.joining import join_due
 from pointsman.control.onboard import expectations
 from pointsman.control.publish import publish
 from pointsman.control.releases import Stages
 from pointsman.control.repriced import PriceWatch
-from pointsman.control.review.intake import expire
 from pointsman.control.trial import Trials
 from pointsman.core import snapshot as snapshots
 from pointsman.core.audit import GATEWAY
@@ -144,7 +144,7 @@ async def run(workspace: Workspace) -> None:
 async def _tend(file: ConfigFile, store: Store, current: Current) -> None:
     """Look at the file, at what acts and at what arrived, again and again."""
     watching = [each(store, now_ms=_now_ms, say=say) for each in (Gatekeeper, Stages, PriceWatch, DriftWatch)]
-    relearning = Relearning(store, say)
+    relearning, forgetting = Relearning(store, say), Forgetting(store)
     steps = Steps(say)
     expired = 0.0
 
@@ -155,7 +155,7 @@ async def _tend(file: ConfigFile, store: Store, current: Current) -> None:
         nonlocal expired
         if time.monotonic() - expired > EXPIRE_EVERY_S:  # before the file: what was promised to be forgotten is
             expired = time.monotonic()
-            steps.take("forgetting what is kept for review", lambda: _forget(store, current()))
+            steps.take("forgetting what was kept long enough", lambda: forgetting.look(current(), _now_ms()))
         steps.take("taking up the configuration", file.look)
         steps.take("joining feedback", lambda: join_due(store, _now_ms(), pages=_JOINED_AT_ONCE))
         for watch in watching:
@@ -166,13 +166,6 @@ async def _tend(file: ConfigFile, store: Store, current: Current) -> None:
 
     # In a thread: after a restart a long journal is read, and trials go on meanwhile.
     await _again("looking", lambda: asyncio.to_thread(look))
-
-
-def _forget(store: Store, current: Snapshot) -> None:
-    """Forget what was kept for review long enough, and write down that it was."""
-    gone = expire(store.reviews, current, _now_ms())
-    if gone:
-        store.audit.note("review forget", f"{gone} materials", at_ms=_now_ms())
 
 
 async def _ask_canaries(file: ConfigFile, store: Store, calls: Calls, current: Current) -> None:

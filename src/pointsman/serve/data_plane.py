@@ -1,7 +1,8 @@
-"""The data plane of one process: the gateway on a socket, from a store, until it is told to stop.
+"""The data plane of one process: the gateway on sockets, from a store, until it is told to leave.
 
 Laws: on a signal no new request is taken, streams under way get ``GRACE_S`` to finish, then the journal is written out; a
-second signal does not wait for the streams.
+second signal does not wait for the streams. Where another process has taken over the sockets, every request on a connection
+of ours is answered, and requests under way get all the time that they may take.
 """
 
 import asyncio
@@ -13,7 +14,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Any
 
 from pointsman.control.config import is_loopback
 from pointsman.core.record import Sample
@@ -28,12 +30,20 @@ from pointsman.gateway.ids import Ids
 from pointsman.gateway.journal import JournalWriter
 from pointsman.gateway.live import Live
 from pointsman.gateway.server.listener import Server
+from pointsman.serve.redacting import Redactor
 from pointsman.store.interfaces import Store
+from pointsman.store.last_good import LastGood
 from pointsman.upstream.credentials import credentials, fetching
 from pointsman.upstream.encoders import encoders
 from pointsman.upstream.transport import HttpTransport
 
 GRACE_S = 30.0
+IDLE_S = 30.0
+"""How long a connection of a process that was relieved may stay unused: its next reply says that it ends."""
+
+RELIEVED = signal.SIGUSR2
+"""What a worker is told by when another process has taken over."""
+
 SWITCH_S = 0.0005
 """How long the journal's thread may keep the interpreter from the event loop. Python's own 5 ms were the 99th percentile."""
 
@@ -44,34 +54,73 @@ YOUNG = 10_000
 log = logging.getLogger("pointsman")
 
 
-async def serve_until_signalled(
-    store: Store, listener: socket.socket, offer: Callable[[Sample], bool], stopping: Callable[[], None] = lambda: None
+class Leaving:
+    """How a process is told to leave: by signals, or because another one has taken over. ``told`` is set by either."""
+
+    def __init__(self) -> None:
+        self.told = asyncio.Event()
+        self.asked = asyncio.Event()
+        self.hurried = asyncio.Event()
+
+    def relieve(self) -> None:
+        """Another process serves the sockets from now on."""
+        self.told.set()
+
+    def signalled(self) -> None:
+        """Somebody asks: soon, and when asked again at once."""
+        (self.hurried if self.asked.is_set() else self.asked).set()
+        self.told.set()
+
+    def hear(self) -> None:
+        """Listen to the signals from now on."""
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(signum, self.signalled)
+
+
+async def serve_until_told(
+    store: Store,
+    copy: LastGood,
+    listeners: Sequence[socket.socket],
+    offer: Callable[[Sample], bool],
+    leaving: Leaving,
+    serving: Callable[[], None],
 ) -> None:
-    """Serve until SIGINT or SIGTERM. ``offer`` takes samples for running trials; ``stopping`` is called at the signal."""
+    """Serve until told to leave. ``offer`` takes samples for running trials; ``serving`` is called once it is so."""
     sys.setswitchinterval(SWITCH_S)
     gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
     allow_files()
-    async with _gateway(store, offer, listener.getsockname()[0]) as gateway:
+    async with _gateway(store, copy, offer, listeners[0].getsockname()[0]) as gateway:
         gc.freeze()  # what is here now stays: it need not be looked through again and again
         server = Server(gateway, gateway.limits)
-        asked, hurried = asyncio.Event(), asyncio.Event()
-
-        def stop() -> None:
-            (hurried if asked.is_set() else asked).set()
-
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(signum, stop)
-        await server.start(listener)
-        await asked.wait()
-        stopping()
+        leaving.hear()
+        for listener in listeners:
+            await server.start(listener)
+        serving()
+        await leaving.told.wait()
+        if not leaving.asked.is_set():
+            await either(_retired(server, gateway), leaving.asked.wait())
         if gateway.under_way:
             log.info("requests under way: %d; they get %.0f s, Ctrl-C again stops at once", gateway.under_way, GRACE_S)
-        ending = asyncio.create_task(server.stop(GRACE_S))
-        hurrying = asyncio.create_task(hurried.wait())
-        await asyncio.wait((ending, hurrying), return_when=asyncio.FIRST_COMPLETED)
-        hurrying.cancel()
-        ending.cancel()
+        await either(server.stop(GRACE_S), leaving.hurried.wait())
         await server.stop(0)
+
+
+async def _retired(server: Server, gateway: Gateway) -> None:
+    """Answer what still comes to this process; then let what is under way end, however long it may take."""
+    log.info("another process has taken over; requests under way %d, connections %d", gateway.under_way, server.connections)
+    await server.retire(IDLE_S)
+    await server.stop(gateway.limits().total_s)
+
+
+async def either(*ways: Coroutine[Any, Any, object]) -> None:
+    """Wait until one of several things has happened, and wait for the others no more."""
+    tasks = [asyncio.ensure_future(way) for way in ways]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def allow_files() -> None:
@@ -84,12 +133,13 @@ def allow_files() -> None:
 
 
 @contextlib.asynccontextmanager
-async def _gateway(store: Store, offer: Callable[[Sample], bool], host: str) -> AsyncIterator[Gateway]:
+async def _gateway(store: Store, copy: LastGood, offer: Callable[[Sample], bool], host: str) -> AsyncIterator[Gateway]:
     transport = HttpTransport()
-    journal = JournalWriter(store.journal)
     fetch = fetching(transport)
-    keyring = Keyring(store.keys, exposed=not is_loopback(host))
-    live = Live(store.snapshots, credentials(fetch), encoders(transport, fetch), keyring)
+    keyring = Keyring(copy.of_keys(store.keys), exposed=not is_loopback(host))
+    live = Live(store.snapshots, credentials(fetch), encoders(transport, fetch), keyring, copy)
+    redactor = Redactor(live.snapshot)
+    journal = JournalWriter(store.journal, redact=redactor)
     live.refresh()
     feedback = Intake(store.feedback)
     budgets = Budgets(store.leases, time.monotonic, now_ms)
@@ -105,3 +155,4 @@ async def _gateway(store: Store, offer: Callable[[Sample], bool], host: str) -> 
         await transport.close()
         await asyncio.to_thread(feedback.close)
         await asyncio.to_thread(journal.close)
+        redactor.close()

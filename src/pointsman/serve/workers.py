@@ -1,17 +1,19 @@
 """Further workers: processes that serve the same port, one core each.
 
-Strategy: each gets its own listening socket on the shared port, made by the first process, and a pipe on which it sends
-samples of running trials. The first process keeps the sockets, so that a worker that is started again serves what has
-queued on its socket.
+Strategy: each gets its own listening sockets on the shared port, made by the first process, a pipe on which it sends
+samples of running trials, and one that it closes when it serves. The first process keeps the sockets, so that a worker that
+is started again serves what has queued on its sockets.
 
 Laws: a worker that dies is started again after a pause that grows to a minute; samples are bounded as they are in the first
-process; when the gateway stops, workers are told, and get their time.
+process; when the gateway stops, workers are told, and get their time; when another process has taken over, they are told
+that, and get all the time that a request may take.
 """
 
 import asyncio
 import functools
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -21,54 +23,68 @@ import click
 
 from pointsman.core.record import Sample
 from pointsman.serve.child import ended, kept_running
-from pointsman.serve.data_plane import GRACE_S, serve_until_signalled
+from pointsman.serve.data_plane import GRACE_S, Leaving, serve_until_told
 from pointsman.serve.loop import run
 from pointsman.serve.samples import SampleQueue, samples
+from pointsman.store.last_good import LastGood
 from pointsman.store.seal import installation_key
 from pointsman.store.sqlite import open_store
 
 STOP_S = GRACE_S + 5.0
+RELIEVED = signal.SIGUSR1
+"""What a worker is told by when another process has taken over."""
 
 log = logging.getLogger("pointsman.workers")
 
 
 class Workers:
-    """Keeps a worker alive for each of some listening sockets. ``offer`` takes the samples that they send."""
+    """Keeps a worker alive for each of some hands of listening sockets. ``offer`` takes the samples that they send."""
 
-    def __init__(self, listeners: Sequence[socket.socket], *, data: Path, offer: Callable[[Sample], bool]) -> None:
-        self._listeners = listeners
+    def __init__(self, hands: Sequence[Sequence[socket.socket]], *, data: Path, offer: Callable[[Sample], bool]) -> None:
+        self._hands = hands
         self._data = data
         self._offer = offer
         self._stopping = False
         self._processes: set[asyncio.subprocess.Process] = set()
+        self._unready = len(hands)
+        self._ready = asyncio.Event()
 
-    def stop(self) -> None:
-        """Tell every worker to end, and start none again."""
+    def stop(self, signum: signal.Signals = signal.SIGTERM) -> None:
+        """Tell every worker to end, and start none again; with ``RELIEVED``, that another process has taken over."""
         self._stopping = True
         for process in self._processes:
-            process.terminate()
+            process.send_signal(signum)
+
+    async def ready(self) -> None:
+        """Wait until each has served once, or has failed to."""
+        if self._hands:
+            await self._ready.wait()
 
     async def run(self) -> None:
-        """Keep them running until cancelled; then end them gently."""
+        """Keep them running until cancelled, then end them gently; returns when all that were told to end have."""
         async with asyncio.TaskGroup() as group:
-            for listener in self._listeners:
-                group.create_task(self._keep(listener))
+            for hand in self._hands:
+                group.create_task(self._keep(hand))
 
-    async def _keep(self, listener: socket.socket) -> None:
+    async def _keep(self, hand: Sequence[socket.socket]) -> None:
         words = "a worker ended with status %s; it starts again in %.0f s"
-        await kept_running(functools.partial(self._run_once, listener), log, words, lambda: self._stopping)
+        await kept_running(functools.partial(self._run_once, hand), log, words, lambda: self._stopping)
 
-    async def _run_once(self, listener: socket.socket) -> int:
-        reading, writing = os.pipe()
-        command = [sys.executable, "-m", __name__, str(listener.fileno()), str(writing), str(self._data)]
+    async def _run_once(self, hand: Sequence[socket.socket]) -> int:
+        (reading, writing), (serving, ready) = os.pipe(), os.pipe()
+        listening = [listener.fileno() for listener in hand]
+        command = [sys.executable, "-m", __name__, str(self._data), str(writing), str(ready), *map(str, listening)]
         try:
-            process = await asyncio.create_subprocess_exec(*command, pass_fds=(listener.fileno(), writing))
+            process = await asyncio.create_subprocess_exec(*command, pass_fds=(*listening, writing, ready))
         except OSError:
             os.close(reading)
+            os.close(serving)
             raise
         finally:
             os.close(writing)
+            os.close(ready)
         taking = asyncio.create_task(self._take(reading))
+        self._await_closing(serving)
         self._processes.add(process)
         try:
             return await process.wait()
@@ -81,6 +97,19 @@ class Workers:
             self._processes.discard(process)
             taking.cancel()
             await asyncio.gather(taking, return_exceptions=True)
+
+    def _await_closing(self, serving: int) -> None:
+        """Count a worker as ready once it closes its end of a pipe: it serves then, or is gone."""
+
+        def closed() -> None:
+            loop.remove_reader(serving)
+            os.close(serving)
+            self._unready -= 1
+            if self._unready <= 0:
+                self._ready.set()
+
+        loop = asyncio.get_running_loop()
+        loop.add_reader(serving, closed)
 
     async def _take(self, reading: int) -> None:
         """Pass on what a worker sends."""
@@ -96,18 +125,21 @@ class Workers:
             transport.close()
 
 
-async def _serve(listener: socket.socket, writing: int, data: Path) -> None:
+async def _serve(listeners: Sequence[socket.socket], writing: int, ready: int, data: Path) -> None:
     queue = SampleQueue()
     loop = asyncio.get_running_loop()
+    leaving = Leaving()
+    loop.add_signal_handler(RELIEVED, leaving.relieve)
     transport, protocol = await loop.connect_write_pipe(
         lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), os.fdopen(writing, "wb", buffering=0)
     )
     writer = asyncio.StreamWriter(transport, protocol, None, loop)
     pump = asyncio.create_task(queue.pump(writer))
     try:
-        store = open_store(data, vector_key=installation_key(data))
+        store = open_store(data, vector_key=installation_key(data), patient=True)
         try:
-            await serve_until_signalled(store, listener, queue.offer)
+            copy = LastGood(data, keeps=False)
+            await serve_until_told(store, copy, listeners, queue.offer, leaving, functools.partial(os.close, ready))
         finally:
             store.close()
     finally:
@@ -117,15 +149,17 @@ async def _serve(listener: socket.socket, writing: int, data: Path) -> None:
 
 
 @click.command()
-@click.argument("listening", type=int)
-@click.argument("writing", type=int)
 @click.argument("data", type=click.Path(path_type=Path))
-def main(listening: int, writing: int, data: Path) -> None:
-    """Serve one socket of a gateway, as one of its workers."""
+@click.argument("writing", type=int)
+@click.argument("ready", type=int)
+@click.argument("listening", type=int, nargs=-1, required=True)
+def main(data: Path, writing: int, ready: int, listening: tuple[int, ...]) -> None:
+    """Serve some sockets of a gateway, as one of its workers."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-    listener = socket.socket(fileno=listening)
-    listener.setblocking(False)
-    run(functools.partial(_serve, listener, writing, data))
+    listeners = [socket.socket(fileno=one) for one in listening]
+    for listener in listeners:
+        listener.setblocking(False)
+    run(functools.partial(_serve, listeners, writing, ready, data))
 
 
 if __name__ == "__main__":

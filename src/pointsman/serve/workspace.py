@@ -55,6 +55,11 @@ class Workspace:
         """The opened store. Raises StoreError."""
         return open_store(self.data, vector_key=installation_key(self.data), actor=self.actor or f"cli:{_user()}")
 
+    @functools.cached_property
+    def patient_store(self) -> Store:
+        """The store for a process that serves without it too: what cannot be opened raises StoreError with every use."""
+        return open_store(self.data, vector_key=installation_key(self.data), patient=True)
+
     @property
     def existing(self) -> Store:
         """The store, for commands that only look: nothing is made in a directory that is no installation's.
@@ -102,8 +107,9 @@ class Workspace:
 
     def close(self) -> None:
         """Close the store if it was opened."""
-        if "store" in self.__dict__:
-            self.store.close()
+        for name in ("store", "patient_store"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
 
 
 def _user() -> str:

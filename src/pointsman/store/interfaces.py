@@ -331,6 +331,19 @@ class Counters(Protocol):
         """The value, 0 where nothing was ever added."""
 
 
+class Forgetting(Protocol):
+    """What is older than its owner wants it. Nothing of it is left in any file once ``tidy`` was true."""
+
+    def records(self, before_ms: int) -> int:
+        """Delete exchanges, judgements, feedback and what people said from before a moment; return how many rows."""
+
+    def prompts(self, before_ms: int) -> int:
+        """Delete the texts of exchanges from before a moment, and leave the rest of them; return how many."""
+
+    def tidy(self) -> bool:
+        """Clear what deleted texts leave behind; False where that has to be tried again later."""
+
+
 class Store(Protocol):
     """One opened store with its parts."""
 
@@ -361,6 +374,10 @@ class Store(Protocol):
     @property
     def counters(self) -> Counters:
         """Money and counts."""
+
+    @property
+    def forgetting(self) -> Forgetting:
+        """Retention."""
 
     @property
     def keys(self) -> Keys:

@@ -87,3 +87,6 @@ class Credential(Protocol):
 
     async def sign(self, request: Request) -> Request:
         """Return the request with what the provider wants to see added. Raises UpstreamError (kind ``credential``)."""
+
+    def refused(self) -> None:
+        """The provider says that it is not good (401): look for it again with the next request, where that may help."""

@@ -10,7 +10,7 @@ from pointsman.control.cases.growing import LEAST, Looked, Proposal, chance, exp
 from pointsman.core.chat import ChatRequest, Message, Text
 from pointsman.core.record import ExchangeRecord, Judgement
 from pointsman.core.routing import Decision, Grader, Prediction
-from pointsman.core.snapshot import Snapshot
+from pointsman.core.snapshot import Keeping, Snapshot
 
 WORDS = (
     "alpha", "brook", "cedar", "delta", "ember", "frost", "grove", "heath", "inlet", "jolly", "knoll", "lemon", "maple",
@@ -64,9 +64,9 @@ def test_the_most_telling_come_first_with_their_reason() -> None:
 def test_the_right_answer_is_left_blank() -> None:
     request = ChatRequest("", (Message("user", (Text("x"),)),))
     proposal = Proposal("e", [{"role": "user", "content": "x"}], request, "because", 1.0)
-    row = row_of(proposal, "f", Grader("numeric", "1%"))
+    row = row_of(proposal, "f", Grader("numeric", "1%"), Keeping())
     assert (row["expected"], row["grader"], row["spec"], row["why"], row["id"]) == (None, "numeric", "1%", "because", "e")
-    assert "grader" not in row_of(proposal, "f", None)
+    assert "grader" not in row_of(proposal, "f", None, Keeping())
 
 
 def test_what_resembles_one_that_was_taken_is_left_out() -> None:

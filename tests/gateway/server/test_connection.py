@@ -550,6 +550,70 @@ async def test_a_connection_of_the_last_moment_is_closed_too(host: Host) -> None
     far.close()
 
 
+async def test_one_that_retires_answers_what_still_comes_and_says_that_it_was_the_last(host: Host) -> None:
+    """A request may be on its way to a connection that is unused here, and a stream has told nobody yet that it ends."""
+    began, go = asyncio.Event(), asyncio.Event()
+
+    async def half(incoming: Incoming, client: Client) -> None:
+        if incoming.head.path != "/stream":
+            await echo(incoming, client)
+            return
+        client.start(200, [])
+        client.send(b"one")
+        began.set()
+        await go.wait()
+        client.finish(b"two")
+
+    server = await host.serve(half)
+    unused, streaming, piped = await host.call(server), await host.call(server), await host.call(server)
+    streaming.send(b"GET /stream HTTP/1.1\r\nhost: a\r\n\r\n")
+    assert b"connection" not in (await streaming.head())[1]
+    await began.wait()
+    await until(lambda: server.connections == 3)
+    retiring = asyncio.create_task(server.retire(PATIENCE_S))
+    await asyncio.sleep(0)
+    with pytest.raises(OSError, match="Connect call failed"):
+        await host.call(server)
+    unused.send(GET % 1)
+    status, headers, _ = await unused.whole()
+    assert (status, headers[b"connection"]) == (200, b"close")
+    assert await unused.rest() == b""
+    piped.send(GET % 1 + GET % 2)
+    assert b"connection" not in (await piped.whole())[1]
+    assert (await piped.whole())[1][b"connection"] == b"close"
+    go.set()
+    assert await streaming.reader.readuntil(b"0\r\n\r\n") == b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n"
+    assert not retiring.done()
+    streaming.send(GET % 2)  # who streamed has not been told
+    assert (await streaming.whole())[1][b"connection"] == b"close"
+    await retiring
+    assert server.connections == 0
+
+
+async def test_one_that_retires_does_not_wait_for_who_asks_nothing_more(host: Host) -> None:
+    server = await host.serve(echo)
+    caller = await host.call(server)
+    caller.send(GET % 1)
+    await caller.whole()
+    await server.retire(0.01)
+    assert server.connections == 1
+    await server.stop(0)
+    assert await caller.rest() == b""
+
+
+async def test_a_connection_of_the_moment_in_which_it_retires_is_answered_once(host: Host) -> None:
+    server = await host.serve(echo)
+    made = server._connection()
+    await server.retire(0.01)
+    near, far = socket.socketpair()
+    await asyncio.get_running_loop().connect_accepted_socket(lambda: made, near)
+    far.setblocking(False)
+    far.send(GET % 1)
+    await until(lambda: server.connections == 0)
+    assert b"connection: close" in far.recv(4096)
+    far.close()
+
+
 async def test_the_kernel_is_told_to_find_out_which_clients_vanished(host: Host) -> None:
     accepted: list[socket.socket] = []
 

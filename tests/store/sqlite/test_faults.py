@@ -1,5 +1,6 @@
 """What goes wrong with a file on a disk: the error says what and what to do, and nothing that was there is lost."""
 
+import contextlib
 import os
 import random
 import shutil
@@ -186,3 +187,58 @@ os._exit(3)
 """
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False, timeout=60)
     assert done.returncode == 0
+
+
+def test_a_file_that_was_put_back_is_used_without_opening_the_store_again(tmp_path: Path) -> None:
+    """As its owner is told to do it: the damaged one is moved away together with its log, and a copy takes its place."""
+    good = filled(tmp_path)
+    with closing(open_store(tmp_path, vector_key=None)) as store:
+        assert len(list(store.journal.exchanges(ALL))) == 400
+        (tmp_path / FILE).write_bytes(random.Random(1).randbytes(len(good)))
+        with pytest.raises(StoreError, match=r"damaged|not a SQLite file"):
+            store.journal.append([record(1000)])
+        for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
+            (tmp_path / name).replace(tmp_path / f"{name}.damaged")
+        (tmp_path / "copy").write_bytes(good)
+        (tmp_path / "copy").replace(tmp_path / FILE)
+        store.journal.append([record(1000)])
+        assert len(list(store.journal.exchanges(ALL))) == 401
+        assert store._connections.read("PRAGMA journal_mode") == [("wal",)]
+
+
+def test_a_file_that_was_moved_away_begins_anew(tmp_path: Path) -> None:
+    filled(tmp_path)
+    with closing(open_store(tmp_path, vector_key=None)) as store:
+        store.journal.append([record(1000)])
+        for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
+            (tmp_path / name).unlink()
+        store.journal.append([record(1001)])
+        assert list(store.journal.exchanges(ALL)) == [record(1001)]
+
+
+def test_a_patient_store_works_once_it_can(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"these are notes, and by no means a database " * 100)
+    with closing(open_store(tmp_path, vector_key=None, patient=True)) as store:
+        for _ in range(2):
+            with pytest.raises(StoreError, match="not a SQLite file"):
+                store.snapshots.current_number()
+        (tmp_path / FILE).unlink()
+        assert store.snapshots.current_number() == 0
+        store.journal.append([record(1)])
+    with closing(open_store(tmp_path, vector_key=None)) as again:
+        assert list(again.journal.exchanges(ALL)) == [record(1)]
+
+
+def test_a_full_disk_at_the_start_is_no_end(small_disk: Path) -> None:
+    with closing(open_store(small_disk / "data", vector_key=None)) as store:
+        store.journal.append([record(1)])
+    ballast = small_disk / "ballast"
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    with closing(open_store(small_disk / "data", vector_key=None, patient=True)) as store:
+        with pytest.raises(StoreError, match=r"Look at the disk|is full|cannot be opened"):
+            store.journal.append([record(2)])
+        ballast.unlink()
+        store.journal.append([record(2)])
+        assert list(store.journal.exchanges(ALL)) == [record(1), record(2)]

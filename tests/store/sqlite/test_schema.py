@@ -1,13 +1,18 @@
+import re
+import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 from tests.store.records import START_MS, record
 
-from pointsman.core.errors import StoreError
+from pointsman.core.errors import ForeignStoreError, StoreError
 from pointsman.core.feedback import Feedback, Taken
 from pointsman.core.record import Judgement
 from pointsman.store.interfaces import Filter
@@ -152,3 +157,81 @@ def test_feedback_from_before_it_had_a_target_stays_in_force(tmp_path: Path, mon
     assert later.feedback.take([replace(mine, id="4", score=0.0)]) == [Taken("corrected", 1)]
     assert later.feedback.take([replace(mine, id="5", about="exchange", subject="x")]) == [Taken("corrected", 0)]
     later.close()
+
+
+def columns(connection: sqlite3.Connection) -> dict[str, dict[str, bool]]:
+    """Return the columns of each table, and whether an INSERT may leave them out."""
+    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    found = {}
+    for table in tables:
+        rows = connection.execute('SELECT name, "notnull", dflt_value, pk FROM pragma_table_info(?)', (table,))
+        found[table] = {name: (not notnull or default is not None or bool(key)) for name, notnull, default, key in rows}
+    return found
+
+
+@pytest.mark.parametrize("number", range(1, len(schema._scripts())))
+def test_what_the_version_before_reads_and_writes_is_still_there(number: int) -> None:
+    """While a new version takes over, the old one finishes on the schema of the new one."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        for script in schema._scripts()[:number]:
+            connection.executescript(script)
+        before = columns(connection)
+        connection.executescript(schema._scripts()[number])
+        after = columns(connection)
+    for table, names in before.items():
+        assert names.keys() <= after[table].keys()
+        assert all(after[table][name] for name in after[table].keys() - names.keys())
+
+
+def test_a_process_goes_on_after_a_newer_one_has_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in threads that open the file only then; but a new process of the older version is refused."""
+    store = open_store(tmp_path, vector_key=None)
+    store.journal.append([record(1)])
+    scripts = schema._scripts()
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "_scripts", lambda: (*scripts, "ALTER TABLE exchanges ADD COLUMN more TEXT DEFAULT '';"))
+        open_store(tmp_path, vector_key=None).close()
+    errors: list[Exception] = []
+
+    def append() -> None:
+        try:
+            store.journal.append([record(2)])
+        except Exception as error:  # noqa: BLE001 - shown below
+            errors.append(error)
+
+    thread = threading.Thread(target=append)
+    thread.start()
+    thread.join()
+    assert errors == []
+    assert list(store.journal.exchanges(Filter())) == [record(1), record(2)]
+    store.close()
+    with pytest.raises(ForeignStoreError, match="newer version"):
+        open_store(tmp_path, vector_key=None)
+
+
+def test_feedback_is_synced_before_it_is_acknowledged(tmp_path: Path) -> None:
+    """As the system sees it: between the call and its return the log is written and synced (fsync(2))."""
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("strace is not there")
+    program = """
+import os, pathlib, sys
+from pointsman.core.feedback import Feedback
+from pointsman.store.sqlite import open_store
+store = open_store(pathlib.Path(sys.argv[1]), vector_key=None)
+for id_ in ("1", "2"):
+    said = Feedback(id_, "users", "thumb", "exchange", "x", 1.0, 1, 1)
+    os.write(1, b"taking")
+    store.feedback.take([said])
+    os.write(1, b"taken")
+"""
+    trace = tmp_path / "trace"
+    tracing = [strace, "-f", "-y", "-o", str(trace), "-e", "trace=fsync,fdatasync,write"]
+    command = [*tracing, sys.executable, "-c", program, str(tmp_path)]
+    done = subprocess.run(command, check=False, capture_output=True, timeout=60)
+    if b"ptrace" in done.stderr:
+        pytest.skip(f"nothing can be traced here: {done.stderr.decode()}")
+    assert done.stdout == b"takingtaken" * 2, done.stderr
+    calls = trace.read_text().partition('"taking"')[2]
+    for each in calls.split('"taking"'):
+        assert re.search(r"f(data)?sync\(\d+<[^>]*-wal>\) += 0", each.partition('"taken"')[0])

@@ -20,11 +20,12 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from pointsman.control.redacted import redacted
 from pointsman.control.tables import group_of
 from pointsman.core.chat import ChatRequest, Message, Text
 from pointsman.core.record import ExchangeRecord, Judgement
 from pointsman.core.routing import Context, Grader, Needs, Prediction
-from pointsman.core.snapshot import Snapshot
+from pointsman.core.snapshot import Keeping, Snapshot
 from pointsman.policy import features, model
 from pointsman.policy.naming import plan_for
 
@@ -88,11 +89,12 @@ def propose(
     return _apart(best, count), Looked(tally["exchanges"], tally["prompts"], tally["telling"])
 
 
-def row_of(proposal: Proposal, feature: str, grader: Grader | None) -> dict[str, Any]:
-    """Return a proposal as a line of a file of cases, its right answer still to be filled in."""
+def row_of(proposal: Proposal, feature: str, grader: Grader | None, keeping: Keeping) -> dict[str, Any]:
+    """Return a proposal as a line of a file of cases, redacted by today's rules, its right answer still to be filled in."""
     checked = {} if grader is None else {"grader": grader.kind, "spec": grader.spec}
+    messages = [{**each, "content": redacted(keeping, each["content"])} for each in proposal.messages]
     return {
-        "id": proposal.exchange, "messages": proposal.messages, "expected": None, **checked, "feature": feature,
+        "id": proposal.exchange, "messages": messages, "expected": None, **checked, "feature": feature,
         "why": proposal.why,
     }  # fmt: skip
 

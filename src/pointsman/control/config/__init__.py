@@ -36,6 +36,7 @@ from pointsman.control.config.canaries import read_canaries
 from pointsman.control.config.customers import read_customers
 from pointsman.control.config.encoder import read_encoder
 from pointsman.control.config.found import discovered, with_reference
+from pointsman.control.config.keeping import read_keeping
 from pointsman.control.config.keys import read_control, read_keys
 from pointsman.control.config.learning import read_learning
 from pointsman.control.config.lines import key_lines
@@ -173,7 +174,7 @@ def _config(document: Table) -> Config:
     policies_fit(document, policies)
     _keys_fit(document, keys, routes, callables)
     host, port, data, workers = _listen(document)
-    prompts, vectors = _journal(document)
+    prompts, vectors, keeping = read_keeping(document)
     limits = _limits(document)
     encoder = read_encoder(document)
     learn_every_s = read_learning(document)
@@ -200,6 +201,7 @@ def _config(document: Table) -> Config:
         limits=limits,
         store_prompts=prompts,
         store_vectors=vectors,
+        keeping=keeping,
         encoder=encoder,
         learn_every_s=learn_every_s,
         customers=customers,
@@ -223,15 +225,6 @@ def _keys_fit(document: Table, keys: Iterable[Key], routes: Iterable[str], calla
     for key in keys:
         if fault := unknown(key.scope, routes, callables.providers):
             document.report.add(("keys", key.name), f"[keys.{key.name}]: {fault}", "correct it")
-
-
-def _journal(document: Table) -> tuple[bool, bool]:
-    table = document.table("journal")
-    if table is None:
-        return Config().store_prompts, Config().store_vectors
-    found = table.flag("prompts", Config().store_prompts), table.flag("vectors", Config().store_vectors)
-    table.finish()
-    return found
 
 
 def _review(document: Table) -> int:

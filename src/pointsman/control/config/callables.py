@@ -27,7 +27,9 @@ DIALECTS: Final = ("openai_chat", "openai_responses", "anthropic", "gemini", "be
 QUIRKS: Final = tuple(known_quirks())
 MEDIA: Final = ("image", "audio", "file", "video")
 EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-_SOURCE: Final = re.compile(r"none|env:[A-Za-z_][A-Za-z0-9_]*|file:.*\S.*|aws(:[\w.@-]+)?|adc(:.*\S.*)?|entra")
+_SOURCE: Final = re.compile(
+    r"none|env:[A-Za-z_][A-Za-z0-9_]*|file:.*\S.*|command:.*\S.*|aws(:[\w.@-]+)?|adc(:.*\S.*)?|entra"
+)
 _BEFORE: Final = "the address before /chat/completions"
 _MOST_USD: Final = "1000000"
 _RATE_KEYS: Final = ("input", "output", "cached", "cache_written")

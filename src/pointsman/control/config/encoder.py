@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pointsman.control.config.reading import Table
 from pointsman.core.snapshot import Encoder
 
-_SOURCE: Final = re.compile(r"none|env:[A-Za-z_][A-Za-z0-9_]*|file:.*\S.*")
+_SOURCE: Final = re.compile(r"none|env:[A-Za-z_][A-Za-z0-9_]*|file:.*\S.*|command:.*\S.*")
 _ADDRESSED: Final = ("model", "credential")
 
 

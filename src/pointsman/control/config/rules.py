@@ -84,6 +84,7 @@ def _route(table: Table, callables: Callables) -> RouteRules:
         ask_twice=table.choice("ask_twice", COMPARED),
         gates=read_gates(table),
         explore=_explore(table),
+        store_prompts=table.flag("prompts", False) if "prompts" in table else None,
         policies=_policies(table),
         hedge=float(table.number("hedge", "0", "0.5") or 0),
     )
@@ -129,6 +130,7 @@ def _features(outer: Table, callables: Callables) -> "list[tuple[str, _Feature]]
             "trial": _trial(table),
             "filters": read_filters(table, callables),
             "review_days": table.whole("review_days", 0, MOST_DAYS),
+            "store_prompts": table.flag("prompts", False) if "prompts" in table else None,
             "explore": _explore(table),
             "policies": _policies(table),
         }

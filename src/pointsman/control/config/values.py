@@ -13,7 +13,7 @@ from pointsman.core.budget import Budget
 from pointsman.core.demands import Demand
 from pointsman.core.keys import Key
 from pointsman.core.routing import Ceiling, Compared, Deployment, Gates, Grader, Objective, Provider
-from pointsman.core.snapshot import Encoder, Limits
+from pointsman.core.snapshot import Encoder, Keeping, Limits
 
 DEFAULT_ROUTE = "auto"
 EVERY_FEATURE = "*"
@@ -65,6 +65,7 @@ class FeatureRules(Struct, frozen=True):
     trial: StandingTrial | None = None
     filters: Filters = Filters()
     review_days: int | None = None
+    store_prompts: bool | None = None
     explore: ExploreRules | None = None
     policies: tuple[str, ...] = ()
 
@@ -80,6 +81,7 @@ class RouteRules(Struct, frozen=True):
     filters: Filters = Filters()
     ask_twice: Compared | None = None
     review_days: int = 0
+    store_prompts: bool | None = None
     gates: Gates = Gates()
     explore: ExploreRules | None = None
     policies: tuple[str, ...] = ()
@@ -169,6 +171,7 @@ class Config(Struct, frozen=True):
     limits: Limits = Limits()
     store_prompts: bool = False
     store_vectors: bool = True
+    keeping: Keeping = Keeping()
     encoder: Encoder | None = None
     learn_every_s: float | None = None
     customers: dict[str, CustomerRules] = {}

@@ -4,7 +4,6 @@ Laws: lines go out one by one, as many as there are; the text in JSON Lines is t
 """
 
 import csv
-import functools
 import io
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -13,8 +12,8 @@ from typing import Final
 
 import msgspec
 
+from pointsman.control.ledger.verify import terms_of
 from pointsman.core.ledger import Entry, Line, decode
-from pointsman.core.price import read_terms
 
 COLUMNS: Final = (
     "n", "time", "exchange", "attempt", "why", "served", "customer", "feature", "route", "key", "vendor", "deployment",
@@ -23,7 +22,6 @@ COLUMNS: Final = (
     "usd_per_million_input", "usd_per_million_output", "usd_per_million_cached", "usd_per_million_cache_written",
     "usd_per_request", "price_since", "price_source", "note", "hash",
 )  # fmt: skip
-_terms_of = functools.lru_cache(1024)(read_terms)  # a ledger repeats a few
 _QUOTED: Final = ("=", "+", "-", "@", "\t", "\r")
 """Where a cell begins like this, a spreadsheet takes it for a formula (OWASP, "CSV Injection")."""
 
@@ -49,7 +47,7 @@ def as_csv(entries: Iterable[Entry]) -> Iterator[str]:
 
 
 def _row(entry: Entry, line: Line) -> tuple[object, ...]:
-    terms = _terms_of(line.terms) if line.terms else None
+    terms = terms_of(line.terms) if line.terms else None
     rates = None if terms is None else terms.rates
     stated: tuple[object, ...] = ("",) * 7
     if terms is not None and rates is not None:

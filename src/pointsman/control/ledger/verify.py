@@ -16,7 +16,7 @@ from pointsman.core.ledger import EMPTY, Entry, Head, Line, chained, decode
 from pointsman.core.price import Price, read_terms
 from pointsman.policy import cost
 
-_terms_of = lru_cache(1024)(read_terms)  # a ledger repeats a few
+terms_of = lru_cache(1024)(read_terms)  # a ledger repeats a few
 
 
 class Verified(Struct, frozen=True):
@@ -93,7 +93,7 @@ def _unsound(line: Line, *, first: bool) -> str:
 
 def owes(line: Line) -> int:
     """Return what a line's units come to at its rates, in nano-dollars. Raises ValueError where its terms are none."""
-    terms = _terms_of(line.terms)
+    terms = terms_of(line.terms)
     return cost.amount(used(line), Price(terms.rates, terms.per_request))
 
 

@@ -10,12 +10,13 @@ from typing import Final
 
 from pointsman.control.judge import conversation
 from pointsman.control.plans import plan_of
+from pointsman.control.redacted import redacted as redaction
 from pointsman.control.verdict import difference
 from pointsman.core.chat import ChatRequest
 from pointsman.core.record import Judgement, Sample
 from pointsman.core.review import Material, Question
 from pointsman.core.routing import Context, Needs, Plan
-from pointsman.core.snapshot import Snapshot
+from pointsman.core.snapshot import Keeping, Snapshot
 from pointsman.policy import model
 from pointsman.policy.model import Policy
 from pointsman.policy.queue import worth
@@ -68,6 +69,14 @@ def _question(
         worth=value,
     )
     return question, Material(asked, answer, other) if value else None
+
+
+def redacted(kept: Kept, keeping: Keeping) -> Kept:
+    """Return a question with what may be stored of its material."""
+    question, material = kept
+    if material is None:
+        return kept
+    return question, Material(*(redaction(keeping, text) for text in (material.request, material.answer, material.other)))
 
 
 def expected_share(snapshot: Snapshot, plan: Plan, sample: Sample, candidate: str, reference: str) -> float | None:

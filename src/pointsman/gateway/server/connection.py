@@ -16,6 +16,8 @@ Laws:
 - One request, one reply, in order, and the next only once the client reads the last one. What cannot be read is answered
   once its turn comes, and then the connection ends.
 - Who hangs up is ``gone``, and the task is cancelled in the same turn of the event loop.
+- One that retires says so in the next reply that it begins (``connection: close``), and stays until then: it is never closed
+  while a request may be on its way to it.
 - A task that ends without a whole reply closes the connection: half an answer never passes for a whole one.
 - One task answers all requests of a connection, from the first one on; between them it holds nothing of theirs, and others
   have their turn, however many were sent at once.
@@ -82,6 +84,7 @@ class Connection(asyncio.Protocol):
         self._turn: asyncio.Future[None] | None = None
         self._size = 0  # of the body of the request that is answered
         self._last = False
+        self._retiring = False
         self._chunks = True
         self._with_body = True
         self._started = self._finished = False
@@ -96,6 +99,10 @@ class Connection(asyncio.Protocol):
         self._deadline = _NEVER
 
     # What the server calls.
+
+    def retire(self) -> None:
+        """Let the next reply that begins be the last one."""
+        self._retiring = True
 
     def end(self) -> None:
         """Take no further request: close now, or once the reply under way is sent."""
@@ -207,6 +214,8 @@ class Connection(asyncio.Protocol):
             await self._room
 
     def _head(self, status: int, headers: Headers, body: bytes = b"") -> bytes:
+        if self._retiring and not self._queue:  # what was sent already is answered too
+            self._last = True
         if self._last:
             headers.append(head.CLOSE)
         return head.rendered(status, headers, self._clock.line(), body)

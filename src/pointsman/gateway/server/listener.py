@@ -1,10 +1,12 @@
-"""Accepts connections on a socket, and ends gracefully.
+"""Accepts connections on sockets, and ends gracefully.
 
 Laws: no more connections, and no more bytes of bodies, than a bound, and the next one is told so; once stopped, no request
-is taken, those under way get their time, and what is left after it is cut; ``stop`` returns when no task is left.
+is taken, those under way get their time, and what is left after it is cut; ``stop`` returns when no task is left. One that
+retires, because another process serves the sockets too, answers everything that still comes on its connections.
 """
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 from typing import Final
@@ -48,8 +50,9 @@ class Server:
         self._connections: set[Connection] = set()
         self._empty = asyncio.Event()
         self._empty.set()
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._stopping = False
+        self._retiring = False
 
     @property
     def connections(self) -> int:
@@ -57,15 +60,25 @@ class Server:
         return len(self._connections)
 
     async def start(self, listener: socket.socket) -> None:
-        """Serve what connects to a bound socket, which is taken over."""
+        """Serve what connects to a bound socket, which is taken over. There may be several."""
         alive.probe(listener)
-        self._server = await asyncio.get_running_loop().create_server(self._connection, sock=listener, backlog=BACKLOG)
+        accepting = asyncio.get_running_loop().create_server(self._connection, sock=listener, backlog=BACKLOG)
+        self._servers.append(await accepting)
+
+    async def retire(self, patience_s: float) -> None:
+        """Leave new connections to another process, and let ours end with their next reply, for ``patience_s`` seconds."""
+        self._retiring = True
+        self._accept_no_more()
+        for connection in tuple(self._connections):
+            connection.retire()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await self._empty.wait()
 
     async def stop(self, grace_s: float) -> None:
         """Take nothing more; let what is under way end within ``grace_s`` seconds, then cut it. Idempotent."""
         self._stopping = True
-        if self._server is not None:
-            self._server.close()
+        self._accept_no_more()
         for connection in tuple(self._connections):
             connection.end()
         try:
@@ -75,6 +88,11 @@ class Server:
             for connection in tuple(self._connections):
                 connection.cut()
             await self._empty.wait()
+
+    def _accept_no_more(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
 
     def _connection(self) -> Connection:
         return Connection(
@@ -86,6 +104,8 @@ class Server:
         self._empty.clear()
         if self._stopping:  # it was accepted in the same moment
             asyncio.get_running_loop().call_soon(connection.end)
+        elif self._retiring:
+            connection.retire()
         return len(self._connections) <= self._most
 
     def _left(self, connection: Connection) -> None:

@@ -13,6 +13,7 @@ past         exchanges in bulk, to be decided again
 reviews      what people are asked, what they read, what they said
 snapshots    published snapshots
 counters     shared integers
+forgetting   what is older than its owner wants it
 keys         keys of clients and of administrators, as digests
 audit        what was done, by whom
 leases       what workers may use of budgets without asking again
@@ -39,6 +40,7 @@ from pointsman.store.sqlite.audit import SqliteAudit
 from pointsman.store.sqlite.connections import Connections
 from pointsman.store.sqlite.counters import SqliteCounters
 from pointsman.store.sqlite.feedback import SqliteFeedback
+from pointsman.store.sqlite.forgetting import SqliteForgetting
 from pointsman.store.sqlite.journal import SqliteJournal
 from pointsman.store.sqlite.keys import SqliteKeys
 from pointsman.store.sqlite.leases import SqliteLeases
@@ -70,6 +72,7 @@ class SqliteStore:
         self.reviews = SqliteReviews(connections, materials)
         self.snapshots = SqliteSnapshots(connections, actor)
         self.counters = SqliteCounters(connections)
+        self.forgetting = SqliteForgetting(connections)
         self.keys = SqliteKeys(connections, actor)
         self.audit = SqliteAudit(connections, actor)
         self.leases = SqliteLeases(connections, tallies)
@@ -79,13 +82,14 @@ class SqliteStore:
         self._connections.close()
 
 
-def open_store(path: Path, *, vector_key: bytes | None, actor: str = GATEWAY) -> SqliteStore:
+def open_store(path: Path, *, vector_key: bytes | None, actor: str = GATEWAY, patient: bool = False) -> SqliteStore:
     """Open the store in the data directory ``path``; both are made (mode 0700 and 0600) where they do not exist.
 
     ``vector_key`` are the 32 bytes of ``seal.installation_key``; with None, neither vectors nor what reviewers
     read are written or read. ``actor`` is who acts through this store, for the log of acts (``core/audit``).
+    ``patient``: a store that cannot be opened now raises with every use until it can.
     Raises StoreError: not a store, of a newer version, damaged, not writable.
     """
     seal = VectorSeal(vector_key, path / KEY_FILE) if vector_key is not None else None
     materials = MaterialSeal(vector_key, path / KEY_FILE) if vector_key is not None else None
-    return SqliteStore(Connections(path / FILE), seal, materials, path / DIRECTORY, actor)
+    return SqliteStore(Connections(path / FILE, patient=patient), seal, materials, path / DIRECTORY, actor)

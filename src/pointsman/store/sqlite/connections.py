@@ -4,7 +4,9 @@ Strategy: SQLite serialises writers by a lock on the file, whichever process the
 ``BEGIN IMMEDIATE``, which waits for the lock before anything was read that could become stale.
 
 Laws: a transaction is committed whole or rolled back; every sqlite3 error leaves here as a StoreError, and a value that
-SQLite cannot hold as a ValueError; connections never cross a fork (SQLite forbids it), they are refused there.
+SQLite cannot hold as a ValueError; connections never cross a fork (SQLite forbids it), they are refused there; after a
+fault of the file, and when another file stands in its place, the next call opens it anew, so that what was mended or put
+back is used without a restart; a file that this process has opened may be migrated by a newer version meanwhile.
 """
 
 import os
@@ -22,12 +24,18 @@ from pointsman.store.sqlite.schema import migrate, version
 
 WAIT_S: Final = 10.0
 _PAUSE_S: Final = 0.01
+_OF_THE_FILE: Final = frozenset((
+    sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY,
+))  # fmt: skip
 
 
 class Connections:
-    """The connections of one process to one file. ``wait_s`` bounds the wait for another writer, in seconds."""
+    """The connections of one process to one file. ``wait_s`` bounds the wait for another writer, in seconds.
 
-    def __init__(self, path: Path, *, wait_s: float = WAIT_S) -> None:
+    ``patient``: a file that cannot be opened now is tried again with every call, instead of being an error at once.
+    """
+
+    def __init__(self, path: Path, *, wait_s: float = WAIT_S, patient: bool = False) -> None:
         self._path = path
         self._wait_s = wait_s
         self._process = os.getpid()
@@ -35,8 +43,11 @@ class Connections:
         self._lock = threading.Lock()
         self._opened: list[tuple[threading.Thread, sqlite3.Connection]] = []
         self._closed = False
-        with self._explained():
-            migrate(self._of_this_thread(), path)
+        self._ours: tuple[int, int] | None = None  # the file that was found to be a store, and brought up to date
+        self._faults = 0
+        if not patient:
+            with self._explained():
+                self._of_this_thread()
 
     def read(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
         """Return all rows of a query. Raises StoreError."""
@@ -73,10 +84,26 @@ class Connections:
             raise StoreError(f"{self._path} was closed")
         if os.getpid() != self._process:
             raise StoreError(f"{self._path} was opened before this process was forked: open it again")
+        now = (self._place(), self._faults)
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is not None and self._local.since != now:
+            self._local.connection = None
+            self._ours = None  # another file may have the number of the one that is gone
+            self._forget(connection)
+            connection = None
         if connection is None:
-            connection = self._local.connection = self._connect()
+            connection = self._connect()
+            self._local.since = (self._place(), self._faults)
+            self._local.connection = connection
         return connection
+
+    def _place(self) -> tuple[int, int] | None:
+        """Return which file stands at the path."""
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
 
     def _connect(self) -> sqlite3.Connection:
         path = self._path
@@ -86,12 +113,17 @@ class Connections:
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         except OSError as error:
             raise StoreError(f"{path} cannot be made: {error.strerror}; name another data directory with --data") from error
+        place = self._place()
         connection = sqlite3.connect(path, timeout=self._wait_s, isolation_level=None, check_same_thread=False)
         try:
-            version(connection, path)  # before the file is touched
+            if place != self._ours:
+                version(connection, path)  # before the file is touched
             self._use_log(connection)
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
+            if place != self._ours:
+                migrate(connection, path)
+                self._ours = place
         except BaseException:
             connection.close()
             raise
@@ -102,6 +134,11 @@ class Connections:
             self._opened = [entry for entry in self._opened if entry[0].is_alive()]
             self._opened.append((threading.current_thread(), connection))
         return connection
+
+    def _forget(self, connection: sqlite3.Connection) -> None:
+        with self._lock:
+            self._opened = [entry for entry in self._opened if entry[1] is not connection]
+        connection.close()
 
     def _use_log(self, connection: sqlite3.Connection) -> None:
         """Switch a new file to write-ahead logging. SQLite does not wait here while another process does the same."""
@@ -122,6 +159,8 @@ class Connections:
             yield
         except sqlite3.Error as error:
             if not of_value(error):
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF in _OF_THE_FILE:
+                    self._faults += 1
                 raise explain(error, self._path, self._wait_s) from error
             raise ValueError(f"a value cannot be stored: {error}; nothing was changed") from error
         except (OverflowError, UnicodeEncodeError) as error:

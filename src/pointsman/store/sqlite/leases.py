@@ -147,13 +147,11 @@ def _end(connection: sqlite3.Connection, lease: int, account: int, used: int) ->
 
 def _account(connection: sqlite3.Connection, account: Account) -> int:
     """Return the number of an account, which is made where it is not there."""
-    key = (account.budget, account.unit, account.scope, account.began_ms)
+    key = (account.budget, account.unit, account.scope, account.began_ms, account.ends_ms)
     row = connection.execute(
-        "SELECT n FROM accounts WHERE budget = ? AND unit = ? AND scope = ? AND began_ms = ?", key
+        "SELECT n FROM accounts WHERE budget = ? AND unit = ? AND scope = ? AND began_ms = ? AND ends_ms = ?", key
     ).fetchone()
     if row is not None:
         return int(row[0])
-    made = connection.execute(
-        "INSERT INTO accounts (budget, unit, scope, began_ms, ends_ms) VALUES (?, ?, ?, ?, ?)", (*key, account.ends_ms)
-    )
+    made = connection.execute("INSERT INTO accounts (budget, unit, scope, began_ms, ends_ms) VALUES (?, ?, ?, ?, ?)", key)
     return int(made.lastrowid or 0)

@@ -3,8 +3,9 @@
 Strategy: ``migrations/NNNN_name.sql`` is applied once, in order, each in a transaction of its own together with the new
 ``user_version``; a process that comes second finds it done. ``application_id`` marks the file as ours.
 
-Laws: a migration is never edited after a release, only followed by another; a file of a newer version, or of another
-program, is refused before anything in it is changed.
+Laws: a migration is never edited after a release, only followed by another; it keeps every column, and what it adds has a
+default, so that a process of the version before, which may be finishing its requests, reads and writes on; a file of a newer
+version, or of another program, is refused before anything in it is changed.
 """
 
 import sqlite3
@@ -14,13 +15,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from pointsman.core.errors import StoreError
+from pointsman.core.errors import ForeignStoreError
 
 APPLICATION_ID: Final = 0x504D414E  # "PMAN"
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring the schema up to date. Raises StoreError for a file that must not be touched, and sqlite3.Error."""
+    """Bring the schema up to date. Raises ForeignStoreError for a file that must not be touched, and sqlite3.Error."""
     scripts = _scripts()
     if version(connection, path) == len(scripts):
         return
@@ -40,15 +41,15 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def version(connection: sqlite3.Connection, path: Path) -> int:
-    """Return the number of the last migration applied, 0 in a new file. Raises StoreError as ``migrate`` does."""
+    """Return the number of the last migration applied, 0 in a new file. Raises ForeignStoreError as ``migrate`` does."""
     number, owner, tables = connection.execute(
         "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_schema)"
         " FROM pragma_user_version, pragma_application_id"
     ).fetchone()
     if owner != APPLICATION_ID and (owner or number or tables):
-        raise StoreError(f"{path} belongs to another program; nothing was changed. Choose another data directory")
+        raise ForeignStoreError(f"{path} belongs to another program; nothing was changed. Choose another data directory")
     if number > len(_scripts()):
-        raise StoreError(
+        raise ForeignStoreError(
             f"{path} was written by a newer version of Pointsman (schema {number}, this one knows {len(_scripts())}); "
             "nothing was changed. Upgrade, or choose another data directory"
         )

@@ -3,6 +3,7 @@
 named      what a provider's row names: the credential of every form
 sources    secrets that are kept somewhere: an environment variable, a file
 keys       a secret in one header, as it is
+command    a secret that a command prints
 bearer     a token that was fetched, in ``authorization``
 kept       what expires, kept and fetched again in time
 google     application default credentials

@@ -46,6 +46,10 @@ class SignedForAws:
     def ready(self, request: Request) -> None:
         """Nothing: keys may have to be looked for."""
 
+    def refused(self) -> None:
+        """Look for keys again with the next request."""
+        self._kept.doubt()
+
     async def sign(self, request: Request) -> Request:
         """Return the request with its signature. Raises UpstreamError ``credential``."""
         token = "" if self._profile else said(self._environ, BEARER)

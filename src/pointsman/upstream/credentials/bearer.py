@@ -43,6 +43,10 @@ class Bearer:
         """Return the request with the token. Raises UpstreamError ``credential``."""
         return _with(await self._kept.get(), request)
 
+    def refused(self) -> None:
+        """Fetch another token for the next request."""
+        self._kept.doubt()
+
 
 def _with(token: Token, request: Request) -> Request:
     added = ((AUTHORIZATION, f"Bearer {token.value}".encode()), *token.headers)

@@ -35,13 +35,13 @@ T = TypeVar("T", bound=Expiring)
 class Kept(Generic[T]):
     """The newest of what ``fetch`` returns. ``now`` is Unix seconds. Lives in one event loop at a time."""
 
-    __slots__ = ("_due", "_fetch", "_now", "_task", "_value")
+    __slots__ = ("_due", "_fetch", "_fetched", "_now", "_task", "_value")
 
     def __init__(self, fetch: Callable[[], Awaitable[T]], now: Callable[[], float] = time.time) -> None:
         self._fetch = fetch
         self._now = now
         self._value: T | None = None
-        self._due = 0.0
+        self._due = self._fetched = 0.0
         self._task: asyncio.Task[T] | None = None
 
     def __repr__(self) -> str:
@@ -54,6 +54,11 @@ class Kept(Generic[T]):
             return value
         now = self._now()
         return value if now < self._due and now < value.expires_at - LAST_S else None
+
+    def doubt(self) -> None:
+        """Fetch anew for who asks next, unless what is kept was fetched less than ``PAUSE_S`` ago."""
+        if self._value is not None and self._now() - self._fetched >= PAUSE_S:
+            self._value = None
 
     async def get(self) -> T:
         """Return what is good now. Raises what ``fetch`` raises."""
@@ -80,7 +85,7 @@ class Kept(Generic[T]):
             raise
         finally:
             self._task = None
-        self._value = value
+        self._value, self._fetched = value, asked
         if value.expires_at is not None:
             life = max(value.expires_at - asked, 0.0)
             self._due = value.expires_at - min(EARLY_S, life / 2)

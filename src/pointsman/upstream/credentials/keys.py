@@ -29,6 +29,9 @@ class KeyInHeader:
         """Return what ``ready`` returns."""
         return self.ready(request)
 
+    def refused(self) -> None:
+        """Nothing is kept: the source is looked at with every request."""
+
     def _shown(self, secret: str) -> Header:
         last, header = self._last
         if secret != last:
@@ -52,3 +55,6 @@ class NoCredential:
     async def sign(self, request: Request) -> Request:
         """Return the request as it is."""
         return request
+
+    def refused(self) -> None:
+        """There is nothing to look for."""

@@ -3,6 +3,7 @@
 none            nothing is added
 env:NAME        a key in an environment variable
 file:PATH       a key in a file
+command:WORDS   a key that a command prints
 aws             AWS keys, wherever its SDKs would find them; ``aws:PROFILE`` those of one profile
 adc             Google's application default credentials; ``adc:FILE`` those in one file
 entra           a token of Microsoft Entra ID
@@ -10,6 +11,7 @@ entra           a token of Microsoft Entra ID
 
 import functools
 import os
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,9 +22,10 @@ from pointsman.core.routing import Provider
 from pointsman.upstream.credentials import entra, google
 from pointsman.upstream.credentials.aws import SignedForAws
 from pointsman.upstream.credentials.bearer import Bearer, Token
+from pointsman.upstream.credentials.command import KeyFromCommand
 from pointsman.upstream.credentials.fetching import Fetch, no_fetch
 from pointsman.upstream.credentials.keys import KeyInHeader, NoCredential
-from pointsman.upstream.credentials.sources import EnvironmentVariable, File, Source
+from pointsman.upstream.credentials.sources import EnvironmentVariable, File
 from pointsman.upstream.interfaces import Credential
 from pointsman.upstream.providers import API_KEY_HEADER, BEDROCK, VERTEX, X_API_KEY_HEADER
 
@@ -47,9 +50,11 @@ def credential_for(
         case "none" if not name:
             return NoCredential()
         case "env" if name:
-            return _in_header(EnvironmentVariable(name, environ), provider)
+            return KeyInHeader(EnvironmentVariable(name, environ), *_header(provider))
         case "file" if name:
-            return _in_header(File(_expanded(name, provider.name)), provider)
+            return KeyInHeader(File(_expanded(name, provider.name)), *_header(provider))
+        case "command" if name.strip():
+            return KeyFromCommand(_words(name, provider.name), *_header(provider), now)
         case "aws":
             return SignedForAws(provider.base_url, name, environ, fetch, now)
         case "adc":
@@ -68,7 +73,8 @@ def credential_for(
     # Not repeated here: somebody may have put the key itself where its source belongs.
     raise ConfigError(
         f"provider {provider.name!r}: the credential is not a source. "
-        'Write "env:NAME" (a variable), "file:PATH" (a file), "aws", "aws:PROFILE", "adc", "adc:FILE", "entra" or "none"; '
+        'Write "env:NAME" (a variable), "file:PATH" (a file), "command:WORDS" (what prints it), "aws", "aws:PROFILE", '
+        '"adc", "adc:FILE", "entra" or "none"; '
         "the key itself does not belong here."
     )
 
@@ -86,14 +92,23 @@ def credentials(fetch: Fetch, environ: Mapping[str, str] = os.environ) -> Callab
     return remembered
 
 
-def _in_header(source: Source, provider: Provider) -> KeyInHeader:
+def _header(provider: Provider) -> tuple[bytes, str]:
+    """Return in which header a provider wants its key, and what stands before it."""
     if API_KEY_HEADER in provider.quirks:
-        return KeyInHeader(source, b"api-key", "")
+        return b"api-key", ""
     if X_API_KEY_HEADER in provider.quirks:
-        return KeyInHeader(source, b"x-api-key", "")
+        return b"x-api-key", ""
     elsewhere = provider.dialect == "anthropic" and not {BEDROCK, VERTEX}.isdisjoint(provider.quirks)
-    header, prefix = _BEARER if elsewhere else _USUAL.get(provider.dialect, _BEARER)
-    return KeyInHeader(source, header, prefix)
+    return _BEARER if elsewhere else _USUAL.get(provider.dialect, _BEARER)
+
+
+def _words(command: str, provider: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:
+        raise ConfigError(
+            f"provider {provider!r}: the command that prints the key has a quotation mark without another"
+        ) from None
 
 
 def _expanded(place: str, provider: str) -> Path:

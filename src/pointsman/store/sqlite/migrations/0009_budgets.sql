@@ -9,7 +9,7 @@ CREATE TABLE accounts (
     ends_ms  INTEGER NOT NULL,
     used     INTEGER NOT NULL DEFAULT 0,          -- of leases that ended
     short_ms INTEGER NOT NULL DEFAULT 0,          -- when somebody last needed more than was left
-    UNIQUE (budget, unit, scope, began_ms)
+    UNIQUE (budget, unit, scope, began_ms, ends_ms)
 ) STRICT;
 
 CREATE INDEX accounts_ends ON accounts (ends_ms);
