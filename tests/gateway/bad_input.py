@@ -19,11 +19,13 @@ from typing import Any, Final
 from tests.gateway.scenes import (
     Scene,
     answering,
+    bounded,
     breaking,
     busy,
     cooling,
     down,
     erring,
+    governed,
     hanging_up,
     keyed,
     keyless,
@@ -229,6 +231,13 @@ KEYS: Final = (
         lambda d: hello(d, headers="origin: https://elsewhere.example\r\n"),
         refused(403, "foreign_origin", "FOREIGN_ORIGIN"),
         keyless,
+    ),
+    Row("what the key may not ask for", with_key("right"), refused(403, "key_scope", "KEY_SCOPE"), bounded),
+    Row(
+        "a request that nobody may see, by a data policy",
+        with_key("right"),
+        refused(403, "not_permitted", "NOT_PERMITTED"),
+        governed,
     ),
 )
 TROUBLE: Final = (

@@ -15,7 +15,8 @@ from tests.client.scripted.turn import Failure, Frame, text, turn
 from tests.gateway.conftest import Received, Rig, Script, Start, a_snapshot
 
 from pointsman.core.budget import Budget, Window
-from pointsman.core.keys import Key
+from pointsman.core.demands import Demand
+from pointsman.core.keys import Key, Scope
 from pointsman.core.snapshot import Limits, Snapshot
 
 Scene = Callable[[Rig, Start, str], Awaitable[None]]
@@ -60,7 +61,12 @@ answering = _playing(_answers)
 small = _playing(_answers, limits=Limits(body_bytes=4096))
 busy = _playing(_answers, limits=Limits(concurrent=0))
 keyless = answering
-keyed = _playing(_answers, keys=(Key("shop", hashlib.sha256(b"right").hexdigest()),))
+_SHOP = Key("shop", hashlib.sha256(b"right").hexdigest())
+keyed = _playing(_answers, keys=(_SHOP,))
+bounded = _playing(_answers, keys=(replace(_SHOP, scope=Scope(routes=("other",))),))
+governed = _playing(
+    _answers, keys=(replace(_SHOP, policy="eu"),), data_policies={"eu": Demand("the data policy 'eu'", regions=("eu",))}
+)
 
 
 async def no_snapshot(rig: Rig, upstream_at: Start, dialect: str) -> None:

@@ -194,7 +194,7 @@ def test_time_ends_keys_and_secrets_by_itself() -> None:
     assert ring.epoch == began + 1  # who was admitted by it is asked again
     assert ring.admit(bearer(second)) is not None
     now[0] += 1000
-    assert status(ring, second) == (401, "expired_api_key")
+    assert status(ring, second) == (401, "invalid_api_key")
     ring.refresh()
     ring.refresh()
     assert ring.epoch == began + 2

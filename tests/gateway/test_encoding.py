@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tests.gateway.conftest import Received, Rig, Start, a_snapshot, answer_whole
 
 from pointsman.core.chat import ChatRequest
+from pointsman.core.demands import Demand
 from pointsman.core.errors import ConfigError
 from pointsman.core.record import ExchangeRecord
 from pointsman.core.routing import BoundTest, Deployment, Plan
@@ -184,8 +185,15 @@ async def test_texts_go_to_an_address_only_where_nobody_says_who_may_see_them(
     rig.publish(acting(*ports, plan=private, encoder=Encoder(url="http://127.0.0.1:1/", model="m", within_ms=200.0)))
     assert (await ask(rig)).decision.encoded is False  # type: ignore[union-attr]
     assert told.texts == []
-    rig.publish(acting(*ports, plan=private))
-    assert (await ask(rig)).decision.encoded is True  # type: ignore[union-attr]
+    eu = {"eu": Demand("the data policy 'eu'", models=("p1/*", "p2/*"))}
+    governed = replace(acting(*ports, plan=replace(PLAN, data_policies=("eu",))), data_policies=eu)
+    address = Encoder(url="http://127.0.0.1:1/", model="m", within_ms=200.0)
+    rig.publish(replace(governed, encoder=address))
+    assert (await ask(rig)).decision.encoded is False  # type: ignore[union-attr]
+    assert told.texts == []
+    for snapshot in (acting(*ports, plan=private), governed):
+        rig.publish(snapshot)
+        assert (await ask(rig)).decision.encoded is True  # type: ignore[union-attr]
 
 
 async def test_an_address_is_asked_over_the_gateways_own_transport(rig: Rig, upstream_at: Start) -> None:

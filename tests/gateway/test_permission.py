@@ -166,6 +166,15 @@ async def test_the_record_says_who_was_left_out_and_what_was_demanded(rig: Rig, 
     assert decision.needs.demands == (EU,)
 
 
+async def test_tokens_are_counted_by_nobody_who_may_not_see_the_request(rig: Rig, upstream_at: Start) -> None:
+    rig.publish(await two(upstream_at))
+    body = json.dumps({"model": "p2/model-2", "messages": USER}).encode()
+    head = f"POST /v1/messages/count_tokens HTTP/1.1\r\nhost: x\r\nx-api-key: {put(rig, Key('k', '', policy='eu'))}\r\n"
+    status, _, said = await rig.raw(head.encode() + f"content-length: {len(body)}\r\n\r\n".encode() + body)
+    assert status == 403
+    assert b"the data policy 'eu'" in said
+
+
 async def test_a_connection_that_stays_open_loses_its_key(rig: Rig, upstream_at: Start) -> None:
     rig.publish(await two(upstream_at))
     whole = put(rig, Key("k", ""))

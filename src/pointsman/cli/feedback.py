@@ -83,6 +83,8 @@ def import_(workspace: Workspace, files: tuple[Path, ...], source: str) -> None:
     ]
     for made in fitted(console, ("file",), ("read", "not read", *_HOW), rows):
         console.print(made)
+    for name, tally in tallies:
+        workspace.note("feedback import", name, f"{tally.items:,} items")
     if not any(tally.items for _, tally in tallies):
         raise TableError("no feedback was found; the fields are in docs/feedback.md")
     console.print(f"Joined to their exchanges now: {joined:,}. See what it is worth with `pointsman feedback sources`.")

@@ -61,6 +61,8 @@ def command(workspace: Workspace, files: tuple[Path, ...], format_: str, feature
             )  # fmt: skip
             complaints.close()
     _show(console, tallies)
+    for tally in tallies:
+        workspace.note("import", tally.source.removeprefix("import:"), f"{tally.new:,} new calls")
     if not any(tally.calls for tally in tallies):
         raise TableError("no calls were found; the formats and their fields are in docs/imports.md")
     console.print("See them with `pointsman report`.")

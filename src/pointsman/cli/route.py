@@ -10,7 +10,7 @@ from pointsman.core.chat import ChatRequest, Message, Text
 from pointsman.core.errors import GatewayError, PointsmanError, SnapshotError
 from pointsman.core.routing import Context, Decision, Needs
 from pointsman.core.snapshot import Snapshot
-from pointsman.policy import decide, encoding, features, model, naming
+from pointsman.policy import decide, encoding, features, model, naming, permits
 from pointsman.policy.decide import State
 from pointsman.serve.encoding import encoding_with
 from pointsman.serve.workspace import Workspace, workspace_option
@@ -56,9 +56,7 @@ def explained(current: Snapshot, request: ChatRequest, feature: str, name: str, 
         if target.route is not None:
             data = current.policies.get(naming.plan_for(target.route, feature).policy or target.route.name)
             policy = model.decode(data) if data else None
-        held = current.feature_policies if target.route is None else {}
-        names = dict.fromkeys((*held.get("*", ()), *held.get(feature, ())))
-        demands = tuple(current.data_policies[name] for name in names)  # a route's own are read where it is decided
+        demands = permits.of_feature(current, feature) if target.route is None else ()  # a route's are read where it decides
         needs = Needs(input_tokens=features.input_tokens(request), demands=demands)
         encode = encoding_with(current.encoder) if policy is not None and policy.encoder else None
         behind = b"" if encode is None else encode([encoding.text_of(request)])[1].tobytes()

@@ -29,6 +29,7 @@ from pointsman.core.ledger import Occasion
 from pointsman.core.record import Judgement
 from pointsman.core.routing import Grader, Trial
 from pointsman.core.snapshot import Snapshot
+from pointsman.policy import permits
 from pointsman.store.interfaces import Filter, Store
 
 _DAY_MS: Final = 86_400_000
@@ -109,8 +110,7 @@ class Canaries:
         occasion = Occasion("canary", rules.feature)
         purse, places = Purse(self._store.counters, money), asyncio.Semaphore(CONCURRENCY)
 
-        named = dict.fromkeys(current.feature_policies.get("*", ()) + current.feature_policies.get(rules.feature, ()))
-        demands = tuple(current.data_policies[policy] for policy in named)
+        demands = permits.of_feature(current, rules.feature)
 
         async def one(prompt: Prompt) -> tuple[Row, int]:
             async with places:

@@ -25,7 +25,7 @@ from pointsman.core.ledger import Occasion
 from pointsman.core.price import NANO_PER_USD, Price
 from pointsman.core.routing import Grader
 from pointsman.core.snapshot import Snapshot
-from pointsman.policy import onboard
+from pointsman.policy import onboard, permits
 from pointsman.policy.ability import WIDE, by_figures
 from pointsman.policy.onboard import Expected
 from pointsman.policy.outcomes import Outcomes
@@ -115,11 +115,11 @@ async def ask(
     """
     if grader.kind == "judge":
         raise ConfigError("a judge compares two answers: grade these by a check, or fill in the scores yourself")
-    places = asyncio.Semaphore(CONCURRENCY)
+    places, demands = asyncio.Semaphore(CONCURRENCY), permits.of_feature(snapshot, "*")  # prompts may stem from traffic
 
     async def one(row: Row) -> Row:
         async with places:
-            found = await answered(calls, snapshot, row, grader, purse)
+            found = await answered(calls, snapshot, row, grader, purse, demands=demands)
             told()
             return found
 

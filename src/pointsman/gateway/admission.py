@@ -120,7 +120,7 @@ class Keyring:
         if not opens(key, presented, self._now_ms()):
             raise GatewayError(401, "invalid_api_key", "this key is not known to this gateway, or no longer")
         if key.ended(self._now_ms()):
-            raise GatewayError(401, "expired_api_key", f"the key {key.name} has ended: ask for a new one")
+            raise GatewayError(401, "invalid_api_key", f"the key {key.name} has ended: ask for a new one")
         self._fit(key, address)
         return key
 

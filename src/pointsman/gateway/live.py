@@ -12,7 +12,7 @@ his request.
 import asyncio
 import functools
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import time_ns
 
@@ -28,7 +28,7 @@ from pointsman.gateway.admission import Keyring
 from pointsman.gateway.encoding import timely
 from pointsman.gateway.invoked import invoked
 from pointsman.gateway.unpacked import unpacked
-from pointsman.policy import cascade, decide, model, naming
+from pointsman.policy import cascade, decide, model, naming, permits
 from pointsman.policy.decide import State
 from pointsman.policy.model import Policy
 from pointsman.policy.naming import Target
@@ -134,13 +134,9 @@ class Current:
         """Return what is demanded of whoever serves a feature on a route; None: the client named a model itself."""
         if not self.governed:
             return ()
-        snapshot = self.snapshot
-        if route is not None:
-            names: Iterable[str] = naming.plan_for(route, feature).data_policies
-        else:
-            of = snapshot.feature_policies
-            names = dict.fromkeys((*of.get("*", ()), *of.get(feature, ())))
-        return tuple([snapshot.data_policies[name] for name in names])
+        if route is None:
+            return permits.of_feature(self.snapshot, feature)
+        return tuple([self.snapshot.data_policies[name] for name in naming.plan_for(route, feature).data_policies])
 
     def deployment(self, name: str) -> Deployment:
         """Return a deployment by name, also one that is pinned without being configured."""

@@ -34,6 +34,13 @@ def governed(snapshot: Snapshot, plan: Plan, needs: Needs) -> Needs:
     return replace(needs, demands=tuple(dict.fromkeys((*needs.demands, *held))))
 
 
+def of_feature(snapshot: Snapshot, feature: str) -> tuple[Demand, ...]:
+    """Return what is demanded for a feature whoever is asked by name: by its own data policies, and by those of ``*``."""
+    held = snapshot.feature_policies
+    names = dict.fromkeys((*held.get("*", ()), *held.get(feature, ()))) if held else ()
+    return tuple([snapshot.data_policies[name] for name in names])
+
+
 def named(name: str, patterns: tuple[str, ...]) -> bool:
     """Return whether a deployment is among ``provider/model`` and ``provider/*``."""
     return name in patterns or f"{name.partition('/')[0]}/*" in patterns

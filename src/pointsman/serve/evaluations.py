@@ -98,6 +98,7 @@ def run(workspace: Workspace, ready: Prepared, cap_nano: int, told: Callable[[in
     def spent() -> int:
         return account(workspace.store.counters, money).spent_nano
 
+    workspace.note("eval", ", ".join(ready.wanted.deployments), f"{len(ready.todo)} cells, at most {cap_nano} nano-dollars")
     report = asyncio.run(_run(workspace, ready, money, lambda: told(spent())))
     return report, spent()
 

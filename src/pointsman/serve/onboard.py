@@ -36,6 +36,7 @@ def ask(
     trial = purse_of(name)
     before = account(workspace.store.counters, trial).spent_nano
     trial = replace(trial, cap_nano=before + cap_nano)
+    workspace.note("onboard", name, f"{len(rows)} prompts, at most {cap_nano} nano-dollars")
     answered = asyncio.run(_asked(workspace, snapshot, rows, grader, trial, told))
     return answered, account(workspace.store.counters, trial).spent_nano - before
 

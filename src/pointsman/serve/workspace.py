@@ -101,6 +101,10 @@ class Workspace:
         """Apply a change to the current snapshot and make the result current. Raises StoreError or SnapshotError."""
         return publishing.publish(self.store, change, made_by=made_by, now_ms=int(time.time() * 1000))
 
+    def note(self, act: str, subject: str, detail: str = "") -> None:
+        """Write down what was done that no publication tells. Raises StoreError."""
+        self.store.audit.note(act, subject, detail, at_ms=int(time.time() * 1000))
+
     def close(self) -> None:
         """Close the store if it was opened."""
         for name in ("store", "patient_store"):

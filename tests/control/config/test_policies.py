@@ -4,8 +4,9 @@ from datetime import date
 
 import pytest
 
-from pointsman.control.compile import compile_snapshot
+from pointsman.control.compile import all_deployments, compile_snapshot
 from pointsman.control.config import parse
+from pointsman.control.config.advice import advice
 from pointsman.core.demands import Demand, Facts
 from pointsman.core.errors import ConfigError
 from pointsman.core.snapshot import Snapshot
@@ -117,3 +118,13 @@ def test_mistakes_are_named(before: str, after: str, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse(WRITTEN.replace(before, after, 1).encode(), "f")
     assert said in str(caught.value)
+
+
+def test_a_reference_that_may_not_see_its_requests_is_worth_a_word() -> None:
+    config = parse(WRITTEN.encode(), "f")
+    said = [one for one in advice(config, all_deployments(config, date(2026, 11, 28)), {}) if "is not permitted" in one]
+    assert said == [
+        f"route {route}, feature support: the reference house/a is not permitted: the data policy 'none-kept' demands that "
+        "nothing is trained on, which is not stated of it; state it, or name another"
+        for route in ("auto", "other")
+    ]

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pointsman.control.config import Config, is_loopback
+from pointsman.control.config import EVERY_FEATURE, Config, FeatureRules, RouteRules, is_loopback
+from pointsman.core.demands import Demand
 from pointsman.core.routing import Deployment
+from pointsman.policy import permits
 
 Presence = Literal["set", "not set", "looked for at the first call", "not needed"]
 
@@ -49,8 +51,23 @@ def advice(config: Config, deployments: Mapping[str, Deployment], environment: M
                 f'route {name} names no reference: requests for "{name}" are refused until [routes.{name}] has '
                 'reference = "provider/model"'
             )
+        yield from _unseeing(name, route, config.policies, deployments)
         if route.control_share == 0:
             yield f"route {name} keeps no control share: what it saves cannot be measured"
+
+
+def _unseeing(
+    name: str, route: RouteRules, policies: Mapping[str, Demand], deployments: Mapping[str, Deployment]
+) -> Iterator[str]:
+    """Yield who is to answer or to judge on a route and may not see its requests."""
+    every = route.features.get(EVERY_FEATURE)
+    for feature, rules in {EVERY_FEATURE: FeatureRules(), **route.features}.items():
+        held = dict.fromkeys((*route.policies, *(every.policies if every else ()), *rules.policies))
+        judge = rules.grader.spec if rules.grader is not None and rules.grader.kind == "judge" else None
+        for one, role in ((rules.reference or route.reference, "reference"), (judge, "judge")):
+            reason = one and permits.barred(deployments[one], (policies[policy] for policy in held))
+            if reason:
+                yield f"route {name}, feature {feature}: the {role} {one} {reason}; state it, or name another"
 
 
 def named(config: Config) -> list[str]:
