@@ -50,13 +50,14 @@ def worth(bank: Bank, requests: int, seed: int, tuned: dict[str, Any]) -> dict[s
     before = time.process_time()
     ours = Ours(lived, seed)
     monthly[OURS] = _monthly(lived, ours.run())
-    spent = (ours.bill.trials + ours.bill.reviews) / 1e9
+    spent = (ours.bill.trials + ours.bill.reviews + ours.bill.canaries) / 1e9
     return {
         "seed": seed,
         "requests": requests,
         "monthly": monthly,
         "trials": ours.bill.trials / 1e9,
         "reviews": ours.bill.reviews / 1e9,
+        "canaries": ours.bill.canaries / 1e9,
         "tried": ours.bill.tried / 1e9,
         "total": {name: sum(months) - (spent if name == OURS else 0.0) for name, months in monthly.items()},
         "cpu": time.process_time() - before,

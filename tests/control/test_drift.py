@@ -12,7 +12,7 @@ from pointsman.control.publish import faults, publish
 from pointsman.core import snapshot as snapshots
 from pointsman.core.record import Judgement
 from pointsman.core.release import Change, Release
-from pointsman.core.routing import BoundTest, Deployment, Grader, Objective, Plan, Provider, Route
+from pointsman.core.routing import BoundTest, Deployment, Explore, Grader, Objective, Plan, Provider, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.store.interfaces import Store
 from pointsman.store.sqlite import open_store
@@ -157,3 +157,6 @@ def test_what_is_chosen_per_request_goes_on_without_it() -> None:
 
 def test_only_those_that_matter_are_watched() -> None:
     assert leaned_on(snapshot(PLAN)) == {"z/big", "z/small"}
+    tried = replace(PLAN, explorable={"z/mid": 0.5, "z/idle": 0.0})
+    assert leaned_on(snapshot(tried)) == {"z/big", "z/small"}, "the owner lets nobody be tried"
+    assert leaned_on(snapshot(replace(tried, explore=Explore(0.02, 10**9, "auto")))) == {"z/big", "z/small", "z/mid"}

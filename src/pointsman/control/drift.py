@@ -105,6 +105,7 @@ def leaned_on(snapshot: Snapshot) -> set[str]:
         names.add(route.reference)
         for plan in route.plans.values():
             names |= {plan.reference, *plan.accepted, *plan.asks, *(plan.trial.candidates if plan.trial else ())}
+            names |= {name for name, part in plan.explorable.items() if plan.explore is not None and part > 0}
     return {name for name in names if name is not None and name in snapshot.deployments}
 
 

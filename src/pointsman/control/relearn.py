@@ -236,15 +236,19 @@ def _taught(
     rows = rows.columns(np.flatnonzero(np.isfinite(rows.score[several]).any(axis=0)))
     deployments = [known[name] for name in rows.deployments]
     lesson = onboard.taught(rows.rows(several), deployments, home=reference, expected=hopes, caution=objective.caution)
-    lesson = _corrected(lesson, rows.rows(~several))
+    lesson = _corrected(lesson, rows.rows(several), rows.rows(~several))
     trade = resolve(objective, lesson.evidence, reference, np.random.default_rng(SEED))
     return Taught(lesson, trade, reference, objective)
 
 
-def _corrected(lesson: Lesson, alone: Outcomes) -> Lesson:
-    """Return a lesson corrected by rows that one deployment alone answered: its policy, and what it predicts of its rows."""
-    policy = corrected(lesson.policy, alone)
+def _corrected(lesson: Lesson, several: Outcomes, alone: Outcomes) -> Lesson:
+    """Return a lesson corrected by rows that one deployment alone answered: its policy, and what it predicts of its rows.
+
+    ``several`` are the lesson's own rows as they were graded, gaps and all.
+    """
     there = lesson.outcomes
+    graded = several.columns([several.deployments.index(name) for name in there.deployments])
+    policy = corrected(lesson.policy, alone, graded, lesson.quality)
     tags = [(there.features[place],) for place in there.feature]
     before, after = (model.estimate(each, there.vectors, tags).quality for each in (lesson.policy, policy))
     quality = np.clip(lesson.quality + (after - before), CLOSEST, 1 - CLOSEST)
