@@ -21,7 +21,7 @@ from seasons.world import DAY_MS, START_MS, Year, chance, length
 
 PROMPTS: Final = 20
 ASKED_ABOUT: Final = "extraction"  # short, and what every model is used for
-EACH_NANO: Final = 2_000_000  # $0.002 a day for each deployment
+EACH_NANO: Final = 500_000  # $0.0005 a day for each deployment
 CAP_NANO: Final = 1_000_000_000
 _RIGHT: Final = "right"
 

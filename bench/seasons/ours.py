@@ -30,9 +30,10 @@ from pointsman.control.compile import compile_snapshot
 from pointsman.control.drift import DriftWatch
 from pointsman.control.labels import Trust, labelled
 from pointsman.control.learn import act_on, learn
+from pointsman.control.memory import Memory
 from pointsman.control.onboard import choose
 from pointsman.control.publish import publish
-from pointsman.control.relearn import Memory, candidates, relearn, with_relearned
+from pointsman.control.relearn import candidates, relearn, with_relearned
 from pointsman.core import snapshot as snapshots
 from pointsman.core.chat import Usage
 from pointsman.core.price import NANO_PER_USD

@@ -24,9 +24,9 @@ from pointsman.policy.model import Policy
 from pointsman.policy.outcomes import Floats, Outcomes
 from pointsman.policy.teach import FLAG_SIZE
 
-LEVEL_SD: Final = 0.2  # of how far the mean of all predictions of a deployment, or of those for one tag, may be off
-FLAGS_SD: Final = 0.4  # of how far they may be off by all structural features together
-ANCHOR: Final = 0.25  # of a grade: what a row counts for that the policy was learned from, which is older and known already
+LEVEL_SD: Final = 0.3  # of how far the mean of all predictions of a deployment, or of those for one tag, may be off
+FLAGS_SD: Final = 0.6  # of how far they may be off by all structural features together
+ANCHOR: Final = 0.35  # of a grade: what a row counts for that the policy was learned from, which is older and known already
 _NOISE: Final = 0.15  # variance of a grade around its chance
 
 
