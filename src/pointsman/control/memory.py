@@ -1,6 +1,6 @@
-"""What the control process remembers of graded answers, to learn from again and again: bounded, those of a request together.
+"""What the control process remembers of graded answers, to learn from again and again, those of a request together.
 
-Laws: the newest are remembered: ``MOST`` requests that several answered, and ``ALONE`` times as many that one alone did; what
+Laws: the newest are remembered: ``MOST`` requests that several answered, ``ALONE`` times as many that one alone did; what
 has no readable vector, or was only compared, teaches nothing.
 """
 
