@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -24,7 +22,6 @@ from pointsman.core.routing import Deployment, Provider, Trial
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy.cost import amount, terms
 from pointsman.store.interfaces import Store
-from pointsman.store.sqlite import open_store
 from pointsman.upstream.interfaces import Reply, Request, Sink, Timeouts
 
 PRICE = Price(Rates(Decimal(1), Decimal(10), Decimal("0.1"), Decimal("1.25")))
@@ -95,13 +92,6 @@ class Scripted:
     def fields(self) -> dict[str, Any]:
         """The last body that was sent."""
         return dict(json.loads(self.sent[-1].body))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(tmp_path, vector_key=None)
-    yield opened
-    opened.close()
 
 
 def a_snapshot(base_url: str = "http://p/v1", **deployment: object) -> Snapshot:
