@@ -107,7 +107,8 @@ def days(seed: int, each: int, *, night: float = 0.0, count: int = 60) -> np.nda
         cost = price[pick] * rng.lognormal(-0.045, 0.3)
         spent[place] = cost
         pace = paid(pace, round(cost * BUDGET), BUDGET, at)
-    return spent.reshape(count, each).mean(axis=1) - 1
+    ended: np.ndarray = spent.reshape(count, each).mean(axis=1) - 1
+    return ended
 
 
 @pytest.mark.parametrize("night", [0.0, 0.8])

@@ -238,10 +238,8 @@ def _drawn(
     home = field.home
     if home is None and not acting and not field.stand_ins:
         raise nothing_eligible(field.excluded)
-    ranking = _ranking(plan, field, predictions, state.pace) if acting else list(field.stand_ins)
+    ranking = _ranking(plan, field, predictions, state) if acting else list(field.stand_ins)
     share = 1.0 if home is None else plan.acting_share if acting else 0.0
-    ranking = _ranking(plan, field, predictions, state) if acting else []
-    share = 0.0 if not acting else 1.0 if home is None else plan.acting_share
     pick = ranking[0] if ranking else home
     course = state.course if acting else None
     step = course and conversation.onward(

@@ -34,11 +34,6 @@ _ELSEWHERE: Final = (
     "code of models is run for evaluations only (pointsman eval run), in a sandbox that trials of live requests have not: "
     'grade by kind = "python" with a function of your own, or by a judge'
 )
-_RUN: Final = "code"
-_ELSEWHERE: Final = (
-    "code of models is run by evaluations only (pointsman eval run), in a sandbox that trials of live requests have not: "
-    'grade by kind = "python" with a function of your own, or by a judge'
-)
 _COMPARING: Final = ("exact", "numeric", "json", "json_fields")
 _FUNCTION: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _MOST_USD: Final = "1000000000"
