@@ -1,15 +1,14 @@
 """Keys in a real ``pointsman up`` with two processes: what a command does to them reaches both."""
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 import httpx2 as httpx
-import pytest
+from click.testing import CliRunner
 
+from pointsman.cli import commands
 from pointsman.cli.demo.processes import free_port
 from tests.serve.conftest import Up
 from tests.serve.test_workers import listeners, until, workers
@@ -18,8 +17,10 @@ BODY = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
 
 
 def pointsman(up: Up, *words: str) -> str:
-    command = [sys.executable, "-m", "pointsman", *words, "--config", str(up.config)]
-    return subprocess.run(command, capture_output=True, check=True, text=True, timeout=60).stdout
+    """Run a command beside the gateway, in this process: what it does passes through the store alone."""
+    result = CliRunner().invoke(commands, [*words, "--config", str(up.config)])
+    assert result.exit_code == 0, result.output
+    return result.stdout
 
 
 def make(up: Up, name: str, *options: str) -> dict[str, Any]:
@@ -49,7 +50,7 @@ def test_revoked_and_rotated_keys_are_refused_in_every_process_on_open_connectio
     base = up.base_url
     until(lambda: len(workers(up.process.pid)) == 1)
     until(lambda: all("ready" in httpx.get(f"{base.removesuffix('/v1')}/readyz", timeout=60).text for _ in range(8)))
-    clients = [httpx.Client(timeout=60) for _ in range(16)]
+    clients = [httpx.Client(timeout=60) for _ in range(8)]
     assert statuses(base, clients, "none is asked for yet") == {200}
     assert listeners(int(base.split(":")[2].split("/")[0]), {up.process.pid, *workers(up.process.pid)}) == 2
     shop, brief = make(up, "shop", "--customer", "acme"), make(up, "brief", "--expires", "1h")
@@ -118,13 +119,3 @@ def test_an_admin_key_opens_the_control_api_and_nothing_else(start: Callable[...
     assert (act["actor"], act["object"]) == ("key:ops", "/control/v1/replay")
     assert "each linked to the one before" in pointsman(up, "audit", "--verify")
     assert up.stop() == 0
-
-
-@pytest.mark.parametrize("word", ["list", "create"])
-def test_a_key_in_a_new_place_needs_no_gateway(start: Callable[..., Up], word: str) -> None:
-    up = start()
-    ready(up)
-    assert up.stop() == 0
-    if word == "create":
-        assert make(up, "shop")["key"].startswith("pm-")
-    assert ("shop" in pointsman(up, "key", "list")) is (word == "create")
