@@ -94,7 +94,7 @@ agents: setup
 
 # Maintainers only: needs uv. Rewrites the lock files from pyproject.toml, for every platform and Python 3.11+.
 lock:
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-find-links --no-header --extra demo --extra encoder --group dev -o requirements/dev.lock pyproject.toml
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-find-links --no-header --extra demo --extra encoder --extra otel --group dev -o requirements/dev.lock pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-find-links --no-header --extra demo -c requirements/dev.lock -o requirements/run.lock pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-find-links --no-header -c requirements/dev.lock --group build -o requirements/build.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-find-links --no-header --group clients -o requirements/clients.lock

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+import marked
 from pointsman.control.bound import CONFIDENCE, Walked
 from pointsman.control.evaluate import _comparable, _split
 from pointsman.control.learn import learn, weighable
@@ -32,7 +33,6 @@ from pointsman.policy.bound import holds, passed
 from pointsman.policy.outcomes import Outcomes
 
 DOCS = Path(__file__).parent.parent / "docs" / "tested-bound.md"
-START, END = "<!-- bound:start -->", "<!-- bound:end -->"
 LARGE = ("mmlu_pro", "routerbench_part", "open_llm_lb2_carrot")
 TABLES = (*LARGE, "alpaca_eval2", "routerdc7", "llmrouter_uiuc")
 TOLERANCES = (0.01, 0.02, 0.03, 0.05)
@@ -250,9 +250,7 @@ def main() -> int:
     text = "\n".join(lines).rstrip()
     print(text)
     if options.write:
-        before, _, rest = DOCS.read_text(encoding="utf-8").partition(START)
-        _, _, after = rest.partition(END)
-        DOCS.write_text(f"{before}{START}\n{text}\n{END}{after}", encoding="utf-8")
+        marked.put(DOCS, "bound", text)
     failed = list(failures(results))
     for each in failed:
         print("FAILED:", each, file=sys.stderr)

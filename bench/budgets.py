@@ -4,8 +4,8 @@
 
 ``together``: 64 clients spend one budget through four worker processes until nothing is left. The budget is 200 times the
 largest reservation, and all that workers may hold beside it.
-``killed``: under load, a worker (one time in four: all) is killed with SIGKILL, 50 to 500 ms after clients are answered
-again. Budgets are those of 16 customers, too small for all that they ask, and one of everything.
+``killed``: under load of 16 clients, a worker (one time in four: all) is killed with SIGKILL, 50 to 500 ms after clients
+are answered again. Budgets are those of 16 customers, too small for all that they ask, and one of everything.
 
 What was spent is counted by the upstream, from the moment that a request has come in; the gateway's own books are compared
 with it. Exit status 1 where a check fails.
@@ -75,8 +75,7 @@ async def together(options: argparse.Namespace) -> list[Check]:
         async with spending(clients):
             while time.monotonic() - heard.served_at < (QUIET_S if heard.statuses[200] else START_S):
                 await asyncio.sleep(0.05)
-                now = next(iter(await asyncio.to_thread(_all, store)), None)
-                if now is not None:
+                for now in await asyncio.to_thread(_all, store):
                     most_taken, most_held = max(most_taken, now.used + now.leased), max(most_held, now.leased)
                 if heard.statuses[429] and first_refused is None:
                     first_refused = sum(zoo.billed.values()) / limit
@@ -115,15 +114,18 @@ async def killed(options: argparse.Namespace) -> list[Check]:
     with _gateway(text) as (data, zoo, store):
         workers, heard = Workers(data, WORKERS), Heard()
         clients = [
-            Client(workers.port, CUSTOMERS, options.seed * 1000 + one, heard, says=0.2) for one in range(options.clients)
+            Client(workers.port, CUSTOMERS, options.seed * 1000 + one, heard, says=0.2)
+            for one in range(options.clients // 4)
         ]
         passed: set[str] = set()
         async with spending(clients):
-            for _ in range(options.kills):
+            for turn in range(options.kills):
                 await _answered(heard)
                 await asyncio.sleep(chance.uniform(0.05, 0.5))
                 await asyncio.to_thread(workers.kill, chance)
                 found = await asyncio.to_thread(_all, store)
+                if turn % 20 == 19:
+                    print(f"{turn + 1} kills, {heard.statuses.total()} answers", file=sys.stderr, flush=True)
                 passed |= {one.account.scope for one in found if one.used + one.leased > _limit(one, small, big)}
         await asyncio.to_thread(workers.end, kill=True)
         ended = store.leases.reconcile(_now_ms())

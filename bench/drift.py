@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+import marked
 from pointsman.policy.drift import EVERY, Detector, Graded
 from verdicts import share
 
 DOCS = Path(__file__).parent.parent / "docs" / "releases.md"
-START, END = "<!-- drift:start -->", "<!-- drift:end -->"
 SEED = 20261128
 PROMPTS = 40
 QUIET = 400  # rounds without a change: more than a year of days
@@ -84,9 +84,7 @@ def main() -> int:
     )
     print(text)
     if not options.no_write:
-        before, _, rest = DOCS.read_text(encoding="utf-8").partition(START)
-        _, _, after = rest.partition(END)
-        DOCS.write_text(f"{before}{START}\n{text}\n{END}{after}", encoding="utf-8")
+        marked.put(DOCS, "drift", text)
     for case in weak:
         print("FAILED:", case, file=sys.stderr)
     return 1 if weak else 0

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+import marked
 from pointsman.core.routing import Gates
 from pointsman.policy.gates import Gate, Sums, dearer
 from verdicts import share
@@ -25,7 +26,6 @@ from verdicts import share
 Array = NDArray[np.float64]
 
 DOCS = Path(__file__).parent.parent / "docs" / "releases.md"
-START, END = "<!-- gates:start -->", "<!-- gates:end -->"
 SEED = 20261128
 EXCHANGES = 20_000
 LABELLED = 3_000
@@ -219,9 +219,7 @@ def main() -> int:
     )
     print(text)
     if not options.no_write:
-        before, _, rest = DOCS.read_text(encoding="utf-8").partition(START)
-        _, _, after = rest.partition(END)
-        DOCS.write_text(f"{before}{START}\n{text}\n{END}{after}", encoding="utf-8")
+        marked.put(DOCS, "gates", text)
     for case in (*wrong, *weak, *rash):
         print("FAILED:", case, file=sys.stderr)
     return 1 if wrong or weak or rash else 0

@@ -19,6 +19,7 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
+import marked
 from pointsman.policy.guarantee import ConfidenceSequence, growth, verdict
 from pointsman.upstream.simulated.features import features
 from pointsman.upstream.simulated.models import models
@@ -26,7 +27,6 @@ from pointsman.upstream.simulated.models import models
 Array = NDArray[np.float64]
 
 DOCS = Path(__file__).parent.parent / "docs" / "trials.md"
-START, END = "<!-- verdicts:start -->", "<!-- verdicts:end -->"
 TOLERANCES = (0.01, 0.02, 0.03, 0.05)
 DISAGREEMENTS = (0.02, 0.05, 0.1, 0.2, 0.4)
 GOAL = math.log(2 / 0.05)
@@ -201,9 +201,7 @@ def main() -> int:
     text = "\n".join(lines)
     print(text)
     if not options.no_write:
-        before, _, rest = DOCS.read_text(encoding="utf-8").partition(START)
-        _, _, after = rest.partition(END)
-        DOCS.write_text(f"{before}{START}\n{text}\n{END}{after}", encoding="utf-8")
+        marked.put(DOCS, "verdicts", text)
     for case in (*failed, *zoo_failed):
         print("FAILED: called ready in more than 5 %:", case, file=sys.stderr)
     return 1 if failed or zoo_failed else 0

@@ -28,6 +28,8 @@ SEEDS: Final = range(5)
 LEVELS: Final = (0.25, 0.5, 0.75)  # of the way from the cheapest model's cost to the best one's
 REQUESTS: Final = 20_000
 BLOCK: Final = 2_000
+A_DAY: Final = 1_000
+_DAY_MS: Final = 86_400_000
 _KEPT: Final = 0.005
 
 Row = tuple[float, float, float, float]
@@ -79,20 +81,21 @@ def _served(
 ) -> tuple[float, float]:
     quality, predicted, score, spent = truth
     pace, cost, right = Pace(), 0.0, 0.0
-    for row in stream.tolist():
-        chosen = int((worth * pace.factor * quality[row] - predicted[row]).argmax())
+    for place, row in enumerate(stream.tolist()):
+        at_ms = place * _DAY_MS // A_DAY
+        chosen = int((worth * pace.factor(at_ms) * quality[row] - predicted[row]).argmax())
         cost += spent[row, chosen]
         right += score[row, chosen]
         if paced:
-            pace = paid(pace, round(spent[row, chosen]), budget)
+            pace = paid(pace, round(spent[row, chosen]), budget, at_ms)
     return cost / len(stream) / budget, right / len(stream)
 
 
 _HEAD: Final = f"""\
 ## A budget, while traffic shifts
 
-Streams of {REQUESTS:,} prompts set aside (drawn with replacement), whose mixture of datasets changes every {BLOCK:,}; seeds
-{SEEDS.start} to {SEEDS.stop - 1}. The budget lies between the cheapest model's cost and best single's. Cost off the budget,
+Streams of {REQUESTS:,} prompts set aside (drawn with replacement), {A_DAY:,} a day, whose mixture of datasets changes every
+{BLOCK:,}; seeds {SEEDS.start} to {SEEDS.stop - 1}. The budget lies between the cheapest model's cost and best single's. Cost off the budget,
 mean over seeds with the furthest of them; accuracy.
 
 | table | budget | fixed worth: cost off by | paced: cost off by | accuracy, fixed | accuracy, paced |

@@ -3,11 +3,11 @@
  * Closed loop: every connection sends its next request when its answer is complete, N requests in all. Open loop (-r): one
  * request is due every 1/RATE seconds for SECONDS, and takes a free connection; latency counts from when it is sent.
  * An answer is an error when the connection breaks, when its status is not 200, or when an event stream ends without its last
- * word (-e; [DONE] by default). Prints one line of JSON; times are microseconds, "open" is the largest number of answers that
+ * word (-e; [DONE] by default). Where the body holds NNNNNNNNN, each request has its own number there, from -f on. Prints one line of JSON; times are microseconds, "open" is the largest number of answers that
  * had begun and not ended at one time.
  *
  *     gcc -O2 -o load load.c
- *     ./load -p PORT [-P PATH] [-H 'NAME: VALUE']... [-e LASTWORD] -b BODYFILE -c CONNECTIONS (-n REQUESTS | -r RATE -t SECONDS)
+ *     ./load -p PORT [-P PATH] [-f FIRST] [-H 'NAME: VALUE']... [-e LASTWORD] -b BODYFILE -c CONNECTIONS (-n REQUESTS | -r RATE -t SECONDS)
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -47,6 +47,9 @@ static struct connection *connections;
 static int connection_count = 1, poller, port;
 static char *request;
 static size_t request_length;
+static char *number;            /* where the number of a request stands in it, NULL for none */
+static long first_number;
+static const char digits[] = "NNNNNNNNN";
 static double *latencies, *firsts;
 static long finished, capacity, sent, errors, events, late, begun, begun_peak;
 
@@ -80,6 +83,11 @@ static void send_request(struct connection *connection) {
     connection->fd = fd;
     connection->busy = true;
     connection->sent = now_us();
+    if (number) {
+        char written[sizeof digits + 16];
+        snprintf(written, sizeof written, "%09ld", first_number + sent);
+        memcpy(number, written, sizeof digits - 1);
+    }
     sent++;
     if (send(fd, request, request_length, MSG_NOSIGNAL) != (ssize_t)request_length) {
         close(fd); /* the server had closed it while it was idle: once more on a new one */
@@ -183,7 +191,7 @@ static void read_arguments(int count, char **words, long *requests, double *rate
     int option;
     const char *file = NULL, *path = "/v1/chat/completions";
     static char headers[8192];
-    while ((option = getopt(count, words, "p:P:H:e:b:c:n:r:t:")) > 0)
+    while ((option = getopt(count, words, "p:P:H:e:b:c:n:r:t:f:")) > 0)
         switch (option) {
         case 'p': port = atoi(optarg); break;
         case 'P': path = optarg; break;
@@ -193,6 +201,7 @@ static void read_arguments(int count, char **words, long *requests, double *rate
         case 'c': connection_count = atoi(optarg); break;
         case 'n': *requests = atol(optarg); break;
         case 'r': *rate = atof(optarg); break;
+        case 'f': first_number = atol(optarg); break;
         case 't': *seconds = atof(optarg); break;
         default: exit(2);
         }
@@ -210,6 +219,7 @@ static void read_arguments(int count, char **words, long *requests, double *rate
         path, port, headers, length);
     memcpy(request + request_length, body, length);
     request_length += length;
+    number = memmem(request, request_length, digits, sizeof digits - 1);
 }
 
 static int by_size(const void *one, const void *other) {

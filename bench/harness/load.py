@@ -81,6 +81,12 @@ def closed(machine: Machine, target: Target, kind: Kind, requests: int, *, conne
     return _run(machine, target, _body(target, kind, PROMPT, PACE_MS), ["-c", str(connections), "-n", str(requests)])
 
 
+def numbered(machine: Machine, target: Target, kind: Kind, requests: int, first: int) -> Report:
+    """Send requests as fast as they are answered, each with a prompt of its own: its number, from ``first`` on."""
+    words = ["-c", str(CONNECTIONS), "-n", str(requests), "-f", str(first)]
+    return _run(machine, target, _body(target, kind, f"Visitor NNNNNNNNN asks. {PROMPT}", PACE_MS), words)
+
+
 def decided(machine: Machine, target: Target, requests: int) -> Report:
     """Send whole requests with a prompt of about 200 tokens, as fast as they are answered."""
     return _run(machine, target, _body(target, "whole", LONG_PROMPT, PACE_MS), ["-c", str(CONNECTIONS), "-n", str(requests)])

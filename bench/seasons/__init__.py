@@ -3,7 +3,7 @@
 bank      prompts of the zoo, with what each model's answer would take
 world     one year of requests: who is there, what it costs, who is right
 bandits   other ways of learning on the job, and the best fixed choices in hindsight
+answers   canary prompts, and what models answer to them
 ours      Pointsman: the shipped decide, learn and publish on a real store
-events    what happened, and whether it was found
 figures   what it comes to: tables, a picture
 """

@@ -50,7 +50,7 @@ class Bank:
 
 def bank(cache: Path, each: int = EACH) -> Bank:
     """Return the prompts, from the file where they are kept, else made by all cores."""
-    file = cache / f"prompts-{SEED}-{each}.npz"
+    file = cache / f"prompts-{SEED}-{each}-features-{vectors.VERSION}.npz"
     if not file.exists():
         places = [(name, start, min(start + _TOGETHER, each)) for name in FEATURES for start in range(0, each, _TOGETHER)]
         with multiprocessing.get_context("fork").Pool() as pool:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import matplotlib as mpl
 import numpy as np
 
+from seasons.answers import EACH_NANO, PROMPTS
 from seasons.lives import BUDGET_USD, OURS, POSSIBLE
 from seasons.world import HEARD, OUTAGE, PRICES, RELEASES, REVIEW_NANO, SILENT, WORTH_USD, WRONGLY
 
@@ -73,13 +74,13 @@ A right answer is worth ${worth}. Two days later users say of {heard:.0f} % of t
 on the reference: all of that is subtracted. One year takes Pointsman {cpu:.0f} s of CPU, learning included.
 
 **What is shipped code**: the decision with its exploration, allowance of money and breakers, the compiled configuration, the
-journal and its labels (SQLite), choosing what a new model is asked, learning, testing and publishing. **What is the world**:
-the answers and their lengths, users, bills, the clock, and the calls of a trial. The watch for silent change is the
-benchmark's own (an e-detector on users' words).
+journal and its labels (SQLite), choosing what a new model is asked, learning, testing and publishing, canary prompts and the
+watch for silent change. **What is the world**: the answers and their lengths, users, bills, the clock, and the calls of a
+trial.
 
 **The others** get the price list, new models on their day, and the reference where their choice does not answer. Fixed
 choices are the best in hindsight, which nobody could have known. The bandits predict quality from the structural features
-that Pointsman's policy reads too, and are tuned on another year: {tuned}.
+that Pointsman's policy reads too, and are tuned on other years (100, 101): {tuned}.
 """
 
 
@@ -104,9 +105,11 @@ def _table(lived: Sequence[Result]) -> str:
 
 
 def _money(lived: Sequence[Result]) -> str:
-    bought = interval([one["trials"] for one in lived])[1], interval([one["reviews"] for one in lived])[1]
+    bought = [interval([one[name] for one in lived])[1] for name in ("trials", "reviews", "canaries")]
     return (
-        f"Learning cost ${bought[0]:.2f} for answers and ${bought[1]:.2f} for grades a year, on average. Tried on live "
+        f"Learning cost ${bought[0]:.2f} for answers, ${bought[1]:.2f} for grades and ${bought[2]:.2f} for canary prompts "
+        f"({PROMPTS} of one feature, graded by their right answers; ${EACH_NANO / 1e9:g} a day for each model) a year, on "
+        "average: all of it is subtracted. Tried on live "
         f"requests: {100 * np.mean([one['explored'] for one in lived]):.2f} % of them (2 % allowed), for "
         f"${np.mean([one['tried'] for one in lived]):.2f} a year, and ${max(one['dearest_day'] for one in lived):.3f} on "
         "the dearest day of all years ($0.25 allowed).\n"

@@ -38,8 +38,8 @@ def best(tuned: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {name: {"explore": option.explore, "forget": option.forget} for name, option in found.items()}
 
 
-def worth(bank: Bank, requests: int, seed: int, tuned: dict[str, Any]) -> dict[str, Any]:
-    """Return a year in which a right answer has a worth: what everybody came to, and what Pointsman found."""
+def others(bank: Bank, requests: int, seed: int, tuned: dict[str, Any]) -> dict[str, Any]:
+    """Return what a year came to for everybody else: utility in dollars, by month and in all."""
     lived = year(bank, requests, seed)
     scene = Scene.of(lived)
     monthly = {name: _monthly(lived, _worth(lived, bandits.fixed(lived, parts(lived)))) for name, parts in FIXED.items()}
@@ -47,24 +47,36 @@ def worth(bank: Bank, requests: int, seed: int, tuned: dict[str, Any]) -> dict[s
     for name in BANDITS:
         served = bandits.lived(lived, scene, name, Options(**tuned[name]), seed)
         monthly[name] = _monthly(lived, _worth(lived, served))
+    return {"monthly": monthly, "total": {name: sum(months) for name, months in monthly.items()}}
+
+
+def worth(bank: Bank, requests: int, seed: int, _tuned: dict[str, Any]) -> dict[str, Any]:
+    """Return a year in which a right answer has a worth: what it came to for Pointsman, and what that found."""
+    lived = year(bank, requests, seed)
     before = time.process_time()
     ours = Ours(lived, seed)
-    monthly[OURS] = _monthly(lived, ours.run())
-    spent = (ours.bill.trials + ours.bill.reviews) / 1e9
+    monthly = _monthly(lived, ours.run())
+    spent = (ours.bill.trials + ours.bill.reviews + ours.bill.canaries) / 1e9
     return {
         "seed": seed,
         "requests": requests,
-        "monthly": monthly,
+        "monthly": {OURS: monthly},
         "trials": ours.bill.trials / 1e9,
         "reviews": ours.bill.reviews / 1e9,
+        "canaries": ours.bill.canaries / 1e9,
         "tried": ours.bill.tried / 1e9,
-        "total": {name: sum(months) - (spent if name == OURS else 0.0) for name, months in monthly.items()},
+        "total": {OURS: sum(monthly) - spent},
         "cpu": time.process_time() - before,
         "events": _events(lived, ours),
         "explored": float(ours.explored.mean()),
         "dearest_day": float(max(np.bincount(lived.day, weights=ours.paid * ours.explored)) / 1e9),
         "paid": float(ours.paid.mean() / 1e6),
     }
+
+
+def together(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
+    """Return a year with what it came to for everybody."""
+    return {**ours, "monthly": {**theirs["monthly"], **ours["monthly"]}, "total": {**theirs["total"], **ours["total"]}}
 
 
 def budget(bank: Bank, requests: int, seed: int, _tuned: dict[str, Any]) -> dict[str, Any]:
@@ -89,6 +101,7 @@ def budget(bank: Bank, requests: int, seed: int, _tuned: dict[str, Any]) -> dict
 
 PARTS: Final[dict[str, Callable[[Bank, int, int, dict[str, Any]], dict[str, Any]]]] = {
     "tune": tune,
+    "others": others,
     "worth": worth,
     "budget": budget,
 }

@@ -9,29 +9,35 @@ What the owner does: names today's model as reference, lets a trial run until ``
 learns, and lets it act; takes up each release and each price on its day, as ``pointsman release`` and the price list do.
 """
 
+import asyncio
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from pointsman.control import config as configuration
+from pointsman.control import releases
+from pointsman.control.calls import Calls
+from pointsman.control.canaries import Canaries
 from pointsman.control.compile import compile_snapshot
+from pointsman.control.drift import DriftWatch
 from pointsman.control.labels import Trust, labelled
 from pointsman.control.learn import act_on, learn
+from pointsman.control.memory import Memory
 from pointsman.control.onboard import choose
 from pointsman.control.publish import publish
-from pointsman.control.relearn import Memory, candidates, relearn, with_relearned
+from pointsman.control.relearn import candidates, relearn, with_relearned
 from pointsman.core import snapshot as snapshots
 from pointsman.core.chat import Usage
 from pointsman.core.price import NANO_PER_USD
 from pointsman.core.record import Attempt, ExchangeRecord, Judgement
-from pointsman.core.release import Change
 from pointsman.core.routing import Context, Decision, Needs
 from pointsman.core.snapshot import Snapshot
 from pointsman.gateway.allowance import Allowance, leased
@@ -45,8 +51,8 @@ from pointsman.policy.onboard import Expected
 from pointsman.store.interfaces import Filter
 from pointsman.store.seal import installation_key
 from pointsman.store.sqlite import open_store
+from seasons.answers import Answers
 from seasons.bank import FEATURES
-from seasons.drift import Drift
 from seasons.world import (
     DAY_MS,
     PRICES,
@@ -79,16 +85,13 @@ REMEMBERED: Final = 2_000
 NOBODY: Final = Trust({}, {})
 
 
-def _with_change(snapshot: Snapshot, name: str, changed: Change) -> Snapshot:
-    return replace(snapshot, changes={**snapshot.changes, name: changed})
-
-
 @dataclass
 class Bill:
-    """What learning cost, in nano-dollars: calls of trials, reviews, and calls of what was tried (within the utility)."""
+    """What learning cost, in nano-dollars: calls of trials, reviews, canary prompts; and what was tried (in the utility)."""
 
     trials: int = 0
     reviews: int = 0
+    canaries: int = 0
     tried: int = 0
 
 
@@ -112,10 +115,10 @@ class Ours:
         self._ids = Ids(seed)
         self._allowance, self._breakers, self._paces = Allowance(), Breakers(), Paces()
         self._memory = Memory(REMEMBERED)
-        self._since: dict[str, int] = {}
         self._late: list[Judgement] = []
         self._row: dict[str, int] = {}  # exchange -> request, of those that all models were asked
-        self._drift, self._expected = Drift(), dict[str, float | None]()
+        self._hash, self._due, self._today_ms = "", False, START_MS
+        self._heard: list[str] = []
         self.alarms: list[tuple[int, str]] = []
         self.accepted: list[tuple[int, tuple[str, ...]]] = []
         self.began, self.failed = -1, 0
@@ -128,9 +131,15 @@ class Ours:
         """Return what each request was worth less what it cost, (R,), in dollars; what learning cost is in ``bill``."""
         with tempfile.TemporaryDirectory() as folder:
             self._store = open_store(Path(folder), vector_key=installation_key(Path(folder)))
+            self._drift = DriftWatch(self._store, now_ms=lambda: self._today_ms, say=self._heard.append)
+            self._answers = Answers(self._year, self._column, lambda: self._today_ms)
+            calls = cast("Calls", self._answers)
+            self._canaries = Canaries(self._store, calls, now_ms=lambda: self._today_ms, say=self._heard.append)
+            self._rules = self._answers.rules(Path(folder) / "canaries.jsonl")
             try:
                 return self._lived()
             finally:
+                self.bill.canaries = self._answers.spent_nano
                 self._store.close()
 
     def _lived(self) -> Floats:
@@ -140,10 +149,10 @@ class Ours:
         for day in range(int(year.day[-1]) + 1):
             self._morning(day)
             due = EARLY_DAYS if day <= SETTLED else EVERY_DAYS
-            arrived = self._acts and self._asked_today(day)
-            if self._acts and (arrived or day - learned >= due):
+            self._due |= self._acts and self._asked_today(day)
+            if self._acts and (self._due or day - learned >= due):
                 self._relearn(day)
-                learned = day
+                learned, self._due = day, False
             records = []
             for place in range(days[day], days[day + 1]):
                 record, worth[place] = self._serve(place)
@@ -160,6 +169,7 @@ class Ours:
 
     def _morning(self, day: int) -> None:
         """Take up what is new today, lease today's money, and write what users said lately."""
+        self._today_ms = START_MS + day * DAY_MS
         if day == 0 or any(one.day == day for one in (*RELEASES, *PRICES)):
             config = configuration.parse(self._toml(day).encode(), "pointsman.toml")
             today = date(2026, 1, 1)
@@ -168,7 +178,7 @@ class Ours:
         due = [one for one in self._late if one.at_ms <= now]
         self._late = [one for one in self._late if one.at_ms > now]
         self._store.journal.judge(due)
-        self._watch(day, due)
+        self._watch(day)
         for lease in self._allowance.wanted(self._snapshot, now):
             self._allowance.add(lease.allowed.purse, now // DAY_MS, leased(self._store.counters, lease, now // DAY_MS))
 
@@ -194,8 +204,16 @@ class Ours:
         )
         return "\n".join(lines)
 
-    def _publish(self, change, day: int) -> None:  # type: ignore[no-untyped-def]
-        published = publish(self._store, change, made_by="year", now_ms=START_MS + day * DAY_MS)
+    def _publish(self, change: Callable[[Snapshot], Snapshot], day: int) -> None:
+        publish(self._store, change, made_by="year", now_ms=START_MS + day * DAY_MS)
+        self._take_up()
+
+    def _take_up(self) -> None:
+        """Take up the snapshot in force, as a gateway does."""
+        published = self._store.snapshots.current()
+        assert published is not None
+        if published.hash == self._hash:
+            return
         self._snapshot = snapshots.decode(published.data)
         self._hash = published.hash
         data = self._snapshot.policies.get(ROUTE)
@@ -242,30 +260,29 @@ class Ours:
         route = self._snapshot.routes[ROUTE]
         others = (self._names[self._home], *candidates(self._snapshot, route, route.plans["*"]))
         self._remember(START_MS + (day - EVERY_DAYS - 1) * DAY_MS)
-        rows = self._memory.outcomes(others, since_ms=self._since)
+        since = {name: change.since_ms for name, change in self._snapshot.changes.items()}
+        rows = self._memory.outcomes(others, since_ms=since)
         wide = rows.rows(np.isfinite(rows.score).sum(axis=1) > 1)
         groups = choose(wide, name, ASKED)
         now = START_MS + day * DAY_MS
         self._store.journal.judge([self._candidate(group, name, now, "release") for group in groups])
 
-    def _watch(self, day: int, told: list[Judgement]) -> None:
-        """Look whether somebody's answers changed: what was learned of one before is forgotten, and it is asked anew."""
-        if not self._acts:
-            return
-        alarms: dict[str, int] = {}
-        for judged in told:
-            expected = self._expected.pop(judged.exchange, None)
-            since = self._drift.note(judged.deployment, judged.at_ms, expected, judged.score or 0.0)
-            if since is not None:
-                alarms[judged.deployment] = since
-        for name, since in alarms.items():
-            self._since[name] = since
+    def _watch(self, day: int) -> None:
+        """Let the product ask its canary prompts, and look whether somebody's answers changed.
+
+        Who did is asked some prompts anew, as a new model is, and may act again where it is worth it.
+        """
+        if self._acts:
+            asyncio.run(self._canaries.look(self._snapshot, self._rules))
+        before = self._snapshot.changes
+        self._drift.look(self._snapshot)
+        self._take_up()
+        for name in [name for name, change in self._snapshot.changes.items() if before.get(name) != change]:
             self.alarms.append((day, name))
-            changed = Change(since, START_MS + day * DAY_MS, "users say so", barred=False)
-            self._publish(lambda now, name=name, changed=changed: _with_change(now, name, changed), day)
-            self._ask(name, day)
-        if alarms:
-            self._relearn(day)
+            if self._snapshot.changes[name].barred and self._acts:
+                self._ask(name, day)
+                self._publish(partial(releases.trust, deployment=name), day)
+                self._due = True
 
     # One request.
 
@@ -276,11 +293,12 @@ class Ours:
         needs = Needs(input_tokens=int(year.bank.input_tokens[prompt]), max_output_tokens=1000)
         context = Context(FEATURES[year.bank.feature[prompt]], needs, year.bank.vectors[prompt].tobytes())
         route, now = self._snapshot.routes[ROUTE], at_ms / 1e3
-        plan = route.plans["*"]
+        plan, (pace, most) = route.plans["*"], self._paces.now(route, at_ms)
         state = State(
             self._breakers.cooling(now),
             self._hash,
-            pace=self._paces.factor(route),
+            pace=pace,
+            most_nano=most,
             explore_nano=self._allowance.left(plan, at_ms),
         )
         decision = decide.decide(self._snapshot, self._target, self._policy, context, state, float(year.draws[0, place]))
@@ -326,8 +344,6 @@ class Ours:
             said = bool(year.right[place, served]) != bool(year.wrongly[place])
             at = record.at_ms + LATER_DAYS * DAY_MS
             arm = decision.arm
-            foreseen = decision.predicted(self._names[served])
-            self._expected[record.id] = foreseen.quality if foreseen is not None else None
             self._late.append(Judgement(record.id, at, record.feature, self._names[served], arm, float(said), "exact"))
         held = decision.arm in ("reference", "control")
         if not held or served != self._home or not (not self._acts or year.draws[1, place] < CHECKED):

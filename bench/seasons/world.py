@@ -150,9 +150,9 @@ def year(bank: Bank, requests: int, seed: int) -> Year:
     prompt = _asked(bank, day, rng)
     at_ms = _in_order(day, rng)
     effort = 0.2 + 0.8 * bank.difficulty[prompt] + 0.3 * (rng.random((len(everybody), requests)) - 0.5)
-    chance = np.stack([_chance(bank, model, prompt, day) for model in everybody], axis=1)
-    length = np.stack([_length(bank, model, prompt, one) for model, one in zip(everybody, effort, strict=True)], axis=1)
-    nano = np.stack([_paid(bank, model, prompt, day, length[:, m]) for m, model in enumerate(everybody)], axis=1)
+    chances = np.stack([chance(bank, model, prompt, day) for model in everybody], axis=1)
+    lengths = np.stack([length(bank, model, prompt, one) for model, one in zip(everybody, effort, strict=True)], axis=1)
+    nano = np.stack([_paid(bank, model, prompt, day, lengths[:, m]) for m, model in enumerate(everybody)], axis=1)
     arrives = {release.model.name: release.day for release in RELEASES}
     there = np.stack([day >= arrives.get(model.name, 0) for model in everybody], axis=1)
     out = np.stack([(day == OUTAGE.day) & (VENDORS[model.name] == OUTAGE.vendor) for model in everybody], axis=1)
@@ -162,9 +162,9 @@ def year(bank: Bank, requests: int, seed: int) -> Year:
         prompt=prompt,
         day=day,
         at_ms=at_ms,
-        chance=chance,
-        right=rng.random(chance.shape) < chance,
-        tokens=length,
+        chance=chances,
+        right=rng.random(chances.shape) < chances,
+        tokens=lengths,
         nano=nano,
         there=there,
         up=there & ~out,
@@ -208,7 +208,7 @@ def _asked(bank: Bank, day: Indices, rng: np.random.Generator) -> Indices:
     return prompt
 
 
-def _chance(bank: Bank, model: Model, prompt: Indices, day: Indices) -> Floats:
+def chance(bank: Bank, model: Model, prompt: Indices, day: Indices) -> Floats:
     """Return the zoo's chance of a right answer, (R,): that of ``Model.chance``, for many at once."""
     levels = np.array([model.levels[kind] for kind in KINDS])[bank.family[prompt]]
     levels = levels + np.where(bank.chinese[prompt], model.chinese, 0.0)
@@ -217,7 +217,7 @@ def _chance(bank: Bank, model: Model, prompt: Indices, day: Indices) -> Floats:
     return np.asarray(CEILING / (1 + np.exp(-SLOPE * (levels - bank.difficulty[prompt]))))
 
 
-def _length(bank: Bank, model: Model, prompt: Indices, effort: Floats) -> Indices:
+def length(bank: Bank, model: Model, prompt: Indices, effort: Floats) -> Indices:
     """Return the tokens of an answer, (R,): hidden reasoning, the answer, and working where the prompt allows it."""
     shown = np.maximum(1, np.round(model.sentences * (0.5 + effort))) * np.where(bank.chinese[prompt], 12, 13) + 3
     working = np.where(bank.feature[prompt] == WORKED, shown, 0)

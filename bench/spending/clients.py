@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 _REFUSED_S = 0.05
-_PATIENCE_S = 60.0
+_PATIENCE_S = 15.0
 MOST_OUTPUT = 200
 
 
@@ -50,7 +50,7 @@ class Client:
                 customer = self._chance.choice(self._customers)
                 try:
                     await self._ask(customer)
-                except (ConnectionError, asyncio.IncompleteReadError):
+                except (ConnectionError, asyncio.IncompleteReadError, TimeoutError):  # at a dead worker's socket, too
                     self._heard.broken[customer] += 1
                     self._leave()
         finally:

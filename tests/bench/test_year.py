@@ -9,7 +9,6 @@ from pointsman.policy.cost import amount
 from pointsman.upstream.simulated.tasks import Language
 from seasons import bandits, figures
 from seasons.bank import FEATURES, KINDS, Bank, bank
-from seasons.drift import Drift
 from seasons.lives import OURS
 from seasons.ours import SHARE, USD_PER_DAY, Ours
 from seasons.world import OUTAGE, PRICES, RELEASES, SILENT, VENDORS, WORTH_USD, Year, rates_on, year
@@ -86,22 +85,6 @@ def test_a_year_of_ours_keeps_what_its_owner_signed(lived: Year) -> None:
     assert ours.explored.sum() <= SHARE * len(lived) + 3 * np.sqrt(SHARE * len(lived))
     assert ours.bill.reviews > 0
     assert set(FEATURES) == {"extraction", "support", "backoffice", "coding"}
-
-
-def test_a_change_is_found_with_its_time_and_steadiness_raises_no_alarm() -> None:
-    rng = np.random.default_rng(0)
-    steady = Drift()
-    assert all(steady.note("a", n, 0.9, float(rng.random() < 0.87)) is None for n in range(20_000))
-    changed, found = Drift(), None
-    for n in range(2_000):
-        since = changed.note("a", n, 0.9, float(rng.random() < (0.9 if n < 1_000 else 0.4)))
-        if since is not None:
-            found = (n, since)
-            break
-    assert found is not None
-    assert 1_000 < found[0] < 1_150
-    assert 950 <= found[1] <= 1_020
-    assert changed.note("a", 1, None, 0.0) is None, "what was not predicted says nothing"
 
 
 def test_leads_are_paired_by_seed() -> None:

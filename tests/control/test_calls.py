@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,16 +12,16 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pointsman.control.calls import LEAST_OUTPUT_TOKENS, ROOM, Answer, Calls, CopyError, copy, worst_case
+from pointsman.control.ledger.verify import verify
 from pointsman.control.purse import CapReachedError, Purse, account
 from pointsman.core.chat import Usage
 from pointsman.core.errors import UpstreamError
-from pointsman.core.ledger import Occasion
+from pointsman.core.ledger import Occasion, decode
 from pointsman.core.price import Price, Rates
 from pointsman.core.routing import Deployment, Provider, Trial
 from pointsman.core.snapshot import Snapshot
-from pointsman.policy.cost import amount
+from pointsman.policy.cost import amount, terms
 from pointsman.store.interfaces import Store
-from pointsman.store.sqlite import open_store
 from pointsman.upstream.interfaces import Reply, Request, Sink, Timeouts
 
 PRICE = Price(Rates(Decimal(1), Decimal(10), Decimal("0.1"), Decimal("1.25")))
@@ -74,6 +72,11 @@ class Scripted:
             raise self._error
         return Answered(self)
 
+    @property
+    def reached(self) -> bool:
+        """Whether anything that was sent can have been processed."""
+        return not isinstance(self._error, UpstreamError) or self._error.sent
+
     async def close(self) -> None: ...
 
     def ready(self, request: Request) -> None: ...
@@ -89,13 +92,6 @@ class Scripted:
     def fields(self) -> dict[str, Any]:
         """The last body that was sent."""
         return dict(json.loads(self.sent[-1].body))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(tmp_path, vector_key=None)
-    yield opened
-    opened.close()
 
 
 def a_snapshot(base_url: str = "http://p/v1", **deployment: object) -> Snapshot:
@@ -345,6 +341,23 @@ async def test_what_a_failure_means_and_costs(store: Store, way: Scripted, faile
         assert answer.note
     spent = account(store.counters, TRIAL).spent_nano
     assert spent == (0 if cost == "nothing" else worst_case(copied, len(way.sent[0].body), PRICE))
+    _, line = [decode(entry.text) for entry in store.ledger.entries()]
+    assert (line.why, line.feature, line.exchange, line.route, line.at_ms) == ("trial", "support", "e1", "auto", NOW_MS)
+    if line.settled:
+        assert (line.nano, line.least, line.most, cost) == (0, None, None, "nothing")
+    else:
+        assert (line.nano, line.least) == (None, 0)
+        assert line.most == worst_case(copied, len(way.sent[0].body), PRICE)
+    assert line.basis == ("unsent" if not way.reached else "refused" if 400 <= line.status < 500 else "unknown")
+
+
+async def test_a_call_has_its_line_with_all_that_it_took(store: Store) -> None:
+    usage = {"prompt_tokens": 100, "completion_tokens": 20, "prompt_tokens_details": {"cached_tokens": 40}}
+    answer, _, _ = await ask(store, Scripted(data=completion("four", usage=usage)), body())
+    _, line = [decode(entry.text) for entry in store.ledger.entries()]
+    assert (line.basis, line.status, line.nano, line.deployment) == ("reported", 200, answer.cost_nano, "p/m")
+    assert (line.fresh, line.cached, line.output, line.terms) == (60, 40, 20, terms(answer.usage, PRICE))
+    assert verify(store.ledger.entries()).fault == ""
 
 
 @pytest.mark.parametrize(

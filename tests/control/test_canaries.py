@@ -1,8 +1,10 @@
 """Canary prompts over a real socket, in front of the simulated zoo."""
 
 import json
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -114,6 +116,23 @@ async def test_a_day_costs_no_more_than_said(scene: Scene) -> None:
     assert scene.graded == 0
     assert sum(count for (_, what), count in scene.zoo.tally.items() if what == "asked") == 0
     assert "have no grade" in scene.said[0]
+
+
+async def test_a_dear_deployment_is_asked_less_often_where_each_has_a_sum_a_day(scene: Scene) -> None:
+    """A round is paid for before the next one, in a new process too, and the next one comes when it is."""
+    rounds: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    each = 18_000_000
+    for _ in range(21):
+        await scene.restarted().look(scene.snapshot, CanaryRules(str(scene.path), FEATURE, each_nano=each))
+        scene.now_ms += 24 * HOUR_MS
+    for one in scene.store.journal.judgements(Filter()):
+        rounds[one.deployment][int(one.exchange.rpartition(":")[2])] += one.cost_nano or 0
+    counts = [len(known) for known in rounds.values()]
+    assert min(counts) < max(counts) == 21
+    for known in rounds.values():
+        for began, following in pairwise(sorted(known)):
+            paid_ms = max(known[began] * 24 * HOUR_MS // each, 24 * HOUR_MS)
+            assert paid_ms <= following - began < paid_ms + 24 * HOUR_MS
 
 
 async def test_a_feature_without_a_check_is_refused(scene: Scene) -> None:

@@ -1,21 +1,27 @@
 """A deployment that changed: what is published, what counts no more, what goes on."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from msgspec.structs import replace
+from tests.control.conftest import current
 
 from pointsman.control.drift import CANARY, DriftWatch, leaned_on, quarantined
 from pointsman.control.evidence import today
 from pointsman.control.publish import faults, publish
-from pointsman.core import snapshot as snapshots
-from pointsman.core.record import Judgement
+from pointsman.core.record import Attempt, ExchangeRecord, Judgement
 from pointsman.core.release import Change, Release
-from pointsman.core.routing import BoundTest, Deployment, Grader, Objective, Plan, Provider, Route
+from pointsman.core.routing import (
+    BoundTest,
+    Decision,
+    Deployment,
+    Explore,
+    Grader,
+    Objective,
+    Plan,
+    Prediction,
+    Provider,
+    Route,
+)
 from pointsman.core.snapshot import Snapshot
 from pointsman.store.interfaces import Store
-from pointsman.store.sqlite import open_store
 
 NAMES = ("z/big", "z/small", "z/mid", "z/idle")
 PLAN = Plan(
@@ -31,19 +37,6 @@ def snapshot(*plans: Plan) -> Snapshot:
         {name: Deployment(name, "z", name[2:], name[2:]) for name in NAMES},
         {"auto": Route("auto", "z/big", ("z/small",), Objective(), 0.05, named)},
     )
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(tmp_path, vector_key=None)
-    yield opened
-    opened.close()
-
-
-def current(store: Store) -> Snapshot:
-    published = store.snapshots.current()
-    assert published
-    return snapshots.decode(published.data)
 
 
 def judged(start: int, count: int, right: int, *, deployment: str = "z/small", arm: str = "candidate") -> list[Judgement]:
@@ -108,6 +101,36 @@ def test_harder_requests_that_the_policy_sends_are_no_change(store: Store) -> No
     assert not said
 
 
+def predicted(start: int, count: int, right: int, quality: float) -> tuple[list[ExchangeRecord], list[Judgement]]:
+    """Exchanges that the reference served, with what was predicted of the small one, and its grades in a trial."""
+    graded = judged(start, count, right)
+    foreseen = (Prediction("z/small", quality, 0.1, 1000),)
+    decision = Decision("z/big", (), ("z/big",), (1.0,), "auto", "control", "", predictions=foreseen)
+    attempts = (Attempt("z/big", "first", 0, 200),)
+    records = [
+        ExchangeRecord(one.exchange, one.at_ms, "auto", "support", "ok", 200, decision, attempts, "auto") for one in graded
+    ]
+    return records, graded
+
+
+def test_requests_that_become_harder_for_all_are_no_change_where_the_policy_knows(store: Store) -> None:
+    publish(store, lambda _: snapshot(PLAN), made_by="a test", now_ms=1)
+    said: list[str] = []
+    watch = watching(store, said)
+    for start, right, quality in ((0, 9, 0.9), (1000, 6, 0.6)):
+        records, graded = predicted(start, 1000, right, quality)
+        store.journal.append(records)
+        store.journal.judge(graded)
+        watch.look(current(store))
+    assert not said
+    records, graded = predicted(2000, 400, 1, 0.6)
+    store.journal.append(records)
+    store.journal.judge(graded)
+    watch.look(current(store))
+    assert "support, by exact, less what was predicted" in said[0]
+    assert 1950 <= current(store).changes["z/small"].since_ms <= 2020
+
+
 def test_canary_prompts_are_compared_each_with_its_own_answers(store: Store) -> None:
     publish(store, lambda _: snapshot(replace(PLAN, mode="canary")), made_by="a test", now_ms=1)
     said: list[str] = []
@@ -157,3 +180,6 @@ def test_what_is_chosen_per_request_goes_on_without_it() -> None:
 
 def test_only_those_that_matter_are_watched() -> None:
     assert leaned_on(snapshot(PLAN)) == {"z/big", "z/small"}
+    tried = replace(PLAN, explorable={"z/mid": 0.5, "z/idle": 0.0})
+    assert leaned_on(snapshot(tried)) == {"z/big", "z/small"}, "the owner lets nobody be tried"
+    assert leaned_on(snapshot(replace(tried, explore=Explore(0.02, 10**9, "auto")))) == {"z/big", "z/small", "z/mid"}

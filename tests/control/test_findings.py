@@ -1,8 +1,5 @@
 """All that the trials of a route found, worked out from a real journal."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from msgspec.structs import replace
 
@@ -17,19 +14,11 @@ from pointsman.core.snapshot import Snapshot
 from pointsman.policy import features as vectors
 from pointsman.policy.cost import amount
 from pointsman.store.interfaces import Filter, Store
-from pointsman.store.sqlite import open_store
 from pointsman.upstream.simulated.features import features
 from pointsman.upstream.simulated.zoo import Zoo
 
 BIG, CRANE, STORK = "zoo/sim-eagle-xl", "zoo/sim-crane-m", "zoo/sim-stork-m"
 ZOO = Zoo(seed=3)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(tmp_path, vector_key=bytes(32))
-    yield opened
-    opened.close()
 
 
 def snapshot(candidates: tuple[str, ...] = (CRANE, STORK)) -> Snapshot:

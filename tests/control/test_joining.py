@@ -1,7 +1,6 @@
 """Feedback becomes judgements, each once, whoever looks and whenever its exchange comes."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -14,17 +13,10 @@ from pointsman.core.feedback import Feedback
 from pointsman.core.record import Attempt, ExchangeRecord, Judgement
 from pointsman.core.routing import Decision
 from pointsman.store.interfaces import Filter, Joined
-from pointsman.store.sqlite import SqliteStore, open_store
+from pointsman.store.sqlite import SqliteStore
 
 NOW = 1_790_000_000_000
 USED = Usage(100, 10)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    store = open_store(tmp_path, vector_key=bytes(32))
-    yield store
-    store.close()
 
 
 def name(number: int) -> str:

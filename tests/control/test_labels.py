@@ -1,7 +1,5 @@
 """One label for each answer: who is trusted decides, and feedback counts for what it is worth."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,17 +11,10 @@ from pointsman.core.feedback import Feedback
 from pointsman.core.record import Attempt, ExchangeRecord, Judgement
 from pointsman.core.routing import Decision
 from pointsman.store.interfaces import Filter, Joined
-from pointsman.store.sqlite import SqliteStore, open_store
+from pointsman.store.sqlite import SqliteStore
 
 ALL = Filter()
 THUMB = "feedback:users:thumb"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    store = open_store(tmp_path, vector_key=bytes(32))
-    yield store
-    store.close()
 
 
 def name(number: int) -> str:

@@ -1,6 +1,5 @@
 """Publishing on a real store: gates, conflicts, and nothing published for nothing."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -26,13 +25,6 @@ GOOD = Snapshot(
     deployments=DEPLOYMENTS,
     routes={"auto": Route("auto", "house/big", ("house/small",), Objective(), 0.05, {"*": PLAN})},
 )
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(tmp_path, vector_key=None)
-    yield opened
-    opened.close()
 
 
 def with_plan(**changes: object) -> Snapshot:

@@ -1,8 +1,6 @@
 """A purse under contention: whatever the order of calls, the cap holds and nothing is left waiting."""
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,14 +10,6 @@ from pointsman.control.purse import Account, CapReachedError, Purse, account
 from pointsman.core.errors import StoreError
 from pointsman.core.routing import Trial
 from pointsman.store.interfaces import Counters, Store
-from pointsman.store.sqlite import open_store
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(tmp_path, vector_key=None)
-    yield opened
-    opened.close()
 
 
 class InMemory:

@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from pointsman.control.labels import Label
-from pointsman.control.relearn import ALONE, APART, Memory, Relearned, relearn, with_relearned
+from pointsman.control.memory import ALONE, Memory
+from pointsman.control.relearn import APART, Relearned, relearn, with_relearned
 from pointsman.core.chat import ChatRequest, Message, Text, Usage
 from pointsman.core.errors import SnapshotError
 from pointsman.core.price import Price, Rates
@@ -102,6 +103,23 @@ def test_what_is_better_where_is_learned_and_published() -> None:
     assert again.routes["auto"].plans["*"].since_ms == 7, "the same ones serve"
     assert model.decode(after.policies["auto"]).learned_from == found.policy.learned_from if found.policy else False
     assert after.made_by == f"auto: {found.why}"
+
+
+@pytest.mark.parametrize(("turned", "anew"), [(True, True), (False, False)])
+def test_what_is_watched_begins_anew_where_the_same_ones_serve_other_requests(turned: bool, anew: bool) -> None:
+    """The policy in force sends sums to who is good at letters, and letters to who is good at sums; or it is right."""
+    memory = remembering(answered(300))
+    first = learned(a_snapshot(), memory)
+    assert first.policy is not None
+    right = with_relearned(a_snapshot(), "auto", a_snapshot().routes["auto"].plans["*"], first, now_ms=7)
+    names = {SUMS: WORDS, WORDS: SUMS}
+    wrong = replace(first.policy, deployments=tuple(names.get(name, name) for name in first.policy.deployments))
+    now = replace(right, policies={"auto": model.encode(wrong)}) if turned else right
+    found = learned(now, memory)
+    assert set(found.plan.accepted) == {SUMS, WORDS}, "the same ones serve"
+    assert found.others == anew
+    after = with_relearned(now, "auto", now.routes["auto"].plans["*"], found, now_ms=9)
+    assert after.routes["auto"].plans["*"].since_ms == (9 if anew else 7)
 
 
 def test_who_was_shown_to_be_worse_is_not_tried_and_the_parts_are_a_whole() -> None:

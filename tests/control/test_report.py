@@ -1,8 +1,6 @@
 """The observe report, from a real journal, against sums done by hand."""
 
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -15,17 +13,9 @@ from pointsman.core.routing import Decision, Deployment, Objective, Plan, Provid
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy.cost import amount
 from pointsman.store.interfaces import Filter, Store
-from pointsman.store.sqlite import open_store
 
 AT = 1_764_000_000_000
 USAGE = Usage(input=1000, output=100, cached=300, cache_written=50)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(tmp_path, vector_key=None)
-    yield opened
-    opened.close()
 
 
 def exchange(

@@ -1,16 +1,14 @@
 """A price changed: what leaned on it is decided again, in a real store."""
 
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from tests.control.conftest import current
 
 from pointsman.control.plans import trial_id
 from pointsman.control.publish import publish
 from pointsman.control.repriced import PriceWatch, again
-from pointsman.core import snapshot as snapshots
 from pointsman.core.chat import Usage
 from pointsman.core.price import Price, Rates
 from pointsman.core.record import Attempt, ExchangeRecord, Judgement
@@ -18,7 +16,6 @@ from pointsman.core.routing import Decision, Deployment, Grader, Objective, Plan
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy.cost import amount
 from pointsman.store.interfaces import Store
-from pointsman.store.sqlite import open_store
 
 NAMES = ("z/big", "z/small", "z/mid")
 PLAN = Plan(
@@ -67,19 +64,6 @@ def serve(store: Store, n: int = 150, candidate: str = "z/small", **rates: str) 
             told = ("auto", "support", "ok", 200, decision, attempts)
             records.append(ExchangeRecord(f"{arm}{place:06}", 20, *told, route="auto"))  # type: ignore[arg-type]
         store.journal.append(records)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(tmp_path, vector_key=None)
-    yield opened
-    opened.close()
-
-
-def current(store: Store) -> Snapshot:
-    published = store.snapshots.current()
-    assert published
-    return snapshots.decode(published.data)
 
 
 class Scene:

@@ -1,8 +1,6 @@
 """What was saved, measured against the control share, from a real journal."""
 
 import random
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -13,17 +11,9 @@ from pointsman.core.chat import Usage
 from pointsman.core.record import Attempt, ExchangeRecord, Judgement
 from pointsman.core.routing import Decision
 from pointsman.store.interfaces import Store
-from pointsman.store.sqlite import open_store
 
 ArmName = Literal["policy", "control"]
 ARMS: tuple[ArmName, ...] = ("policy", "control")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(tmp_path, vector_key=None)
-    yield opened
-    opened.close()
 
 
 def exchange(place: int, arm: ArmName, cost: int | None, *, failed: bool = False, latency: float = 10.0) -> ExchangeRecord:

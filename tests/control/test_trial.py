@@ -20,6 +20,7 @@ from pointsman.control.trial import Trials
 from pointsman.control.verdict import Evidence, gather, tolerances, verdicts
 from pointsman.core.chat import Usage
 from pointsman.core.demands import Demand, Facts
+from pointsman.core.ledger import decode
 from pointsman.core.price import Price, Rates
 from pointsman.core.record import Judgement, Sample
 from pointsman.core.routing import Deployment, Grader, Objective, Plan, Pool, Provider, Route, Trial
@@ -320,6 +321,11 @@ class TestJudge:
             assert by_place[f"x{place:05d}"] == 0.5 + (candidate - reference) / 2
         assert all(row.grading_nano > 0 for row in rows)
         spent = sum((row.cost_nano or 0) + row.grading_nano for row in rows)
+        lines = [decode(entry.text) for entry in bench.store.ledger.entries()][1:]
+        assert {line.why: line.deployment for line in lines} == {"trial": TINY, "judge": f"zoo/{JUDGE}"}
+        assert {line.exchange for line in lines} == set(by_place)
+        assert {(line.feature, line.settled) for line in lines} == {("extraction", True)}
+        assert sum(line.nano or 0 for line in lines) == spent
         assert account(bench.store.counters, trial).spent_nano == spent
 
     async def test_nonsense_is_ungraded_and_counted(self, bench: Bench) -> None:

@@ -232,3 +232,22 @@ async def test_a_stream_that_the_shutdown_cuts_is_recorded_as_cut(rig: Rig, upst
     await rig.server.stop(0.01)
     [record] = await rig.records()
     assert (record.outcome, record.status) == ("cut", 200)
+
+
+@pytest.mark.parametrize("header", ["x-pointsman-id", "x-client-request-id", "x-request-id"])
+async def test_a_clients_own_id_comes_back_with_answers_and_with_errors(rig: Rig, upstream_at: Start, header: str) -> None:
+    upstream = await upstream_at(answer_whole)
+    rig.publish(a_snapshot(upstream.port, upstream.port))
+    for body, status in ((BODY, 200), (BODY.replace(b"auto", b"nobody/x"), 404), (b"{", 400)):
+        got, headers, _ = await rig.post(body, **{header: "order-7"})
+        assert (got, headers["x-pointsman-id"]) == (status, "order-7")
+    assert "x-pointsman-id" not in (await rig.post(BODY))[1]
+
+
+async def test_a_clients_own_id_can_end_no_line(rig: Rig, upstream_at: Start) -> None:
+    upstream = await upstream_at(answer_whole)
+    rig.publish(a_snapshot(upstream.port))
+    _, headers, _ = await rig.post(BODY, x_pointsman_id="a%0d%0aset-cookie: b=c%00\x85\xe9")
+    assert headers["x-pointsman-id"].startswith("a%0D%0Aset-cookie:")
+    assert headers["x-pointsman-id"].isascii()
+    assert "set-cookie" not in headers

@@ -119,3 +119,14 @@ def test_one_that_was_well_and_breaks_down_cools_after_a_few_calls() -> None:
         failures += 1
         line = after_failure(line, 100.0, None)
     assert failures <= 11
+
+
+def test_every_state_has_its_name() -> None:
+    breakers = Breakers()
+    breakers.failed("once", 10.0)
+    for _ in range(THRESHOLD):
+        breakers.failed("often", 10.0)
+    assert breakers.states(10.5) == {"often": "cooling"}
+    assert breakers.states(11.5) == {"often": "trying"}
+    breakers.succeeded("often")
+    assert breakers.states(11.5) == {}

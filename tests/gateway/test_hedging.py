@@ -25,10 +25,10 @@ def hedged(*ports: int, share: float = 0.05) -> Snapshot:
     return replace(snapshot, routes={name: replace(route, hedge=share) for name, route in snapshot.routes.items()})
 
 
-def known(rig: Rig, *names: str, hedges: int = 5) -> None:
+def known(rig: Rig, *names: str, hedges: int = 5, late_s: float = LATE_S) -> None:
     """Let the gateway know how long deployments take, and let it make so many second calls."""
     for name, streamed, _ in itertools.product(names, (False, True), range(ENOUGH)):
-        rig.equipment.delays.note(name, LATE_S, streamed=streamed)
+        rig.equipment.delays.note(name, late_s, streamed=streamed)
     rig.equipment.hedges.pay(float(hedges))
 
 
@@ -106,16 +106,18 @@ async def test_the_first_call_answers_after_all_and_the_second_is_cancelled(
 
 
 async def test_a_stream_that_has_begun_is_not_late(rig: Rig, upstream_at: Start) -> None:
+    late_s = 0.5  # long enough for its first content on a busy machine
+
     async def slow(received: Received) -> None:
         await received.begin()
         await received.send(frame({"content": "4"}))
-        await asyncio.sleep(3 * LATE_S)
+        await asyncio.sleep(late_s + 0.1)
         await received.send(frame({}, "stop"), DONE)
         await received.end()
 
     first, second = await upstream_at(slow), await upstream_at(streams)
     rig.publish(hedged(first.port, second.port))
-    known(rig, "p1/model-1")
+    known(rig, "p1/model-1", late_s=late_s)
     stream = await rig.client().chat.completions.create(
         model="auto", messages=[{"role": "user", "content": "?"}], stream=True
     )
@@ -244,11 +246,12 @@ async def test_never_more_than_the_share_and_only_where_allowed(rig: Rig, upstre
     known(rig, "p1/model-1", hedges=0)
     for _ in range(20):
         assert (await rig.post(body()))[0] == 200
-    assert len(second.requests) == 5
+    assert 1 <= len(second.requests) <= 5
+    before = len(second.requests)
     rig.publish(hedged(first.port, second.port, share=0.0))
     known(rig, "p1/model-1", hedges=5)
     assert (await rig.post(body()))[0] == 200
-    assert len(second.requests) == 5
+    assert len(second.requests) == before
 
 
 async def test_both_at_once_give_one_answer(rig: Rig, upstream_at: Start) -> None:

@@ -1,6 +1,7 @@
 """The snapshot in use: a good one takes over, a bad one never does."""
 
 import contextlib
+import hashlib
 import sqlite3
 from pathlib import Path
 
@@ -10,9 +11,12 @@ from tests.gateway.conftest import a_snapshot
 
 from pointsman.core import snapshot as snapshots
 from pointsman.core.errors import GatewayError
+from pointsman.core.keys import Key
 from pointsman.core.routing import Context, Needs, Plan
 from pointsman.core.snapshot import Snapshot
+from pointsman.gateway.admission import Keyring
 from pointsman.gateway.live import Live
+from pointsman.gateway.server.message import Head
 from pointsman.policy.decide import State, decide
 from pointsman.store.interfaces import Store
 from pointsman.store.last_good import LastGood
@@ -141,18 +145,29 @@ def test_an_empty_snapshot_serves_nothing_and_says_so(tmp_path: Path) -> None:
     store.close()
 
 
+def asking(key: bytes) -> Head:
+    return Head("POST", "/v1/chat/completions", "", {b"authorization": b"Bearer " + key} if key else {})
+
+
 def test_a_store_that_cannot_be_read_at_the_start_is_stood_in_for(tmp_path: Path) -> None:
     store = open_store(tmp_path, vector_key=None)
-    publish(store, snapshots.encode(a_snapshot(1)))
-    Live(store.snapshots, credential_for, copy=LastGood(tmp_path, keeps=True)).refresh()
+    publish(store, snapshots.encode(a_snapshot(1, keys=(Key("app", hashlib.sha256(b"right").hexdigest()),))))
+    copy = LastGood(tmp_path, keeps=True)
+    Live(store.snapshots, credential_for, keyring=Keyring(copy.of_keys(store.keys)), copy=copy).refresh()
     store.close()
     [file] = tmp_path.glob("*.sqlite3")
     whole = file.read_bytes()
     file.write_bytes(b"notes" * 1000)
     patient = open_store(tmp_path, vector_key=None, patient=True)
-    live = Live(patient.snapshots, credential_for, copy=LastGood(tmp_path, keeps=False))
+    copy = LastGood(tmp_path, keeps=False)
+    live = Live(patient.snapshots, credential_for, keyring=Keyring(copy.of_keys(patient.keys)), copy=copy)
     assert not live.refresh()
     assert live.current is not None
+    for key, status in ((b"wrong", 401), (b"", 401)):
+        with pytest.raises(GatewayError) as refused:
+            live.keyring.admit(asking(key))
+        assert refused.value.status == status
+    assert live.keyring.admit(asking(b"right")) is not None
     held = live.current
     assert (list(held.snapshot.providers), live.from_copy) == (["p1"], True)
     assert "not a SQLite file" in live.problem

@@ -66,8 +66,8 @@ async def test_a_budget_is_kept_whoever_was_to_serve_it(rig: Rig, upstream_at: S
 
 def test_other_objectives_have_no_pace() -> None:
     route = Route("auto", DEAR, (), Objective("match"), 0.05, {})
-    assert Paces().factor(route) == 1.0
-    assert Paces().factor(None) == 1.0
+    assert Paces().now(route, 1) == (1.0, None)
+    assert Paces().now(None, 1) == (1.0, None)
 
 
 @pytest.mark.parametrize(
@@ -81,4 +81,4 @@ def test_what_failed_costs_nothing_and_what_nobody_counted_what_was_expected(
     attempts = (Attempt(DEAR, "first", 0, cost_nano=cost_nano),)
     paces = Paces()
     paces.note(route, ExchangeRecord("1", 0, "auto", "f", outcome, 500, chosen, attempts, "auto"))
-    assert (paces.factor(route) < 1) == dearer
+    assert (paces.now(route, 1)[0] < 1) == dearer

@@ -6,13 +6,17 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from pointsman.policy import model
-from pointsman.policy.correction import corrected
+from pointsman.policy import correction, model
 from pointsman.policy.outcomes import Floats, Outcomes
 from pointsman.policy.teach import teach
 from tests.policy.test_policy_contract import DEPLOYMENTS, NAMES, outcomes
 
-LEARNED = teach(outcomes(300, tagged=True), DEPLOYMENTS).policy
+LESSON = teach(outcomes(300, tagged=True), DEPLOYMENTS)
+LEARNED = LESSON.policy
+
+
+def corrected(policy: model.Policy, rows: Outcomes) -> model.Policy:
+    return correction.corrected(policy, rows, LESSON.outcomes, LESSON.quality)
 
 
 def predicted(policy: model.Policy, rows: Outcomes) -> Floats:
@@ -58,6 +62,26 @@ def test_asking_only_where_it_is_strong_flatters_nobody(seed: int) -> None:
     graded = alone(3000, chance.argmax(axis=1).astype(np.float64), chance, seed)
     after = predicted(corrected(LEARNED, graded), rows)
     assert np.abs(after - chance).mean() < 0.03
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_who_is_chosen_where_he_is_predicted_too_well_is_not_taken_for_worse_elsewhere(seed: int) -> None:
+    """Predictions err by chance from request to request, so that whoever is chosen is worse there than predicted.
+
+    A line through what was chosen alone would lower him everywhere; the rows that several answered know better.
+    """
+    lesson = teach(outcomes(800, tagged=True, seed=50 + seed), DEPLOYMENTS)
+    rows, fresh = outcomes(4000, tagged=True, seed=seed), outcomes(1000, tagged=True, seed=100 + seed)
+    rng = np.random.default_rng(seed)
+    chance = predicted(lesson.policy, rows)
+    noisy = chance + rng.normal(0, 0.25, chance.shape)
+    graded = alone(4000, noisy.argmax(axis=1).astype(np.float64), np.clip(2 * chance - noisy, 0, 1), seed)
+    nothing = dataclasses.replace(lesson.outcomes, score=np.full(lesson.outcomes.score.shape, np.nan))
+    held = correction.corrected(lesson.policy, graded, lesson.outcomes, lesson.quality)
+    free = correction.corrected(lesson.policy, graded, nothing, lesson.quality)
+    truth = predicted(lesson.policy, fresh)
+    errors = [float(np.abs(predicted(each, fresh) - truth).mean()) for each in (held, free)]
+    assert errors[0] < 0.85 * errors[1]
 
 
 def test_neither_order_of_rows_nor_of_columns_matters() -> None:

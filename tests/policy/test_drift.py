@@ -109,6 +109,46 @@ def test_an_alarm_is_about_what_was_seen(scores: list[float], prompt: str) -> No
         assert -1 <= alarm.drop <= 1
 
 
+def foreseen(rng: np.random.Generator, n: int, *, off: float = 0.0, drop: float = 0.0, start: int = 0) -> list[Graded]:
+    """Answers to requests easy and hard, each predicted, and right with ``off`` and ``drop`` less than that."""
+    predicted = rng.uniform(0.4, 0.95, n)
+    right = rng.random(n) < np.clip(predicted - off - drop, 0, 1)
+    return [Graded(start + place, float(right[place]), "", float(predicted[place])) for place in range(n)]
+
+
+@pytest.mark.parametrize("off", [-0.05, 0.0, 0.3])
+def test_a_drop_below_what_was_predicted_is_found(off: float) -> None:
+    """Also where those who grade are harsher than those whom the predictions were learned from."""
+    rng = np.random.default_rng(3)
+    found = run(foreseen(rng, 1000, off=off) + foreseen(rng, 1000, off=off, drop=0.35, start=1000), every=100_000)
+    assert found is not None
+    place, alarm = found
+    assert 1000 <= place < 1300
+    assert abs(alarm.since_ms - 1000) < 60
+
+
+def test_harder_requests_and_mended_predictions_are_no_change() -> None:
+    rng = np.random.default_rng(4)
+    easy = [Graded(n, float(rng.random() < 0.95), "", 0.95) for n in range(3000)]
+    hard = [Graded(n, float(rng.random() < 0.45), "", 0.45) for n in range(3000, 6000)]
+    assert run(easy + hard, every=100_000) is None
+    too_low = [Graded(n, float(rng.random() < 0.9), "", 0.6) for n in range(1000)]
+    mended = [Graded(n, float(rng.random() < 0.9), "", 0.9) for n in range(1000, 4000)]
+    assert run(too_low + mended, every=100_000) is None, "who did better than predicted is measured by the prediction"
+
+
+@pytest.mark.parametrize("usual", [0.0, -0.6])
+def test_false_alarms_of_predicted_answers_are_no_nearer_than_said(usual: float) -> None:
+    """At the worst mean that counts as no change, a tenth below what is usual; also where that is far below predictions."""
+    every, rng, lengths = 100, np.random.default_rng(12), []
+    for _ in range(200):
+        first = [Graded(0, 0.8 + usual, "p", 0.8)] * ROUNDS
+        right = rng.random(5 * every) < 0.7 + usual
+        found = run(first + [Graded(1, float(score), "p", 0.8) for score in right], every=every)
+        lengths.append(5 * every if found is None else found[0] - ROUNDS)
+    assert np.mean(lengths) >= every
+
+
 def test_no_grade_is_refused() -> None:
     with pytest.raises(ValueError, match=r"lies in \[0, 1\], not nan"):
         Detector().take(Graded(0, float("nan")))

@@ -20,6 +20,7 @@ from pointsman.core.routing import Deployment, Objective, Plan, Provider, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.serve import control_process
 from pointsman.serve.control_process import ConfigFile, Current
+from pointsman.serve.steps import Steps
 from pointsman.serve.workspace import Workspace
 
 NAMES = ("z/big", "z/small")
@@ -94,6 +95,10 @@ def test_a_mistake_or_a_missing_file_leaves_the_last_good_one(workspace: Workspa
     assert workspace.snapshot().limits.fallbacks == 3
 
 
+def steps() -> Steps:
+    return Steps(control_process.say)
+
+
 async def test_what_stays_wrong_is_said_once(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -108,7 +113,7 @@ async def test_what_stays_wrong_is_said_once(
     monkeypatch.setattr(ConfigFile, "look", look)
     with pytest.raises(asyncio.CancelledError):
         await control_process._tend(
-            ConfigFile(workspace.config_path, workspace.store), workspace.store, Current(workspace.store)
+            ConfigFile(workspace.config_path, workspace.store), workspace.store, Current(workspace.store), steps()
         )
     lines = capfd.readouterr().err.splitlines()
     assert lines == ["pointsman control: first", "pointsman control: first", "pointsman control: second"]
@@ -134,7 +139,7 @@ async def test_a_step_that_fails_keeps_no_other_from_its_turn(
     monkeypatch.setattr(Gatekeeper, "look", fail)
     monkeypatch.setattr(DriftWatch, "look", look)
     with pytest.raises(asyncio.CancelledError):
-        await control_process._tend(ConfigFile(None, workspace.store), workspace.store, Current(workspace.store))
+        await control_process._tend(ConfigFile(None, workspace.store), workspace.store, Current(workspace.store), steps())
     assert len(looks) == 3
     names = ("forgetting what is kept for review", "joining feedback", "Gatekeeper")
     said = [f"pointsman control: {name} failed: ValueError('of one row')" for name in names]
@@ -151,7 +156,7 @@ async def test_looking_goes_on_whatever_happens(monkeypatch: pytest.MonkeyPatch,
 
     monkeypatch.setattr(control_process, "LOOK_EVERY_S", 0)
     with pytest.raises(asyncio.CancelledError):
-        await control_process._again("asking", look)
+        await control_process._again("asking", look, steps())
     assert capfd.readouterr().err.splitlines() == [
         "pointsman control: asking failed: KeyError('x')",
         "pointsman control: asking failed: OSError('y')",
@@ -200,7 +205,7 @@ async def test_what_is_kept_for_review_too_long_is_forgotten_whatever_stands_in_
     monkeypatch.setattr(ConfigFile, "look", look)
     with pytest.raises(asyncio.CancelledError):
         await control_process._tend(
-            ConfigFile(workspace.config_path, workspace.store), workspace.store, Current(workspace.store)
+            ConfigFile(workspace.config_path, workspace.store), workspace.store, Current(workspace.store), steps()
         )
     assert workspace.store.reviews.features() == []
     assert workspace.store.reviews.material(kept) is None

@@ -67,11 +67,8 @@ def stands(up: Up) -> dict[str, Any]:
 
 def no_stranger_comes_in(up: Up) -> None:
     for key in ("unused", KEY[:-1]):
-        with (
-            pytest.raises(openai.AuthenticationError),
-            openai.OpenAI(base_url=up.base_url, api_key=key, max_retries=0) as who,
-        ):
-            who.models.list()
+        asked = httpx.get(f"{up.base_url}/models", headers={"authorization": f"Bearer {key}"})
+        assert asked.status_code == 401
 
 
 def recorded(up: Up, *exchanges: str) -> None:

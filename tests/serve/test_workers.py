@@ -40,6 +40,10 @@ def listeners(port: int, pids: set[int]) -> int:
     return sum(any(str(link.readlink()) in names for link in Path(f"/proc/{pid}/fd").iterdir()) for pid in pids)
 
 
+def metrics(base: str) -> str:
+    return httpx.get(f"{base}/metrics").text
+
+
 def test_workers_share_the_port_come_back_and_end_together(start: Callable[..., Up]) -> None:
     up = start("--workers", "3")
     base = up.base_url.removesuffix("/v1")
@@ -64,6 +68,10 @@ def test_workers_share_the_port_come_back_and_end_together(start: Callable[..., 
         )
     (record,) = up.recorded(str(exchange.headers["x-pointsman-exchange"]))
     assert record.outcome == "ok"
+    until(lambda: 'pointsman_resident_bytes{process="2"}' in (shown := metrics(base)) and "pointsman_workers 3" in shown)
+    # A scrape of any worker shows what any other has served, and the control process.
+    until(lambda: all("pointsman_attempts_total{" in metrics(base) for _ in range(20)))
+    assert 'pointsman_resident_bytes{process="control"}' in metrics(base)
     left = workers(up.process.pid)
     assert up.stop() == 0
     assert not any(Path(f"/proc/{pid}").exists() for pid in left)

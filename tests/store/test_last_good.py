@@ -11,8 +11,10 @@ import pytest
 from tests.store.records import snapshot_bytes
 
 from pointsman.core import snapshot as snapshots
+from pointsman.core.errors import StoreError
+from pointsman.core.keys import Key
 from pointsman.store.interfaces import Published
-from pointsman.store.last_good import FILE, LastGood, write_whole
+from pointsman.store.last_good import FILE, KEYS_FILE, OF_THE_COPY, LastGood, write_whole
 from pointsman.store.sqlite import FILE as STORE
 from pointsman.store.sqlite import open_store
 
@@ -115,3 +117,60 @@ def test_what_another_version_wrote_is_left_alone(tmp_path: Path) -> None:
     with closing(open_store(tmp_path, vector_key=None)) as store:
         assert copy.put_back(store.snapshots, other, 2) is None
     assert not snapshots.damaged(other.data)
+
+
+class Store:
+    """Keys that may be read, or not."""
+
+    def __init__(self, *keys: Key) -> None:
+        self.keys, self.number, self.fails = list(keys), 1, False
+
+    def version(self) -> int:
+        if self.fails:
+            raise StoreError("gone")
+        return self.number
+
+    def all(self) -> list[Key]:
+        self.version()
+        return self.keys
+
+
+SHOP = Key("shop", "0" * 64, salt="00" * 16)
+
+
+def test_keys_that_cannot_be_read_are_those_of_the_copy(tmp_path: Path) -> None:
+    store = Store(SHOP)
+    assert LastGood(tmp_path, keeps=True).of_keys(store).all() == [SHOP]
+    store.fails = True
+    copied = LastGood(tmp_path, keeps=False).of_keys(store)
+    assert (copied.version(), copied.all()) == (OF_THE_COPY, [SHOP])
+    store.fails, store.keys = False, []
+    assert (copied.version(), copied.all()) == (1, [])
+    store.fails = True
+    for ask in (copied.version, copied.all):  # what was read from the store since counts more
+        with pytest.raises(StoreError):
+            ask()
+    assert stat.S_IMODE((tmp_path / KEYS_FILE).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("content", [None, b"", b"x" * 40])
+def test_without_a_good_copy_nobody_is_let_in(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / KEYS_FILE).write_bytes(content)
+    store = Store(SHOP)
+    store.fails = True
+    keys = LastGood(tmp_path, keeps=True).of_keys(store)
+    for ask in (keys.version, keys.all):
+        with pytest.raises(StoreError, match="gone"):
+            ask()
+
+
+def test_what_was_revoked_is_revoked_in_the_copy_too(tmp_path: Path) -> None:
+    store = Store(SHOP)
+    keys = LastGood(tmp_path, keeps=True).of_keys(store)
+    keys.all()
+    store.keys = [msgspec.structs.replace(SHOP, revoked_ms=7)]
+    keys.all()
+    store.fails = True
+    (kept,) = LastGood(tmp_path, keeps=True).of_keys(store).all()
+    assert kept.revoked_ms == 7

@@ -15,6 +15,7 @@ from pointsman.control.config.keys import network_fault
 from pointsman.core.errors import ConfigError
 from pointsman.core.keys import Key, Scope
 from pointsman.serve.workspace import Workspace, workspace_option
+from pointsman.store.last_good import LastGood
 from pointsman.wire.dialects import DIALECTS
 
 _SECRET: Final = ("sha256", "salt", "before")
@@ -126,6 +127,7 @@ def rotate(workspace: Workspace, key: str, overlap_ms: int, *, as_json: bool) ->
         at_ms=now_ms,
         act="key rotate",
     )
+    LastGood(workspace.data, keeps=True).of_keys(store.keys).all()  # what has ended here is not to live on in the copy
     ends = f"is taken until {moment(now_ms + overlap_ms)}" if overlap_ms else "has ended"
     _show_once(changed, whole, f"The secret before {ends}.", as_json=as_json)
 
@@ -145,6 +147,7 @@ def revoke(workspace: Workspace, key: str) -> None:
         click.echo(f"{found.id} ({found.name}) was revoked on {moment(found.revoked_ms)}.")
         return
     store.keys.change(found.id, lambda now: acts.revoked(now, now_ms=now_ms), at_ms=now_ms, act="key revoke")
+    LastGood(workspace.data, keeps=True).of_keys(store.keys).all()  # what has ended here is not to live on in the copy
     click.echo(f"{found.id} ({found.name}) is revoked: a running gateway refuses it within a second, in every process.")
 
 

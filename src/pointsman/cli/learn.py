@@ -86,12 +86,13 @@ def command(workspace: Workspace, tables: tuple[Path, ...], route: str, out: Pat
         files.write(out, data)
         console.print(f"wrote {out}, snapshot {snapshots.snapshot_hash(data)}")
         return
-    if workspace.published() is None:
-        today = dt.datetime.now(dt.UTC).date()
-        workspace.publish(
-            lambda now: compile_snapshot(config, now, today=today, made_by="configuration").snapshot, made_by="learn"
-        )
     now_ms = int(time.time() * 1000)
+    if workspace.published() is None:
+        today = dt.datetime.fromtimestamp(now_ms / 1000, dt.UTC).date()
+        workspace.publish(
+            lambda now: compile_snapshot(config, now, today=today, made_by="configuration", now_ms=now_ms).snapshot,
+            made_by="learn",
+        )
     published = workspace.publish(
         lambda now: replace(act_on(now, route, taught, now_ms=now_ms), encoder=config.encoder),
         made_by=f"pointsman learn --route {route}",

@@ -69,10 +69,11 @@ def command(
 
 def _way_to_ask(workspace: Workspace, route: str, feature: str) -> tuple[Snapshot, Grader]:
     """Return what is in force, and the feature's check. Raises ConfigError where it has none."""
-    today = dt.datetime.now(dt.UTC).date()
+    now = dt.datetime.now(dt.UTC)
     published = workspace.published()
     before = None if published is None else workspace.decoded(published)
-    snapshot = compile_snapshot(workspace.config, before, today=today, made_by="onboard").snapshot
+    now_ms = int(now.timestamp() * 1000)
+    snapshot = compile_snapshot(workspace.config, before, today=now.date(), made_by="onboard", now_ms=now_ms).snapshot
     grader = plan_of(snapshot, route, feature).grader
     if grader is None:
         raise ConfigError(

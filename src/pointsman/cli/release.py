@@ -152,8 +152,9 @@ def _taken_up(workspace: Workspace, before: Snapshot) -> Snapshot:
     """Return the snapshot with the configuration as its file is now: the new model was just written into it."""
     if workspace.config_path is None:
         return before
-    today = dt.datetime.now(dt.UTC).date()
-    return compile_snapshot(workspace.config, before, today=today, made_by=before.made_by).snapshot
+    now = dt.datetime.now(dt.UTC)
+    now_ms = int(now.timestamp() * 1000)
+    return compile_snapshot(workspace.config, before, today=now.date(), made_by=before.made_by, now_ms=now_ms).snapshot
 
 
 def _spent(workspace: Workspace, now: Snapshot, route: str, feature: str) -> int:

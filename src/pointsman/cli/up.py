@@ -1,7 +1,6 @@
 """``pointsman up``: find what the user has, or read the configuration, and serve."""
 
 import functools
-import logging
 import os
 from datetime import UTC, datetime
 
@@ -11,7 +10,7 @@ from pointsman.control.compile import all_deployments
 from pointsman.control.config import Config, with_reference
 from pointsman.control.config.advice import advice
 from pointsman.control.config.found import discovered
-from pointsman.serve import up
+from pointsman.serve import logs, up
 from pointsman.serve.handover import predecessor
 from pointsman.serve.loop import run
 from pointsman.serve.workspace import Workspace, workspace_option
@@ -53,8 +52,8 @@ def command(
     pointsman up --config pointsman.toml --port 9000
     pointsman up --takeover                       an upgrade that drops no request; starts as usual where none serves
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     config, made_by = _configured(workspace, reference)
+    logs.begin(as_json=config.json_logs)
     workers, store = workers or config.workers, workspace.patient_store
     keyed = up.keyed(config, store, LastGood(workspace.data, keeps=False))
     old = predecessor(workspace.data) if takeover else None

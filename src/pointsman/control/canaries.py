@@ -6,7 +6,8 @@ go into the journal, where ``control/drift`` finds them. When a deployment was a
 restart asks nobody twice.
 
 Laws: prompts stay in the owner's file, and none is in the journal: a prompt is known by its digest, so that one that was
-edited starts anew. Nothing is called without a price, or beyond what a day may cost.
+edited starts anew. Nothing is called without a price, or beyond what a day may cost. Where the owner says what one
+deployment's rounds may come to, a dear one is asked less often: the next round waits until the last one is paid for.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ from pointsman.control.onboard import Row, answered
 from pointsman.control.purse import Purse
 from pointsman.core.errors import ConfigError
 from pointsman.core.ledger import Occasion
+from pointsman.core.price import NANO_PER_USD
 from pointsman.core.record import Judgement
 from pointsman.core.routing import Grader, Trial
 from pointsman.core.snapshot import Snapshot
@@ -43,6 +45,13 @@ class Prompt(Struct, frozen=True):
 
     key: str
     row: Row
+
+
+class _Round(Struct, frozen=True):
+    """When a deployment was asked last, and what that cost."""
+
+    began_ms: int = 0
+    cost_nano: int = 0
 
 
 def read_prompts(path: Path) -> tuple[Prompt, ...]:
@@ -78,7 +87,7 @@ class Canaries:
 
     def __init__(self, store: Store, calls: Calls, *, now_ms: Callable[[], int], say: Callable[[str], None]) -> None:
         self._store, self._calls, self._now_ms, self._say = store, calls, now_ms, say
-        self._asked: dict[str, int] = {}
+        self._asked: dict[str, _Round] = {}
 
     async def look(self, current: Snapshot, rules: CanaryRules | None) -> None:
         """Ask every deployment that is due. Raises ConfigError where the file or the check is of no use, StoreError."""
@@ -90,17 +99,24 @@ class Canaries:
         prompts = await asyncio.to_thread(read_prompts, Path(rules.prompts))
         grader = _check(current, rules)
         for name in due:
-            self._asked[name] = self._now_ms()
+            self._asked[name] = _Round(self._now_ms())
             if current.deployments[name].price is None:
                 self._say(f"canary prompts: {name} is not asked, for no price is known")
                 continue
             await self._round(current, rules, name, prompts, grader)
 
     def _is_due(self, name: str, rules: CanaryRules) -> bool:
-        if name not in self._asked:
-            kept = self._store.journal.judgements(Filter(deployment=name, trial=_trial(rules.feature)))
-            self._asked[name] = max((one.at_ms for one in kept), default=0)
-        return self._now_ms() - self._asked[name] >= rules.every_ms
+        last = self._asked.get(name)
+        if last is None:
+            last = _Round()
+            for one in self._store.journal.judgements(Filter(deployment=name, trial=_trial(rules.feature))):
+                began_ms, cost = int(one.exchange.rpartition(":")[2]), one.cost_nano or 0
+                last = _Round(began_ms, cost + (last.cost_nano if began_ms == last.began_ms else 0))
+            self._asked[name] = last
+        waits = rules.every_ms
+        if rules.each_nano is not None:
+            waits = max(waits, last.cost_nano * _DAY_MS // rules.each_nano)
+        return self._now_ms() - last.began_ms >= waits
 
     async def _round(
         self, current: Snapshot, rules: CanaryRules, name: str, prompts: tuple[Prompt, ...], grader: Grader
@@ -130,11 +146,14 @@ class Canaries:
                     score=row["score"],
                     grader=plans.grader_name(grader),
                     trial=_trial(rules.feature),
+                    cost_nano=None if row.get("cost_usd") is None else round(row["cost_usd"] * NANO_PER_USD),
                     note=str(row.get("note", "")),
                 )
                 for prompt, row, at_ms in zip(prompts, rows, times, strict=True)
             ]
         )
+        paid = sum(row.get("cost_usd") or 0.0 for row in rows)
+        self._asked[name] = _Round(began, round(paid * NANO_PER_USD))
         ungraded = [str(row.get("note", "")) for row in rows if row["score"] is None]
         if ungraded:
             self._say(f"canary prompts: {len(ungraded)} of {len(rows)} of {name} have no grade: {ungraded[0]}")

@@ -76,6 +76,8 @@ def compile_snapshot(
         data_policies=config.policies,
         feature_policies=_feature_policies(config),
         budgets=config.budgets,
+        log_exchanges=config.json_logs,
+        traces=config.traces,
     )
     return Compiled(snapshot, tuple(notes))
 

@@ -7,12 +7,13 @@ until it was tested anew.
 
 Laws: of live grades only those count whose requests no policy chose: of trials, and of what is held back or serves before
 anything acts, each kind by itself. What a policy sends a deployment, or tries on it, becomes harder or easier with every
-policy, which is no change of the model. The reference cannot be left out, since there is nothing else to go back to; what
-was compared with it before the change counts no more, and that is said. What serves per request goes on without the one that
-changed.
+policy, which is no change of the model. All requests may become harder, too: so a grade counts beyond what was predicted of
+that answer when its request came, where something was, apart from those of which nothing was. The reference cannot be left
+out, since there is nothing else to go back to; what was compared with it before the change counts no more, and that is said.
+What serves per request goes on without the one that changed.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Final
 
@@ -34,7 +35,9 @@ _REMEMBERED: Final = 10_000  # an answer that its grader judges again is known a
 _UNCHOSEN: Final = ("control", "reference", "candidate")
 """Arms whose requests are what comes, whatever policy is in force."""
 
-_Stream = tuple[str, str, str, bool]  # feature, grader, arm, canary prompts
+_PAGE: Final = 200
+
+_Stream = tuple[str, str, str, bool, bool]  # feature, grader, arm, canary prompts, predicted
 
 
 class Watched:
@@ -50,6 +53,7 @@ class Watched:
     def read(self, journal: Journal) -> tuple[Alarm, str] | None:
         """Take what is new; return the first alarm, with what it was found on. Raises StoreError."""
         wanted = Filter(deployment=self._deployment, since_ms=self.since_ms)
+        page: list[Judgement] = []
         for number, judged in journal.judged(wanted, after=self._last):
             self._last = number
             known = (judged.exchange, judged.trial, judged.arm, judged.grader)
@@ -58,16 +62,35 @@ class Watched:
             self._seen[known] = None
             if len(self._seen) > _REMEMBERED:
                 del self._seen[next(iter(self._seen))]
+            page.append(judged)
+            if len(page) == _PAGE:
+                found, page = self._take(page, journal), []
+                if found is not None:
+                    return found
+        return self._take(page, journal)
+
+    def _take(self, page: list[Judgement], journal: Journal) -> tuple[Alarm, str] | None:
+        """Take some grades in their order; return the first alarm."""
+        for judged, foreseen in _with_predictions(page, journal):
             canary = judged.trial.startswith(CANARY)
-            stream = (judged.feature, judged.grader, judged.arm, canary)
-            found = self._detectors.setdefault(stream, Detector()).take(_graded(judged, canary=canary))
+            stream = (judged.feature, judged.grader, judged.arm, canary, foreseen is not None)
+            prompt = judged.exchange.split(":")[1] if canary else ""
+            grade = Graded(judged.at_ms, judged.score or 0.0, prompt, foreseen)
+            found = self._detectors.setdefault(stream, Detector()).take(grade)
             if found is not None:
-                return found, f"{'canary prompts' if canary else judged.feature}, by {judged.grader}"
+                beyond = ", less what was predicted" if foreseen is not None else ""
+                return found, f"{'canary prompts' if canary else judged.feature}, by {judged.grader}{beyond}"
         return None
 
 
-def _graded(judged: Judgement, *, canary: bool) -> Graded:
-    return Graded(judged.at_ms, judged.score or 0.0, judged.exchange.split(":")[1] if canary else "")
+def _with_predictions(page: list[Judgement], journal: Journal) -> Iterator[tuple[Judgement, float | None]]:
+    """Yield each judgement with the quality that was predicted of the answer when its request came; None: none was."""
+    records = journal.named({one.exchange for one in page if not one.trial.startswith(CANARY)})
+    for one in page:
+        record = records.get(one.exchange)
+        decision = record.decision if record is not None else None
+        predicted = decision.predicted(one.deployment) if decision is not None else None
+        yield one, predicted.quality if predicted is not None else None
 
 
 class DriftWatch:
@@ -105,6 +128,7 @@ def leaned_on(snapshot: Snapshot) -> set[str]:
         names.add(route.reference)
         for plan in route.plans.values():
             names |= {plan.reference, *plan.accepted, *plan.asks, *(plan.trial.candidates if plan.trial else ())}
+            names |= {name for name, part in plan.explorable.items() if plan.explore is not None and part > 0}
     return {name for name in names if name is not None and name in snapshot.deployments}
 
 

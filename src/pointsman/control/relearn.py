@@ -1,6 +1,6 @@
 """Learning on the job: what a route's graded answers teach, again and again, and the small snapshot that follows.
 
-    labels -> Memory (bounded) -> rows set apart | rows to learn from -> learn -> test -> Plan, policy -> publish
+    labels -> Memory (``control/memory``) -> rows set apart | rows to learn from -> learn -> test -> Plan, policy -> publish
 
 Strategy: the control process remembers the newest graded answers of each plan, those to one request side by side. What
 several answered (a trial asked them) teaches as a table does; the far more that one alone answered correct what is predicted
@@ -15,29 +15,25 @@ Laws: what was shown to be worse than what serves, or with ``match`` than tolera
 worse than tolerated is not tried; what ``objective.confidence`` promises, or what serves has passed a test of, is published
 only when it has passed its own test (``control/bound``), whatever the objective; all tests of a plan share one error, and
 their number is published; what changes and tests nothing publishes nothing; answers of a deployment from before it was found
-to have changed are forgotten, and who is barred does not act. Memory holds ``MOST`` requests that several answered, and
-``ALONE`` times as many others.
+to have changed are forgotten, and who is barred does not act.
 """
 
 import dataclasses
-import zlib
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from pointsman.control.bound import error_of, kept, mixed, tested_on
-from pointsman.control.labels import Label
 from pointsman.control.learn import SEED, Taught, expected
+from pointsman.control.memory import Memory
 from pointsman.core.errors import TableError
 from pointsman.core.routing import Deployment, Objective, Plan, Route
 from pointsman.core.snapshot import Snapshot
-from pointsman.policy import features, model, onboard, worth
+from pointsman.policy import model, onboard, worth
 from pointsman.policy.correction import corrected
 from pointsman.policy.guarantee import confidence
 from pointsman.policy.model import Policy
@@ -48,10 +44,9 @@ from pointsman.policy.teach import Lesson
 from pointsman.policy.trade import choices, resolve
 
 EVERY: Final = "*"
-MOST: Final = 3_000  # requests that several answered
-ALONE: Final = 5  # times as many that one alone answered
 APART: Final = 0.2  # of the requests, never learned from
 LEAST_ROWS: Final = 60  # requests before anything is learned
+MOVED: Final = 0.2  # of the requests: where so many are answered by another than before, what is watched begins anew
 
 Hopes = Callable[[Outcomes], Mapping[str, Expected]]
 """What is expected of deployments, given what is known of others."""
@@ -62,108 +57,13 @@ def nothing(_rows: Outcomes) -> Mapping[str, Expected]:
     return NOBODY
 
 
-class Answered(Struct, frozen=True):
-    """One graded answer: score, cost in nano-dollars and tokens of output (None: unknown), and when it was given."""
-
-    score: float
-    cost_nano: int | None
-    output_tokens: int | None
-    at_ms: int
-
-
-class Asked(Struct, frozen=True):
-    """One request and its graded answers by deployment."""
-
-    feature: str
-    vector: bytes
-    input_tokens: int
-    answers: Mapping[str, Answered]
-
-
-class Memory:
-    """The newest requests whose answers were graded, by id."""
-
-    def __init__(self, most: int = MOST) -> None:
-        self._most = most
-        self._single: OrderedDict[str, Asked] = OrderedDict()
-        self._several: OrderedDict[str, Asked] = OrderedDict()
-
-    def __len__(self) -> int:
-        """How many requests are remembered."""
-        return len(self._single) + len(self._several)
-
-    def note(self, labels: Iterable[Label]) -> int:
-        """Take in labels, and return how many. One without a vector, without tokens, or only compared, teaches nothing.
-
-        Of labels that count for less than a person's word only so many are taken in, by their ids.
-        """
-        count = 0
-        for label in labels:
-            if not features.readable(label.vector) or label.usage is None or label.compared:
-                continue
-            if _lot(label.exchange) >= label.weight:
-                continue
-            known = self._single.pop(label.exchange, None) or self._several.pop(label.exchange, None)
-            answers = dict(known.answers) if known is not None else {}
-            given = label.judged_ms if label.arm in ("reference", "candidate") else label.at_ms  # a trial asks later
-            answers[label.deployment] = Answered(label.score, label.cost_nano, label.usage.output, given)
-            kept = self._single if len(answers) == 1 else self._several
-            kept[label.exchange] = Asked(label.feature, label.vector[: features.LENGTH], label.usage.input, answers)
-            if len(kept) > self._most * (1 if kept is self._several else ALONE):
-                kept.popitem(last=False)
-            count += 1
-        return count
-
-    def outcomes(self, names: Sequence[str], but: Iterable[str] = (), since_ms: Mapping[str, int] | None = None) -> Outcomes:
-        """Return what is remembered of some deployments as arrays, without the features in ``but``.
-
-        ``since_ms``: answers of a deployment from before that time are left out.
-        """
-        since, without = since_ms or {}, {*but}
-        found: list[tuple[str, Asked, dict[str, Answered]]] = []
-        for group, asked in (*self._several.items(), *self._single.items()):
-            answers = {name: one for name, one in asked.answers.items() if name in names and one.at_ms >= since.get(name, 0)}
-            if answers and asked.feature not in without:
-                found.append((group, asked, answers))
-        return _arrays(found, tuple(names))
-
-
-def _lot(exchange: str) -> float:
-    """Return a number in [0, 1) that depends on an exchange's id alone."""
-    return zlib.crc32(f"weight:{exchange}".encode()) / 2**32
-
-
-def _arrays(found: Sequence[tuple[str, Asked, Mapping[str, Answered]]], names: tuple[str, ...]) -> Outcomes:
-    named = tuple(sorted({asked.feature for _, asked, _ in found}))
-    score, cost, tokens = (np.full((len(found), len(names)), np.nan) for _ in range(3))
-    for row, (_, _, answers) in enumerate(found):
-        for name, one in answers.items():
-            column = names.index(name)
-            score[row, column] = one.score
-            cost[row, column] = np.nan if one.cost_nano is None else one.cost_nano
-            tokens[row, column] = np.nan if one.output_tokens is None else one.output_tokens
-    vectors = [np.frombuffer(asked.vector, dtype=np.uint8) for _, asked, _ in found]
-    return Outcomes(
-        deployments=names,
-        groups=np.array([group for group, _, _ in found], dtype=np.str_),
-        vectors=np.stack(vectors) if vectors else np.zeros((0, 0), dtype=np.uint8),
-        score=score,
-        cost_nano=cost,
-        input_tokens=np.array([asked.input_tokens for _, asked, _ in found], dtype=np.float64),
-        output_tokens=tokens,
-        task=np.full(len(found), -1, dtype=np.int64),
-        tasks=(),
-        feature=np.array([named.index(asked.feature) for _, asked, _ in found], dtype=np.int64),
-        features=named,
-    )
-
-
 @dataclass(frozen=True)
 class Relearned:
     """What a plan's labels come to: the plan, its policy and its name; ``why`` says in a few words what was done.
 
     ``changed``: other choices serve from now on. Where they were not published, the plan keeps its own and ``why`` says so.
-    ``others``: not the same ones may serve as did; what was served until then says nothing of what is in force.
+    ``others``: not the same ones may serve as did, or they serve other requests; what was served until then says nothing of
+    what is in force.
     """
 
     plan: Plan
@@ -236,15 +136,19 @@ def _taught(
     rows = rows.columns(np.flatnonzero(np.isfinite(rows.score[several]).any(axis=0)))
     deployments = [known[name] for name in rows.deployments]
     lesson = onboard.taught(rows.rows(several), deployments, home=reference, expected=hopes, caution=objective.caution)
-    lesson = _corrected(lesson, rows.rows(~several))
+    lesson = _corrected(lesson, rows.rows(several), rows.rows(~several))
     trade = resolve(objective, lesson.evidence, reference, np.random.default_rng(SEED))
     return Taught(lesson, trade, reference, objective)
 
 
-def _corrected(lesson: Lesson, alone: Outcomes) -> Lesson:
-    """Return a lesson corrected by rows that one deployment alone answered: its policy, and what it predicts of its rows."""
-    policy = corrected(lesson.policy, alone)
+def _corrected(lesson: Lesson, several: Outcomes, alone: Outcomes) -> Lesson:
+    """Return a lesson corrected by rows that one deployment alone answered: its policy, and what it predicts of its rows.
+
+    ``several`` are the lesson's own rows as they were graded, gaps and all.
+    """
     there = lesson.outcomes
+    graded = several.columns([several.deployments.index(name) for name in there.deployments])
+    policy = corrected(lesson.policy, alone, graded, lesson.quality)
     tags = [(there.features[place],) for place in there.feature]
     before, after = (model.estimate(each, there.vectors, tags).quality for each in (lesson.policy, policy))
     quality = np.clip(lesson.quality + (after - before), CLOSEST, 1 - CLOSEST)
@@ -299,6 +203,7 @@ def _judged(
     )
     learned_from = taught.lesson.policy.learned_from
     others = {*accepted} != {*plan.accepted} or trade.one_model != plan.one_model
+    others = others or _moved(snapshot, plan, name, taught, known) > MOVED
     why = f"learned again from {learned_from:,} requests"
     return Relearned(changed, name, taught.lesson.policy, changed=True, why=why, others=others)
 
@@ -333,6 +238,21 @@ def _worse(
     gain = paired.score if value is None else paired.score - np.nan_to_num(paired.cost_nano) / max(value, 1)
     most = confidence(_differences(gain, fresh, today)).ruled_out()[1]
     return "certainly worse than what serves today" if most < 0 else ""
+
+
+def _moved(snapshot: Snapshot, plan: Plan, name: str, taught: Taught, known: Mapping[str, Deployment]) -> float:
+    """Return what part of the requests that were learned from is answered by another than what serves today chooses.
+
+    None of them where nothing serves yet, or one model serves all.
+    """
+    data = snapshot.policies.get(name)
+    if data is None or not plan.accepted or plan.one_model is not None:
+        return 0.0
+    rows = taught.lesson.outcomes
+    trade, serving = taught.trade, (taught.reference, *plan.accepted)
+    fresh = _choices(taught.lesson.policy, trade.value_nano, trade.one_model, taught.serving, rows, known)
+    today = _choices(model.decode(data), plan.value_nano, plan.one_model, serving, rows, known)
+    return float((fresh != today).mean())
 
 
 def _choices(

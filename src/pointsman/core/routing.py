@@ -333,7 +333,8 @@ class Decision(Struct, frozen=True, omit_defaults=True):
     ``pace`` is what the worth of a right answer was multiplied by to keep a budget; ``tags`` are the context's. ``course``
     is the id of the exchange that began the conversation for which chance has spoken (empty: it speaks here). ``needs`` are
     those of the request, so that it can be decided again (None: there was nothing to decide). ``encoded``: the predictions
-    rest on what an encoder made of the text, too, which is not kept.
+    rest on what an encoder made of the text, too, which is not kept. ``most_nano``: who was expected to cost more was not
+    chosen, to keep a day's budget (None: there was no such limit).
     """
 
     chosen: str
@@ -351,6 +352,7 @@ class Decision(Struct, frozen=True, omit_defaults=True):
     course: str = ""
     needs: Needs | None = None
     encoded: bool = False
+    most_nano: int | None = None
 
     def predicted(self, deployment: str) -> Prediction | None:
         """Return the prediction for a deployment, None where there is none."""

@@ -35,6 +35,17 @@ class Encoder(Struct, frozen=True):
     within_ms: float = 50.0
 
 
+class Traces(Struct, frozen=True):
+    """Where spans go: the whole address of a collector's OTLP over HTTP, and what this installation calls itself there.
+
+    ``credential`` names a source, as a provider's does.
+    """
+
+    url: str
+    credential: str = "none"
+    service: str = "pointsman"
+
+
 class Limits(Struct, frozen=True):
     """Bounds of the data plane: bytes, seconds, counts.
 
@@ -96,6 +107,8 @@ class Snapshot(Struct, frozen=True):
     data_policies: dict[str, Demand] = {}
     feature_policies: dict[str, tuple[str, ...]] = {}
     budgets: tuple[Budget, ...] = ()
+    log_exchanges: bool = False
+    traces: Traces | None = None
 
     def pool(self, deployment: str) -> Pool | None:
         """Return the pool that a deployment is in, None where it is in none."""

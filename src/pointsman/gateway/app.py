@@ -5,6 +5,7 @@
     GET  /v1/models              routes and deployments, as OpenAI lists models; /v1/models/NAME shows one
     GET  /healthz                200 while the process lives
     GET  /readyz                 200 with the snapshot's hash and what is wrong beside that; 503 without a snapshot
+    GET  /metrics                figures for Prometheus (see ``telemetry``), to the owner's own keys
 
 Laws: ``answer.refuse`` is the only way to an error reply; overload is said at once, never queued.
 """
@@ -26,20 +27,28 @@ from pointsman.gateway.exchange import Exchange
 from pointsman.gateway.heads import JSON
 from pointsman.gateway.live import Current, Live
 from pointsman.gateway.server.message import Client, Head, Incoming, line
+from pointsman.gateway.telemetry.exposition import CONTENT_TYPE
+from pointsman.gateway.telemetry.metrics import Metrics, may_read
+from pointsman.gateway.telemetry.pages import Page
 
 _MODELS = "/v1/models"
-_LOOKED_AT = (_MODELS, "/healthz", "/readyz")
+_METRICS = "/metrics"
+_LOOKED_AT = (_MODELS, "/healthz", "/readyz", _METRICS)
 _OVERLOAD_RETRY_S = 1.0
 _encode = msgspec.json.Encoder().encode
 
 
 class Gateway:
-    """The data plane of one worker. ``under_way`` is the number of exchanges that are being served."""
+    """The data plane of one worker. ``under_way`` is the number of exchanges that are being served.
 
-    def __init__(self, live: Live, equipment: Equipment) -> None:
+    ``page``: where the worker's figures stand, for the others that share its port.
+    """
+
+    def __init__(self, live: Live, equipment: Equipment, page: Page | None = None) -> None:
         self._live = live
         self._equipment = equipment
         self.under_way = 0
+        self.metrics = Metrics(live, equipment, lambda: self.under_way, page)
 
     def limits(self) -> Limits:
         """Return the bounds in force now."""
@@ -66,10 +75,11 @@ class Gateway:
                     await count_tokens(self._equipment, current, caller, incoming.body, client)
             finally:
                 self.under_way -= 1
-        except GatewayError as error:
-            refuse(client, error, errors_at(head.path, head.headers))
-        except WireError as error:
-            refuse(client, _unreadable(error, head), errors_at(head.path, head.headers))
+        except (GatewayError, WireError) as error:
+            told = error if isinstance(error, GatewayError) else _unreadable(error, head)
+            self._equipment.tally.refused(told.code)
+            echo = [head.known.echo] if isinstance(head.known, Caller) else []
+            refuse(client, told, errors_at(head.path, head.headers), echo)
 
     async def _hear(self, incoming: Incoming, client: Client) -> None:
         """Take feedback in."""
@@ -120,7 +130,11 @@ class Gateway:
         else:
             current = self._current()
             key = self._live.keyring.admit(head, client.peer)
-            client.answer(200, [JSON], _models(current, path, key))
+            if path == _METRICS:
+                may_read(key)
+                client.answer(200, [line(b"content-type", CONTENT_TYPE)], self.metrics.text())
+            else:
+                client.answer(200, [JSON], _models(current, path, key))
 
     def _readiness(self) -> bytes:
         current, now = self._live.current, condition(self._live, self._equipment)

@@ -16,6 +16,7 @@ up, requests that do not fit are refused without asking the store, for ``DRY_S``
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -79,6 +80,8 @@ class Held:
         self.waiting: list[tuple[int, asyncio.Future[bool]]] = []
 
 
+logger = logging.getLogger("pointsman.budgets")
+
 _Key = tuple[str, str, str, int, int]
 Want = tuple[Held, int]
 """A lease, and the units that a call may use of it."""
@@ -100,7 +103,7 @@ class Budgets:
         self._bounds: dict[str, tuple[int, int]] = {}
         self._wake = asyncio.Event()
         self._waited = self._refused = 0
-        self._problem = ""
+        self._problem = self._logged = ""
 
     # What requests call.
 
@@ -197,9 +200,18 @@ class Budgets:
             await self._end()
 
     async def _reconcile(self) -> None:
-        if self._leases is not None:
-            with contextlib.suppress(StoreError):
+        try:
+            if self._leases is not None:
                 await asyncio.to_thread(self._leases.reconcile, self._now_ms())
+        except Exception as error:  # noqa: BLE001 - as below
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        """Remember what went wrong, and say it once."""
+        self._problem = str(error)
+        if self._problem != self._logged:
+            self._logged = self._problem
+            logger.warning("leases of budgets cannot be renewed: %s", error)
 
     async def _end(self) -> None:
         holder, self._holder = self._holder, None
@@ -225,8 +237,8 @@ class Budgets:
                 for (held, ask), lease in zip(asked, found, strict=True):
                     self._took(held, ask, lease)
             self._problem = ""
-        except StoreError as error:
-            self._problem = str(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, requests hear of it, and trying goes on
+            self._failed(error)
             for held in self._held.values():
                 _answer(held, 0)
 

@@ -14,6 +14,7 @@ from pointsman.core.keys import Key, Scope
 from pointsman.gateway import heads
 from pointsman.gateway.conversations import harness_of, stated
 from pointsman.gateway.entries import Entry
+from pointsman.gateway.server.message import line
 from pointsman.wire.dialects import DIALECTS
 
 TAGS: Final = ("task", "customer")
@@ -27,13 +28,13 @@ class Caller:
 
     ``admitted_by`` is the epoch of the keyring at that time: who was admitted in another is asked for the key again.
 
-    ``client_id`` is its own name for them, empty where it gives none. ``bounded``: its key says what it may ask for,
-    or who may serve it.
+    ``client_id`` is its own name for them, empty where it gives none; ``echo`` the line that says it in replies.
+    ``bounded``: its key says what it may ask for, or who may serve it.
     """
 
     __slots__ = (
         "_conversation", "_feature", "_harness", "_no_explore", "_passed", "_tags", "_usual",
-        "admitted_by", "bounded", "client_id", "dialect", "entry", "headers", "key",
+        "admitted_by", "bounded", "client_id", "dialect", "echo", "entry", "headers", "key",
     )  # fmt: skip
 
     def __init__(self, admitted_by: int, entry: Entry, key: Key | None, headers: dict[bytes, bytes]) -> None:
@@ -52,6 +53,7 @@ class Caller:
         self._harness = harness_of(headers)
         own = next((headers[name] for name in _OWN_IDS if name in headers), b"")
         self.client_id = _text(own).strip()[:_NAME_LENGTH] if own else ""
+        self.echo = line(b"x-pointsman-id", heads.printable(self.client_id)) if self.client_id else b""
         self._no_explore = _named(headers, b"x-pointsman-no-explore")
         self._passed: dict[str, tuple[tuple[bytes, bytes], ...]] = {}
 

@@ -113,7 +113,10 @@ def _over(on: UnderWay, call: Call, passage: Passage, reply: Reply | None) -> No
 def head(on: UnderWay, call: Call, theirs: Headers, lost: tuple[str, ...] = ()) -> Headers:
     """Return the head of what goes to the client: the provider's own lines, then ours."""
     assert on.decision is not None  # noqa: S101 - nothing is called before
-    return theirs + heads.ours(on.id, on.feature, on.decision, call.deployment.name, lost)
+    lines = theirs + heads.ours(on.id, on.feature, on.decision, call.deployment.name, lost)
+    if on.caller.echo:
+        lines.append(on.caller.echo)
+    return lines
 
 
 def _permit(on: UnderWay, call: Call) -> None:

@@ -21,6 +21,8 @@ from pointsman.gateway.pacing import Paces
 from pointsman.gateway.retries import Bucket
 from pointsman.gateway.shedding import Shedding
 from pointsman.gateway.speeds import Speeds
+from pointsman.gateway.telemetry.tally import Tally
+from pointsman.gateway.telemetry.telling import Telling
 from pointsman.upstream.interfaces import Transport
 
 
@@ -54,6 +56,8 @@ class Equipment:
     delays: Delays = field(default_factory=Delays)
     budgets: Budgets = field(default_factory=lambda: Budgets(None, monotonic, now_ms))
     shedding: Shedding = field(default_factory=Shedding)
+    tally: Tally = field(default_factory=Tally)
+    telling: Telling = field(default_factory=Telling)
     clock: Callable[[], float] = monotonic
     now_ms: Callable[[], int] = now_ms
     draw: Callable[[], float] = random

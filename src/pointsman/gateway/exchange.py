@@ -61,7 +61,7 @@ class Exchange:
             raise
         except GatewayError as error:
             on.status = error.status
-            refuse(client, error, on.dialect.errors, [line(b"x-pointsman-exchange", on.id.encode())])
+            refuse(client, error, on.dialect.errors, [line(b"x-pointsman-exchange", on.id.encode()), on.caller.echo])
         finally:
             keeping.keep(on)
 

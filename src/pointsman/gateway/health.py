@@ -58,6 +58,11 @@ class Breakers:
             return _NONE
         return frozenset(name for name, line in self._lines.items() if line.until > now)
 
+    def states(self, now: float) -> dict[str, str]:
+        """Return the state of every deployment that is not simply ``closed``: ``cooling`` or ``trying``."""
+        rows = self._lines.items()
+        return {name: "cooling" if row.until > now else "trying" for name, row in rows if row.until > now or row.cooldown_s}
+
     def waits(self, now: float) -> dict[str, float]:
         """Return the deployments that should not be asked now, each with the seconds that this lasts."""
         return {name: line.until - now for name, line in self._lines.items() if line.until > now}

@@ -20,6 +20,9 @@ def keep(on: UnderWay) -> None:
     later = snapshot.store_vectors and not on.vector
     record = _record(on, ended)
     equipment.journal.put(record, on.request if later else None, len(on.body))
+    equipment.tally.note(record, on.dialect.name, snapshot)
+    if on.current.tells:
+        equipment.telling.tell(record, on.dialect.name, snapshot, on.caller.headers.get(b"traceparent", b""))
     if on.route:
         equipment.paces.note(snapshot.routes[on.route], record)
         equipment.allowance.settle(record)

@@ -78,7 +78,7 @@ def no_encoder(configured: Encoder) -> Encodes:  # noqa: ARG001 - it stands for 
 
 
 class Current:
-    """One snapshot, prepared: nothing in it changes but the memory of names that were looked up."""
+    """One snapshot, published at ``at_ms``, prepared: nothing in it changes but the memory of names that were looked up."""
 
     def __init__(
         self,
@@ -87,10 +87,13 @@ class Current:
         snapshot: Snapshot,
         credential: Callable[[Provider], Credential],
         encoder: Callable[[Encoder], Encodes] = no_encoder,
+        at_ms: int = 0,
     ) -> None:
         self.number = number
+        self.at_ms = at_ms
         self.hash = name
         self.snapshot = snapshot
+        self.tells = snapshot.log_exchanges or snapshot.traces is not None
         self.policies = _policies(snapshot)
         self.encoder = timely(snapshot.encoder, encoder, self.policies)
         self.askings = {route: cascade.decode(data) for route, data in snapshot.askings.items()}
@@ -216,6 +219,10 @@ class Live:
             return taken
         return False
 
+    def _use(self, current: Current) -> None:
+        self.keyring.configure(current.snapshot.keys)  # before the snapshot: what a key may do stands in it
+        self.current = current
+
     def _known(self) -> None:
         self.problem = ""
         self._doubted = self.from_copy = False
@@ -226,10 +233,11 @@ class Live:
         if found is None:
             return
         try:
-            self.current = Current(found.number, found.hash, snapshots.decode(found.data), self._credential, self._encoder)
+            current = Current(found.number, found.hash, snapshots.decode(found.data), self._credential, self._encoder)
         except Exception as error:  # noqa: BLE001 - as in ``_take``
             self.problem = f"{self.problem}; the copy of the last good one cannot be used either: {error}"
             return
+        self._use(current)
         self._doubted = self.from_copy = True
         logger.error("%s; served is the last good snapshot %s", self.problem, found.hash)
 
@@ -241,14 +249,14 @@ class Live:
 
     def _take(self, found: Published) -> bool:
         try:
-            current = Current(found.number, found.hash, snapshots.decode(found.data), self._credential, self._encoder)
+            whole = snapshots.decode(found.data)
+            current = Current(found.number, found.hash, whole, self._credential, self._encoder, found.at_ms)
         except Exception as error:  # noqa: BLE001 - a bad snapshot never displaces a good one, whatever is bad about it
             self._refused = found.number
             self.problem = f"snapshot {found.hash} was not taken up: {error}"
             logger.error("%s; the one before stays in use", self.problem)  # noqa: TRY400 - a message, not a crash
             return False
-        self.keyring.configure(current.snapshot.keys)  # before the snapshot: what a key may do stands in it
-        self.current = current
+        self._use(current)
         self._known()
         if self._copy is not None:
             self._copy.keep(found)

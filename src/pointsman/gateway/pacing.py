@@ -1,14 +1,19 @@
 """How the routes with a budget stand, in this worker: see ``policy/pace``.
 
-Each worker keeps the average of its own requests, and so all of them that of the whole. A restart begins anew.
+Each worker keeps the average of its own requests, of each day too, and so all of them that of the whole. A restart begins
+anew.
 """
+
+import math
+from typing import Final
 
 from pointsman.core.price import NANO_PER_USD
 from pointsman.core.record import ExchangeRecord
 from pointsman.core.routing import ACTING, Route
 from pointsman.policy.pace import Pace, paid
 
-_EVEN = Pace()
+_EVEN: Final = Pace()
+_FREE: Final = (1.0, None)
 
 
 class Paces:
@@ -17,9 +22,18 @@ class Paces:
     def __init__(self) -> None:
         self._of: dict[str, Pace] = {}
 
-    def factor(self, route: Route | None) -> float:
-        """Return what a route's worth of a right answer is multiplied by: 1 where it has no budget."""
-        return self._of.get(route.name, _EVEN).factor if route is not None and route.objective.kind == "budget" else 1.0
+    def now(self, route: Route | None, now_ms: int) -> tuple[float, int | None]:
+        """Return what a route's worth of a right answer is multiplied by, and what a choice may be expected to cost.
+
+        The latter in nano-dollars; None: whatever it is worth. So it is where the route has no budget, or spent nothing yet.
+        """
+        if route is None or route.objective.kind != "budget":
+            return _FREE
+        pace, budget = self._of.get(route.name), route.objective.usd_per_1000
+        if pace is None or not budget:
+            return _FREE
+        most = pace.most(now_ms)
+        return pace.factor(now_ms), None if most == math.inf else round(most * budget * NANO_PER_USD / 1000)
 
     def note(self, route: Route, record: ExchangeRecord) -> None:
         """Note what a request cost where choosing acts on its route's budget.
@@ -34,4 +48,5 @@ class Paces:
             expected = decision.predicted(record.attempts[-1].deployment if record.attempts else decision.chosen)
             cost = expected.cost_nano if expected is not None else None
         if cost is not None:
-            self._of[route.name] = paid(self._of.get(route.name, _EVEN), cost, budget * NANO_PER_USD / 1000)
+            before = self._of.get(route.name, _EVEN)
+            self._of[route.name] = paid(before, cost, budget * NANO_PER_USD / 1000, record.at_ms)

@@ -8,7 +8,7 @@ Laws: filters come before the draw and fail closed; the eligible set and every p
 draw; without evidence a route *is* its reference; who pins or names a model gets that model, whatever we think of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as replace_field
 
@@ -38,6 +38,7 @@ class State(Struct, frozen=True):
     answered lately; ``course`` where the conversation stands (None: it begins). ``explore_nano`` is what may be spent on
     trying others now, in nano-dollars (``gateway/allowance``). ``closed`` are those left out because of budgets, with the
     reason, and ``stand_ins`` who answers where nobody else can (``policy/limits``).
+    ``most_nano`` is what a choice may be expected to cost so that a day's budget is kept (None: whatever it is worth).
     """
 
     cooling: frozenset[str] = frozenset()
@@ -50,6 +51,7 @@ class State(Struct, frozen=True):
     explore_nano: int = 0
     closed: Mapping[str, str] = NOBODY
     stand_ins: tuple[str, ...] = ()
+    most_nano: int | None = None
 
 
 def foregone(snapshot: Snapshot, target: Target, state: State) -> Decision | None:
@@ -236,7 +238,7 @@ def _drawn(
     home = field.home
     if home is None and not acting and not field.stand_ins:
         raise nothing_eligible(field.excluded)
-    ranking = _ranking(plan, field, predictions, state.pace) if acting else list(field.stand_ins)
+    ranking = _ranking(plan, field, predictions, state) if acting else list(field.stand_ins)
     share = 1.0 if home is None else plan.acting_share if acting else 0.0
     pick = ranking[0] if ranking else home
     course = state.course if acting else None
@@ -250,7 +252,8 @@ def _drawn(
     tried: dict[str, float] = {}
     if field.explorers and not step and home is not None:
         value = _value(plan, state.pace)
-        tried = explore.chances(plan, field.explorers, predictions, pick, field.reference, value)
+        able = field.explorers if state.most_nano is None else _within(field.explorers, predictions, state.most_nano)
+        tried = explore.chances(plan, able, predictions, pick, field.reference, value)
         tried = explore.within(tried, share)
     draw = explore.draw(tried, pick, home, share, u)
     asked, drawn = draw.asked, draw.arm != "control"
@@ -275,6 +278,7 @@ def _drawn(
         excluded=field.excluded,
         snapshot=state.snapshot,
         pace=state.pace,
+        most_nano=state.most_nano,
         tags=context.tags,
         course=course.began if course and step else "",
         needs=context.needs,
@@ -286,21 +290,31 @@ def _value(plan: Plan, pace: float) -> int | None:
     return None if plan.value_nano is None else round(plan.value_nano * pace)
 
 
-def _ranking(plan: Plan, field: _Field, predictions: tuple[Prediction, ...], pace: float) -> list[str]:
+def _ranking(plan: Plan, field: _Field, predictions: tuple[Prediction, ...], state: State) -> list[str]:
     """Return the reference and the accepted that can serve, the one to use first, then in order of utility.
 
-    Where more was spent than a budget allows, the one model that suffices gives way to what is worth its price.
+    Where more was spent than a budget allows, the one model that suffices gives way to what is worth its price. Who is
+    expected to cost more than the rest of the day can take back comes last; where that is everybody, the cheapest is first.
     """
-    value = _value(plan, pace)
+    value = _value(plan, state.pace)
     wanted = [p for p in predictions if p.deployment in field.acting]
     order = objective.ranked(wanted, field.reference, value) if wanted else list(field.acting)
-    if plan.one_model in field.acting and (pace >= 1 or not wanted):
+    able = order if state.most_nano is None else _within(order, predictions, state.most_nano)
+    if plan.one_model in field.acting and ((state.pace >= 1 and plan.one_model in able) or not wanted):
         first = plan.one_model
+    elif not able:
+        first = min(wanted, key=lambda one: one.cost_nano or 0).deployment
     elif wanted:
-        first = objective.first(order, wanted, field.reference, value)
+        first = objective.first(able, [p for p in wanted if p.deployment in able], field.reference, value)
     else:
         first = field.home or field.acting[0]  # nothing to choose by is no reason to leave the reference's model
-    return [first, *(name for name in order if name != first)]
+    return [first, *(name for name in dict.fromkeys((*able, *order)) if name != first)]
+
+
+def _within(names: Sequence[str], predictions: tuple[Prediction, ...], most_nano: int) -> tuple[str, ...]:
+    """Return, in their order, whose answer is not expected to cost more."""
+    dear = {one.deployment for one in predictions if one.cost_nano is not None and one.cost_nano > most_nano}
+    return tuple(name for name in names if name not in dear)
 
 
 def _as_asked(snapshot: Snapshot, target: Target, context: Context, state: State, u: float) -> Decision:

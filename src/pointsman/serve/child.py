@@ -11,6 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from pointsman.gateway.telemetry.pages import Page
 from pointsman.serve.samples import SampleQueue
 from pointsman.serve.threads import one_thread
 
@@ -22,13 +23,16 @@ log = logging.getLogger("pointsman.control")
 
 
 class ControlProcess:
-    """Runs ``pointsman.serve.control_process`` for one data directory."""
+    """Runs ``pointsman.serve.control_process`` for one data directory. ``page`` is where its figures stand."""
 
-    def __init__(self, queue: SampleQueue, *, config: Path | None, data: Path) -> None:
+    def __init__(self, queue: SampleQueue, *, config: Path | None, data: Path, page: Page | None = None) -> None:
         self._queue = queue
+        self._inherits = () if page is None else (page.pages.fd,)
         self._arguments = ["-m", "pointsman.serve.control_process", "--data", str(data)]
         if config is not None:
             self._arguments += ["--config", str(config)]
+        if page is not None:
+            self._arguments += ["--page", page.argument]
 
     async def run(self) -> None:
         """Keep the process running until cancelled; then end it gently."""
@@ -36,7 +40,11 @@ class ControlProcess:
 
     async def _run_once(self) -> int:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, *self._arguments, stdin=asyncio.subprocess.PIPE, env={**os.environ, **one_thread()}
+            sys.executable,
+            *self._arguments,
+            stdin=asyncio.subprocess.PIPE,
+            pass_fds=self._inherits,
+            env={**os.environ, **one_thread()},
         )
         if process.stdin is None:
             raise RuntimeError("the control process has no standard input")

@@ -38,7 +38,10 @@ from pointsman.core import snapshot as snapshots
 from pointsman.core.audit import GATEWAY
 from pointsman.core.errors import PointsmanError
 from pointsman.core.snapshot import Snapshot
-from pointsman.serve import control_api
+from pointsman.gateway.telemetry import metrics, otlp
+from pointsman.gateway.telemetry.families import Readings
+from pointsman.gateway.telemetry.pages import Page
+from pointsman.serve import control_api, logs
 from pointsman.serve.encoding import opened
 from pointsman.serve.relearning import Relearning
 from pointsman.serve.samples import samples
@@ -102,6 +105,7 @@ class ConfigFile:
         config = configuration.load(self._path)
         if config.encoder != self.config.encoder:
             opened(config.encoder)
+        otlp.check(config.traces)
         made_by = f"configuration {self._path.name} changed"
         number = self._store.snapshots.current_number()
         notes: tuple[str, ...] = ()
@@ -119,8 +123,8 @@ class ConfigFile:
                 say(sentence)
 
 
-async def run(workspace: Workspace) -> None:
-    """Work until standard input ends."""
+async def run(workspace: Workspace, page: Page | None = None) -> None:
+    """Work until standard input ends. ``page`` is where the gateway finds this process's figures."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
     transport = HttpTransport()
@@ -130,10 +134,13 @@ async def run(workspace: Workspace) -> None:
     try:
         async with control_api.listening(workspace, say), asyncio.TaskGroup() as tasks:
             file = ConfigFile(workspace.config_path, workspace.store)
+            steps = Steps(say)
             beside = [
-                tasks.create_task(_tend(file, workspace.store, current)),
-                tasks.create_task(_ask_canaries(file, workspace.store, calls, current)),
+                tasks.create_task(_tend(file, workspace.store, current, steps)),
+                tasks.create_task(_ask_canaries(file, workspace.store, calls, current, steps)),
             ]
+            if page is not None:
+                beside.append(tasks.create_task(_show(page, steps)))
             await trials.run(samples(reader))
             for task in beside:
                 task.cancel()
@@ -141,11 +148,10 @@ async def run(workspace: Workspace) -> None:
         await transport.close()
 
 
-async def _tend(file: ConfigFile, store: Store, current: Current) -> None:
+async def _tend(file: ConfigFile, store: Store, current: Current, steps: Steps) -> None:
     """Look at the file, at what acts and at what arrived, again and again."""
     watching = [each(store, now_ms=_now_ms, say=say) for each in (Gatekeeper, Stages, PriceWatch, DriftWatch)]
     relearning, forgetting = Relearning(store, say), Forgetting(store)
-    steps = Steps(say)
     expired = 0.0
 
     def watched(watch: Gatekeeper | Stages | PriceWatch | DriftWatch) -> None:
@@ -165,18 +171,25 @@ async def _tend(file: ConfigFile, store: Store, current: Current) -> None:
             steps.take("learning again", lambda: relearning.look(current(), _now_ms(), hopes=hopes))
 
     # In a thread: after a restart a long journal is read, and trials go on meanwhile.
-    await _again("looking", lambda: asyncio.to_thread(look))
+    await _again("looking", lambda: asyncio.to_thread(look), steps)
 
 
-async def _ask_canaries(file: ConfigFile, store: Store, calls: Calls, current: Current) -> None:
+async def _ask_canaries(file: ConfigFile, store: Store, calls: Calls, current: Current, steps: Steps) -> None:
     """Ask the canary prompts that are due, again and again: beside, since a round takes its time."""
     canaries = Canaries(store, calls, now_ms=_now_ms, say=say)
-    await _again("asking canaries", lambda: canaries.look(current(), file.config.canaries))
+    await _again("asking canaries", lambda: canaries.look(current(), file.config.canaries), steps)
 
 
-async def _again(name: str, look: Callable[[], Awaitable[None]]) -> None:
+async def _show(page: Page, steps: Steps) -> None:
+    """Put this process's figures where a scrape of the gateway finds them, again and again."""
+    while True:
+        found: Readings = {"control_step_failing": {(step,): [1] for step in steps.failing}}
+        metrics.publish(page, found | metrics.process_readings("control"), time.time())
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _again(name: str, look: Callable[[], Awaitable[None]], steps: Steps) -> None:
     """Look every so often, for ever, whatever happens. What stays wrong is said once."""
-    steps = Steps(say)
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         try:
@@ -189,7 +202,7 @@ async def _again(name: str, look: Callable[[], Awaitable[None]]) -> None:
 
 def say(sentence: str) -> None:
     """Tell the operator, on standard error."""
-    click.echo(f"pointsman control: {sentence}", err=True)
+    click.echo(logs.sentence("pointsman control", sentence, time.time()), err=True)
 
 
 def _now_ms() -> int:
@@ -199,7 +212,8 @@ def _now_ms() -> int:
 @click.command()
 @click.option("--config", type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), required=True)
-def main(config: Path | None, data: Path) -> None:
+@click.option("--page", type=Page.inherited)
+def main(config: Path | None, data: Path, page: Page | None) -> None:
     """Run the control process (started by ``pointsman up``, not by hand)."""
     os.nice(NICENESS)
     # Ctrl-C reaches the whole process group, and so does the SIGTERM of a service manager: the gateway ends first, then our
@@ -208,7 +222,7 @@ def main(config: Path | None, data: Path) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     workspace = Workspace(config, data, actor=GATEWAY)
     try:
-        asyncio.run(run(workspace))
+        asyncio.run(run(workspace, page))
     except PointsmanError as error:
         say(str(error))
         sys.exit(1)

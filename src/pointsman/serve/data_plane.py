@@ -30,6 +30,11 @@ from pointsman.gateway.ids import Ids
 from pointsman.gateway.journal import JournalWriter
 from pointsman.gateway.live import Live
 from pointsman.gateway.server.listener import Server
+from pointsman.gateway.telemetry.lines import Lines
+from pointsman.gateway.telemetry.otlp import Exporter
+from pointsman.gateway.telemetry.pages import Page
+from pointsman.gateway.telemetry.telling import Telling
+from pointsman.serve import logs
 from pointsman.serve.redacting import Redactor
 from pointsman.store.interfaces import Store
 from pointsman.store.last_good import LastGood
@@ -85,12 +90,16 @@ async def serve_until_told(
     offer: Callable[[Sample], bool],
     leaving: Leaving,
     serving: Callable[[], None],
+    page: Page | None = None,
 ) -> None:
-    """Serve until told to leave. ``offer`` takes samples for running trials; ``serving`` is called once it is so."""
+    """Serve until told to leave. ``offer`` takes samples for running trials; ``serving`` is called once it is so.
+
+    ``page`` is where the figures of this process stand for the others.
+    """
     sys.setswitchinterval(SWITCH_S)
     gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
     allow_files()
-    async with _gateway(store, copy, offer, listeners[0].getsockname()[0]) as gateway:
+    async with _gateway(store, copy, offer, listeners[0].getsockname()[0], page) as gateway:
         gc.freeze()  # what is here now stays: it need not be looked through again and again
         server = Server(gateway, gateway.limits)
         leaving.hear()
@@ -133,7 +142,9 @@ def allow_files() -> None:
 
 
 @contextlib.asynccontextmanager
-async def _gateway(store: Store, copy: LastGood, offer: Callable[[Sample], bool], host: str) -> AsyncIterator[Gateway]:
+async def _gateway(
+    store: Store, copy: LastGood, offer: Callable[[Sample], bool], host: str, page: Page | None
+) -> AsyncIterator[Gateway]:
     transport = HttpTransport()
     fetch = fetching(transport)
     keyring = Keyring(copy.of_keys(store.keys), exposed=not is_loopback(host))
@@ -143,16 +154,23 @@ async def _gateway(store: Store, copy: LastGood, offer: Callable[[Sample], bool]
     live.refresh()
     feedback = Intake(store.feedback)
     budgets = Budgets(store.leases, time.monotonic, now_ms)
-    equipment = Equipment(transport, journal, offer, Breakers(), Ids(), Conversations(), feedback, budgets=budgets)
+    lines = Lines(logs.write_lines)
+    exporter = Exporter(transport, credentials(fetch), lambda: current.traces if (current := live.snapshot()) else None)
+    own = (Breakers(), Ids(), Conversations(), feedback)
+    telling = Telling(lines.outbox, exporter)
+    equipment = Equipment(transport, journal, offer, *own, budgets=budgets, telling=telling)
     leasing = equipment.allowance.follow(store.counters, live.snapshot, equipment.now_ms)
     shedding = equipment.shedding.follow(equipment.clock)
-    following = asyncio.gather(live.follow(), leasing, budgets.follow(live.snapshot), shedding)
+    gateway = Gateway(live, equipment, page)
+    telling_all = (gateway.metrics.follow(), exporter.follow())
+    following = asyncio.gather(live.follow(), leasing, budgets.follow(live.snapshot), shedding, *telling_all)
     try:
-        yield Gateway(live, equipment)
+        yield gateway
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
         await transport.close()
+        await asyncio.to_thread(lines.close)
         await asyncio.to_thread(feedback.close)
         await asyncio.to_thread(journal.close)
         redactor.close()

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable
 
 from pointsman.control.labels import labelled
+from pointsman.control.memory import Memory
 from pointsman.control.publish import publish
-from pointsman.control.relearn import EVERY, Hopes, Memory, Relearned, nothing, relearn, with_relearned
+from pointsman.control.relearn import EVERY, Hopes, Relearned, nothing, relearn, with_relearned
 from pointsman.core.routing import Plan, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.store.interfaces import Filter, Store

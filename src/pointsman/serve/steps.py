@@ -21,6 +21,11 @@ class Steps:
         self._wrong: dict[str, str] = {}
         self._rest_until: dict[str, float] = {}
 
+    @property
+    def failing(self) -> tuple[str, ...]:
+        """The names of the steps that failed when they were last taken."""
+        return tuple(self._wrong)
+
     def take(self, name: str, step: Callable[[], object]) -> None:
         """Take a step."""
         try:

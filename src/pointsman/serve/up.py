@@ -29,6 +29,8 @@ from pointsman.core.errors import ConfigError, ForeignStoreError, StoreError
 from pointsman.core.snapshot import Snapshot
 from pointsman.gateway.admission import MAKE_ONE
 from pointsman.gateway.server.listener import BACKLOG
+from pointsman.gateway.telemetry import otlp
+from pointsman.gateway.telemetry.pages import Page, Pages
 from pointsman.serve.child import ControlProcess
 from pointsman.serve.data_plane import Leaving, either, serve_until_told
 from pointsman.serve.encoding import opened
@@ -104,6 +106,7 @@ def publish_configuration(installation: Installation, made_by: str) -> tuple[str
     Raises StoreError, SnapshotError, and ConfigError where the encoder cannot be opened.
     """
     opened(installation.config.encoder)
+    otlp.check(installation.config.traces)
     today, now_ms = dt.datetime.now(dt.UTC).date(), _now_ms()
     notes: tuple[str, ...] = ()
 
@@ -233,8 +236,9 @@ async def serve(
     """
     queue, leaving, serving = SampleQueue(), Leaving(), asyncio.Event()
     hands = [listeners[place::workers] for place in range(workers)]
-    others = Workers(hands[1:], data=installation.data, offer=queue.offer)
-    control = ControlProcess(queue, config=installation.config_path, data=installation.data)
+    pages = Pages.made(workers + 1)
+    others = Workers(hands[1:], data=installation.data, offer=queue.offer, pages=pages)
+    control = ControlProcess(queue, config=installation.config_path, data=installation.data, page=Page(pages, workers))
     working = asyncio.create_task(others.run())
     relief = asyncio.create_task(_relieve(before, serving, others))
     controlling = asyncio.create_task(_after(relief, control.run))
@@ -250,13 +254,14 @@ async def serve(
         beside.append(asyncio.create_task(_after(relief, partial(offered, succession))))
     try:
         copy = LastGood(installation.data, keeps=True)
-        await serve_until_told(installation.store, copy, hands[0], queue.offer, leaving, serving.set)
+        await serve_until_told(installation.store, copy, hands[0], queue.offer, leaving, serving.set, Page(pages, 0))
         if not leaving.asked.is_set():  # relieved: workers end once what they have to answer is answered
             await either(asyncio.wait([working]), leaving.asked.wait())
     finally:
         for task in beside:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
+        pages.close()
 
 
 async def _relieve(before: Predecessor | None, serving: asyncio.Event, workers: Workers) -> None:

@@ -22,6 +22,8 @@ from pathlib import Path
 import click
 
 from pointsman.core.record import Sample
+from pointsman.gateway.telemetry.pages import Page, Pages
+from pointsman.serve import logs
 from pointsman.serve.child import ended, kept_running
 from pointsman.serve.data_plane import GRACE_S, Leaving, serve_until_told
 from pointsman.serve.loop import run
@@ -38,10 +40,16 @@ log = logging.getLogger("pointsman.workers")
 
 
 class Workers:
-    """Keeps a worker alive for each of some hands of listening sockets. ``offer`` takes the samples that they send."""
+    """Keeps a worker alive for each of some hands of listening sockets. ``offer`` takes the samples that they send.
 
-    def __init__(self, hands: Sequence[Sequence[socket.socket]], *, data: Path, offer: Callable[[Sample], bool]) -> None:
+    The n-th has page n of ``pages``, from 1 on: page 0 is the first process's.
+    """
+
+    def __init__(
+        self, hands: Sequence[Sequence[socket.socket]], *, data: Path, offer: Callable[[Sample], bool], pages: Pages
+    ) -> None:
         self._hands = hands
+        self._pages = pages
         self._data = data
         self._offer = offer
         self._stopping = False
@@ -63,19 +71,20 @@ class Workers:
     async def run(self) -> None:
         """Keep them running until cancelled, then end them gently; returns when all that were told to end have."""
         async with asyncio.TaskGroup() as group:
-            for hand in self._hands:
-                group.create_task(self._keep(hand))
+            for place, hand in enumerate(self._hands, 1):
+                group.create_task(self._keep(hand, Page(self._pages, place)))
 
-    async def _keep(self, hand: Sequence[socket.socket]) -> None:
+    async def _keep(self, hand: Sequence[socket.socket], page: Page) -> None:
         words = "a worker ended with status %s; it starts again in %.0f s"
-        await kept_running(functools.partial(self._run_once, hand), log, words, lambda: self._stopping)
+        await kept_running(functools.partial(self._run_once, hand, page), log, words, lambda: self._stopping)
 
-    async def _run_once(self, hand: Sequence[socket.socket]) -> int:
+    async def _run_once(self, hand: Sequence[socket.socket], page: Page) -> int:
         (reading, writing), (serving, ready) = os.pipe(), os.pipe()
         listening = [listener.fileno() for listener in hand]
-        command = [sys.executable, "-m", __name__, str(self._data), str(writing), str(ready), *map(str, listening)]
+        given = (str(self._data), str(writing), str(ready), page.argument)
+        command = [sys.executable, "-m", __name__, *given, *map(str, listening)]
         try:
-            process = await asyncio.create_subprocess_exec(*command, pass_fds=(*listening, writing, ready))
+            process = await asyncio.create_subprocess_exec(*command, pass_fds=(*listening, writing, ready, page.pages.fd))
         except OSError:
             os.close(reading)
             os.close(serving)
@@ -125,7 +134,7 @@ class Workers:
             transport.close()
 
 
-async def _serve(listeners: Sequence[socket.socket], writing: int, ready: int, data: Path) -> None:
+async def _serve(listeners: Sequence[socket.socket], writing: int, ready: int, page: Page, data: Path) -> None:
     queue = SampleQueue()
     loop = asyncio.get_running_loop()
     leaving = Leaving()
@@ -139,7 +148,8 @@ async def _serve(listeners: Sequence[socket.socket], writing: int, ready: int, d
         store = open_store(data, vector_key=installation_key(data), patient=True)
         try:
             copy = LastGood(data, keeps=False)
-            await serve_until_told(store, copy, listeners, queue.offer, leaving, functools.partial(os.close, ready))
+            served = functools.partial(os.close, ready)
+            await serve_until_told(store, copy, listeners, queue.offer, leaving, served, page)
         finally:
             store.close()
     finally:
@@ -152,14 +162,15 @@ async def _serve(listeners: Sequence[socket.socket], writing: int, ready: int, d
 @click.argument("data", type=click.Path(path_type=Path))
 @click.argument("writing", type=int)
 @click.argument("ready", type=int)
+@click.argument("page")
 @click.argument("listening", type=int, nargs=-1, required=True)
-def main(data: Path, writing: int, ready: int, listening: tuple[int, ...]) -> None:
+def main(data: Path, writing: int, ready: int, page: str, listening: tuple[int, ...]) -> None:
     """Serve some sockets of a gateway, as one of its workers."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    logs.begin_child()
     listeners = [socket.socket(fileno=one) for one in listening]
     for listener in listeners:
         listener.setblocking(False)
-    run(functools.partial(_serve, listeners, writing, ready, data))
+    run(functools.partial(_serve, listeners, writing, ready, Page.inherited(page), data))
 
 
 if __name__ == "__main__":

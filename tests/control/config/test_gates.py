@@ -35,6 +35,8 @@ def test_canaries_are_found_beside_the_file(tmp_path: Path) -> None:
     path = tmp_path / "p.toml"
     path.write_text('[canaries]\nprompts = "c.jsonl"\nfeature = "x"\nevery_h = 0.5\ncap_usd = 2', "utf-8")
     assert load(path).canaries == CanaryRules(str(tmp_path / "c.jsonl"), "x", 1_800_000, 2_000_000_000)
+    path.write_text('[canaries]\nprompts = "c.jsonl"\nfeature = "x"\neach_usd_per_day = 0.002', "utf-8")
+    assert load(path).canaries == CanaryRules(str(tmp_path / "c.jsonl"), "x", each_nano=2_000_000)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +46,7 @@ def test_canaries_are_found_beside_the_file(tmp_path: Path) -> None:
         ('prompts = "c"', "has no feature"),
         ('prompts = "c"\nfeature = "x"\nevery_h = 0', "every_h"),
         ('prompts = "c"\nfeature = "x"\ncap_usd = 0', "cap_usd"),
+        ('prompts = "c"\nfeature = "x"\neach_usd_per_day = 0', "each_usd_per_day"),
     ],
 )
 def test_mistakes_in_canaries_are_said(lines: str, words: str) -> None:

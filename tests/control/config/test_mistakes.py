@@ -503,6 +503,10 @@ check = {spec = "x"}  #!
 [features.a]
 check = {kind = "regexp"}  #!
 
+== code of models as a check of live requests: code of models is run by evaluations only
+[features.a]
+check = {kind = "code", spec = "assert True"}  #!
+
 == a regular expression that is none: not a regular expression
 [features.a]
 check = {kind = "regex", spec = "("}  #!

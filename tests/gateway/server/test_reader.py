@@ -166,6 +166,23 @@ def test_what_could_be_read_in_two_ways_is_refused_however_it_is_cut(request_: b
     assert problem(*[bytes([byte]) for byte in request_ + GET])[0] == 400
 
 
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET / HTTP/2.0\r\nhost: a\r\n\r\n", 505),
+        (b"GET / HTTP/0.9\r\nhost: a\r\n\r\n", 400),
+        (b"GET /\r\nhost: a\r\n\r\n", 400),
+        *(
+            (b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: %b\r\n\r\n0\r\n\r\n" % coding, 501)
+            for coding in (b"gzip, chunked", b"x, chunked", b"identity, chunked", b", chunked")
+        ),
+    ],
+)
+def test_what_is_not_spoken_here_is_refused_however_it_is_cut(request_: bytes, status: int) -> None:
+    assert problem(request_ + GET)[0] == status
+    assert problem(*[bytes([byte]) for byte in request_ + GET])[0] == status
+
+
 def test_requests_before_a_bad_one_stand_and_nothing_is_read_after_it() -> None:
     reader = RequestReader(lambda: SMALL, Room(10**9))
     assert len(reader.feed(GET + b"nonsense\r\n\r\n")) == 1

@@ -14,6 +14,7 @@ releases   what is expected of a new model
 canaries   which prompts are asked again and again
 encoder    the sentence encoder
 customers  what customers pay the owner
+telling    logs and traces
 found      the configuration of someone who wrote none
 advice     what is no mistake and yet worth a word
 
@@ -45,6 +46,7 @@ from pointsman.control.config.pools import read_pools
 from pointsman.control.config.reading import Mistake, Report, Table
 from pointsman.control.config.releases import read_releases
 from pointsman.control.config.rules import MOST_DAYS, read_routes
+from pointsman.control.config.telling import read_logs, read_traces
 from pointsman.control.config.values import (
     DEFAULT_ROUTE,
     EVERY_FEATURE,
@@ -100,9 +102,10 @@ def load(path: Path) -> Config:
         raise ConfigError(
             f"{path}: a key file or the encoder is in a home directory that does not exist here; write its whole path"
         ) from error
+    traces = config.traces and replace(config.traces, credential=_anchored(config.traces.credential, path))
     canaries = config.canaries and replace(config.canaries, prompts=str(path.parent / config.canaries.prompts))
     place = str(path.parent / config.data)
-    return replace(config, data=place, providers=providers, canaries=canaries, encoder=encoder)
+    return replace(config, data=place, providers=providers, canaries=canaries, encoder=encoder, traces=traces)
 
 
 def parse(data: bytes, file: str) -> Config:
@@ -179,6 +182,7 @@ def _config(document: Table) -> Config:
     encoder = read_encoder(document)
     learn_every_s = read_learning(document)
     customers = read_customers(document)
+    json_logs, traces = read_logs(document), read_traces(document)
     document.finish()
     return Config(
         host=host,
@@ -205,6 +209,8 @@ def _config(document: Table) -> Config:
         encoder=encoder,
         learn_every_s=learn_every_s,
         customers=customers,
+        json_logs=json_logs,
+        traces=traces,
     )
 
 

@@ -16,6 +16,7 @@ def read_canaries(document: Table) -> CanaryRules | None:
         return None
     prompts, feature = table.text("prompts"), table.text("feature")
     every_h, cap_usd = table.number("every_h", "0.01", "8760"), table.number("cap_usd", "0", "1000000", above=True)
+    each = table.number("each_usd_per_day", "0", "1000000", above=True)
     table.finish()
     for key, value, remedy in (
         ("prompts", prompts, 'add prompts = "canaries.jsonl", a file of prompts with their right answers'),
@@ -31,4 +32,5 @@ def read_canaries(document: Table) -> CanaryRules | None:
         feature,
         every_ms=said.every_ms if every_h is None else round(every_h * _HOUR_MS),
         cap_nano=said.cap_nano if cap_usd is None else round(cap_usd * NANO_PER_USD),
+        each_nano=None if each is None else max(round(each * NANO_PER_USD), 1),
     )

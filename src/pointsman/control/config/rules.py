@@ -29,6 +29,11 @@ CHECKS: Final[tuple[GraderKind, ...]] = (
 COMPARED: Final[tuple[Compared, ...]] = ("exact", "numeric", "choice", "json")
 MOST_DAYS: Final = 3650
 _AGAINST: Final[tuple[Literal["expected", "reference"], ...]] = ("expected", "reference")
+_RUN: Final = "code"
+_ELSEWHERE: Final = (
+    "code of models is run for evaluations only (pointsman eval run), in a sandbox that trials of live requests have not: "
+    'grade by kind = "python" with a function of your own, or by a judge'
+)
 _COMPARING: Final = ("exact", "numeric", "json", "json_fields")
 _FUNCTION: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _MOST_USD: Final = "1000000000"
@@ -190,6 +195,9 @@ def _grader(table: Table, callables: Callables) -> Grader | None:
 
 
 def _check(table: Table, callables: Callables) -> Grader | None:
+    if table.text("kind") == _RUN:
+        table.wrong("kind", f'cannot be "{_RUN}"', _ELSEWHERE)
+        return None
     kind = table.choice("kind", CHECKS)
     spec = table.any_text("spec") or ""
     against = table.choice("against", _AGAINST) or "expected"

@@ -13,7 +13,7 @@ from pointsman.core.budget import Budget
 from pointsman.core.demands import Demand
 from pointsman.core.keys import Key
 from pointsman.core.routing import Ceiling, Compared, Deployment, Gates, Grader, Objective, Provider
-from pointsman.core.snapshot import Encoder, Keeping, Limits
+from pointsman.core.snapshot import Encoder, Keeping, Limits, Traces
 
 DEFAULT_ROUTE = "auto"
 EVERY_FEATURE = "*"
@@ -102,12 +102,16 @@ class ReleaseRules(Struct, frozen=True):
 
 
 class CanaryRules(Struct, frozen=True):
-    """Canary prompts: in which file, graded by which feature's check, how often they are asked, for how much a day."""
+    """Canary prompts: in which file, graded by which feature's check, how often they are asked, for how much a day.
+
+    ``each_nano``: what the rounds of one deployment may come to a day, on average (None: no more is asked than by all).
+    """
 
     prompts: str
     feature: str
     every_ms: int = 24 * 3_600_000
     cap_nano: int = 1_000_000_000
+    each_nano: int | None = None
 
 
 class CustomerRules(Struct, frozen=True):
@@ -174,4 +178,6 @@ class Config(Struct, frozen=True):
     keeping: Keeping = Keeping()
     encoder: Encoder | None = None
     learn_every_s: float | None = None
+    json_logs: bool = False
+    traces: Traces | None = None
     customers: dict[str, CustomerRules] = {}

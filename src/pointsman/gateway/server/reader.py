@@ -6,7 +6,8 @@ Laws:
 - A body that is too long is counted and let go, not kept; it is read on for a while, because a client that is cut off while
   it writes sees a broken connection, and never the answer that says why.
 - Framing is strict: the parser refuses what could be read in two ways (two lengths, a length and chunks, stray line ends;
-  RFC 9112, section 11.2); one ``host`` is asked for (section 3.2), and no second key is taken.
+  RFC 9112, section 11.2); one ``host`` is asked for (section 3.2), no second key is taken, no version of HTTP but 1.0 and
+  1.1 (section 2.5), and no transfer coding but ``chunked`` (section 6.1).
 - What cannot be read is a ``problem``, after which nothing more is read; requests that were whole before it stand.
 - A head that is, byte for byte but for the digits of its length, the one that the parser read last on this connection is
   not parsed again: clients repeat themselves. Whatever else differs goes to the parser. Nothing else of a request is kept.
@@ -37,6 +38,8 @@ LET_GO: Final = 64 * 1024 * 1024
 
 _LENGTH: Final = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: (\d{1,15})\r\n")
 
+_VERSIONS: Final = frozenset(("1.0", "1.1"))
+_CHUNKED: Final = b"chunked"
 _ONCE: Final = frozenset((b"host", b"authorization", b"content-length", b"transfer-encoding", b"content-encoding"))
 
 
@@ -215,16 +218,19 @@ class RequestReader:
         """The head is whole: see whether the body may come."""
         if self._count > HEADER_COUNT_LIMIT or self._head_size + len(self._url) > HEAD_LIMIT:
             raise self._refused(_head_too_large())
-        if b"host" not in self._headers and self._parser.get_http_version() != "1.0":
+        version = self._parser.get_http_version()
+        if version not in _VERSIONS:
+            raise self._refused(_version(version))
+        if b"host" not in self._headers and version != "1.0":
             raise self._refused(_bad("the header 'host' is missing"))
+        if self._headers.get(b"transfer-encoding", _CHUNKED).lower() != _CHUNKED:
+            raise self._refused(_coding())
         self._moved = True
         self.in_body = True
         self.limits = limits = self._limits_now()
         declared = self._headers.get(b"content-length", b"")
         length = int(declared) if declared.isdigit() else 0
-        self.expects = (
-            self._headers.get(b"expect", b"").lower() == b"100-continue" and self._parser.get_http_version() != "1.0"
-        )
+        self.expects = self._headers.get(b"expect", b"").lower() == b"100-continue" and version != "1.0"
         if length > limits.body_bytes and (self.expects or length > limits.body_bytes + LET_GO):
             raise self._refused(_body_too_large(limits))
 
@@ -294,6 +300,17 @@ def _target(url: bytes) -> tuple[str, str]:
 
 def _bad(message: str) -> GatewayError:
     return GatewayError(400, "invalid_request", message)
+
+
+def _version(version: str) -> GatewayError:
+    if version == "0.9":  # what the parser calls a line without a version
+        return _bad("the first line names no version of HTTP")
+    return GatewayError(505, "http_version_not_supported", f"this is HTTP/{version}: send HTTP/1.1")
+
+
+def _coding() -> GatewayError:
+    words = "a transfer coding besides chunked cannot be read here (RFC 9112, section 6.1)"
+    return GatewayError(501, "unsupported_transfer_coding", words)
 
 
 def _head_too_large() -> GatewayError:
