@@ -95,8 +95,8 @@ _HEAD: Final = f"""\
 ## A budget, while traffic shifts
 
 Streams of {REQUESTS:,} prompts set aside (drawn with replacement), {A_DAY:,} a day, whose mixture of datasets changes every
-{BLOCK:,}; seeds {SEEDS.start} to {SEEDS.stop - 1}. The budget lies between the cheapest model's cost and best single's. Cost off the budget,
-mean over seeds with the furthest of them; accuracy.
+{BLOCK:,}; seeds {SEEDS.start} to {SEEDS.stop - 1}. The budget lies between the cheapest model's cost and best single's. Cost
+off the budget, mean over seeds with the furthest of them; accuracy.
 
 | table | budget | fixed worth: cost off by | paced: cost off by | accuracy, fixed | accuracy, paced |
 |---|---|---|---|---|---|
