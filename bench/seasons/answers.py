@@ -42,7 +42,9 @@ class Answers:
         file.write_bytes(b"\n".join(lines))
         return CanaryRules(str(file), "*", cap_nano=CAP_NANO, each_nano=EACH_NANO)
 
-    async def ask(self, snapshot: Snapshot, name: str, copied: Copied, _purse: object) -> Answer:
+    async def ask(
+        self, snapshot: Snapshot, name: str, copied: Copied, _purse: object, _occasion: object, *_demands: object
+    ) -> Answer:
         """Return what a deployment answers today."""
         year, day = self._year, (self._now_ms() - START_MS) // DAY_MS
         prompt, model = np.array([int(copied.fields["messages"][0]["content"])]), year.models[self._column[name]]

@@ -23,13 +23,13 @@ from msgspec import Struct
 
 HORIZON: Final = 20.0  # a debt of so many requests' budgets changes the factor by e ...
 NEAREST: Final = 1.0  # ... and of so many at a day's end ...
-PART: Final = 0.2  # ... and of this part of the requests that are left, between these
+PART: Final = 0.15  # ... and of this part of the requests that are left, between these
 DAMPING: Final = 4 * HORIZON * HORIZON / 0.3  # no swings where e times the worth costs 0.3 budgets more, or less than that
 WIDEST: Final = 1e4
 REMEMBERED: Final = 2000.0
 CARRIED: Final = 0.3  # of what is left of earlier days, that one day takes upon itself
 SPARE: Final = 2.0  # budgets of debt that a day may end with, as far as is foreseen ...
-BACK: Final = 0.3  # ... and that each request that is left may be expected to take back
+BACK: Final = 0.2  # ... and that each request that is left may be expected to take back
 ALWAYS: Final = 0.7  # budgets that any request may cost
 _LOG_WIDEST: Final = math.log(WIDEST)
 _DAY_MS: Final = 86_400_000
