@@ -50,6 +50,7 @@ def note(on: UnderWay, delays: Delays) -> None:
 async def attempt(on: UnderWay, decision: Decision, late_s: float, client: Client) -> Failure | None:
     """Make a request's first call and, once it is late, a second one beside it; return the failure that counts, if any."""
     race = Race(on, client)
+    mistake: BaseException | None = None
     race.start(decision.chosen, "first")
     try:
         await race.over(late_s)
@@ -57,8 +58,11 @@ async def attempt(on: UnderWay, decision: Decision, late_s: float, client: Clien
             race.start(_second(on, decision), "hedge")
         while race.open:
             await race.over(None)
-    finally:
-        await race.stop()
+    except BaseException as error:  # noqa: BLE001 - raised again below
+        mistake = error
+    await race.stop()  # not in a finally block: compiled, what is raised through one that awaits is lost
+    if mistake is not None:
+        raise mistake
     return race.result()
 
 

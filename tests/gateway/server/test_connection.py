@@ -612,19 +612,3 @@ async def test_a_connection_of_the_moment_in_which_it_retires_is_answered_once(h
     await until(lambda: server.connections == 0)
     assert b"connection: close" in far.recv(4096)
     far.close()
-
-
-async def test_the_kernel_is_told_to_find_out_which_clients_vanished(host: Host) -> None:
-    accepted: list[socket.socket] = []
-
-    async def look(_incoming: Incoming, client: Client) -> None:
-        assert isinstance(client, module.Connection)
-        assert client._transport is not None
-        accepted.append(client._transport.get_extra_info("socket"))
-        assert accepted[0].getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-        assert accepted[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 15
-        client.answer(200, [], b"")
-
-    caller = await host.call(await host.serve(look))
-    caller.send(GET % 1)
-    assert (await caller.head())[0] == 200

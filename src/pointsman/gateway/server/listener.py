@@ -16,7 +16,6 @@ from pointsman.gateway.server.connection import Connection
 from pointsman.gateway.server.head import Clock
 from pointsman.gateway.server.message import Application
 from pointsman.gateway.server.reader import Room
-from pointsman.upstream.transport import alive
 
 BACKLOG: Final = 2048
 CONNECTIONS: Final = 16_384
@@ -61,7 +60,6 @@ class Server:
 
     async def start(self, listener: socket.socket) -> None:
         """Serve what connects to a bound socket, which is taken over. There may be several."""
-        alive.probe(listener)
         accepting = asyncio.get_running_loop().create_server(self._connection, sock=listener, backlog=BACKLOG)
         self._servers.append(await accepting)
 

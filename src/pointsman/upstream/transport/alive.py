@@ -1,8 +1,8 @@
-"""Finding out that the other side of a connection is gone without a word: a pulled cable, a dead machine, a forgotten NAT.
+"""Finding out that a provider is gone without a word: a pulled cable, a dead machine, a forgotten NAT.
 
 Strategy: the kernel asks (TCP keep-alive, RFC 9293, section 3.8.4) where nothing is under way, and gives a connection up
 whose data nobody confirms (user timeout, RFC 5482). Without, a request on such a connection waits for its whole first byte
-time-out, and an answer that nobody reads any more is written for minutes.
+time-out.
 """
 
 import socket
@@ -18,7 +18,7 @@ _PROBING: Final = (("TCP_KEEPIDLE", IDLE_S), ("TCP_KEEPALIVE", IDLE_S), ("TCP_KE
 
 
 def probe(sock: socket.socket) -> None:
-    """Let the kernel ask whether the other side is still there. On a listening socket it holds for all that it accepts."""
+    """Let the kernel ask whether the other side is still there."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _PROBING:
         if hasattr(socket, name):
