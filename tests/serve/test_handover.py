@@ -281,22 +281,24 @@ def test_upgrades_under_load_fail_no_request_and_cut_no_stream(start: Start, zoo
 class Gated(BaseHTTPRequestHandler):
     """A provider that streams one word, and the end of it once ``go`` is set."""
 
+    protocol_version = "HTTP/1.1"
     go = threading.Event()
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
+        self.send_header("transfer-encoding", "chunked")
         self.end_headers()
         self._say({"content": "Hel"}, None)
         self.go.wait(60)
-        self._say({"content": "lo"}, "stop")
-        self.wfile.write(b"data: [DONE]\n\n")
+        self._say({"content": "lo"}, "stop", b"data: [DONE]\n\n")
 
-    def _say(self, delta: dict[str, str], finish: str | None) -> None:
+    def _say(self, delta: dict[str, str], finish: str | None, last: bytes = b"") -> None:
         chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gated"}
-        data = {**chunk, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
-        self.wfile.write(b"data: " + msgspec.json.encode(data) + b"\n\n")
+        said = {**chunk, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+        data = b"data: " + msgspec.json.encode(said) + b"\n\n" + last
+        self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data) + (b"0\r\n\r\n" if last else b""))
 
     def log_message(self, *_: object) -> None:
         pass
