@@ -259,7 +259,8 @@ async def serve(
             await either(asyncio.wait([working]), leaving.asked.wait())
     finally:
         # First the control process: that it has ended is what a new gateway waits for, on a line that ends with the others.
-        controlling.cancel()
+        if not controlling.cancelling():  # a second time would interrupt how it ends
+            controlling.cancel()
         await asyncio.wait([controlling])
         await asyncio.sleep(0)
         for task in beside:
