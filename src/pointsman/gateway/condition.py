@@ -11,7 +11,8 @@ from pointsman.gateway.live import Live
 
 
 class Condition(Struct, frozen=True):
-    """``problems`` are sentences by the part that has them: ``snapshot``, ``copy``, ``journal``, ``feedback``.
+    """``problems`` are sentences by the part that has them: ``snapshot``, ``copy``, ``journal``, ``feedback``,
+    ``budgets``.
 
     ``from_copy``: served is the copy of the last good snapshot, because the store could not be read since the start.
     """
@@ -30,6 +31,7 @@ def condition(live: Live, equipment: Equipment) -> Condition:
         "copy": live.copy_problem,
         "journal": equipment.journal.state.problem,
         "feedback": equipment.feedback.problem,
+        "budgets": equipment.budgets.state.problem,
     }
     problems = {part: words for part, words in said.items() if words}
     return Condition(current is not None, current.hash if current else None, live.from_copy, problems)

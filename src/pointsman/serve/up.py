@@ -258,6 +258,11 @@ async def serve(
         if not leaving.asked.is_set():  # relieved: workers end once what they have to answer is answered
             await either(asyncio.wait([working]), leaving.asked.wait())
     finally:
+        # First the control process: that it has ended is what a new gateway waits for, on a line that ends with the others.
+        if not controlling.cancelling():  # a second time would interrupt how it ends
+            controlling.cancel()
+        await asyncio.wait([controlling])
+        await asyncio.sleep(0)
         for task in beside:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
