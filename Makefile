@@ -6,7 +6,7 @@ COMPILED := tests/gateway tests/store tests/upstream/credentials tests/upstream/
   $(foreach it,balance conversation cost decide features loops objective sketch warmth,tests/policy/test_$(it).py) \
   tests/wire/openai_chat tests/wire/test_edits.py tests/wire/test_sse.py tests/wire/test_watching.py
 
-.PHONY: setup demo test lint types contracts unit wheel compiled on-wheel conformance errors sbom licences fuzz atheris clients agents lock clean
+.PHONY: setup demo test lint types contracts unit wheel compiled on-wheel conformance errors sbom licences fuzz atheris attack clients agents lock clean
 
 setup: $(VENV)/.installed
 
@@ -82,6 +82,12 @@ atheris:
 	PYTHONPATH=src .atheris/venv/bin/python fuzz/decoders.py .atheris/corpus fuzz/corpus \
 	  -max_total_time=$(SECONDS) -timeout=20 -max_len=4096 -artifact_prefix=.atheris/
 
+# What an attacker on the wire tries against a running gateway, and schemathesis, from an environment of its own.
+attack: setup
+	test -d .attack || $(PYTHON) -m venv .attack
+	.attack/bin/python -m pip install --quiet --disable-pip-version-check schemathesis==4.32.5
+	$(BIN)/python bench/attack.py
+
 # Real clients in .clients, an environment of their own, against the gateway in front of a scripted provider.
 clients: setup
 	PYTHON=$(PYTHON) tests/client/install.sh
@@ -100,4 +106,4 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-find-links --no-header --group clients -o requirements/clients.lock
 
 clean:
-	rm -rf $(VENV) .atheris .clients demo dist build
+	rm -rf $(VENV) .atheris .attack .clients demo dist build

@@ -8,12 +8,13 @@
     compressed  bodies that grow when they are unpacked, from clients; and from a provider
     names       features, ids and keys in letters that look like others
     prompts     prompts, names and ids that look like lines of the log
+    described   schemathesis against docs/openapi.json, where ``make attack`` has put it beside
     guessing    whether the time of an answer tells how much of a key was right
 
     .venv/bin/python bench/attack.py [--only smuggling,paths] [--tries 100000] [--out FILE]
 
-Exit status 1 when anything got through; 0 with the reason when there is no second core. ``make attack`` tries the published
-OpenAPI description too, and atheris (``make atheris``) the parsers.
+Exit status 1 when anything got through; 0 with the reason when there is no second core. atheris (``make atheris``) tries the
+parsers.
 """
 
 import argparse
@@ -23,13 +24,13 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
-from attacking import contents, guessing, smuggling
+from attacking import contents, described, guessing, smuggling
 from attacking.contents import FORGED, Asked
 from attacking.target import Gateway, bomb, gateway
 from harness.choices import some_of
 from harness.machine import NotStarted, machine, missing, resident_mb
 
-PARTS = ("smuggling", "paths", "addresses", "models", "documents", "compressed", "names", "prompts", "guessing")
+PARTS = ("smuggling", "paths", "addresses", "models", "documents", "compressed", "names", "prompts", "described", "guessing")
 WITHIN_US = 1.0
 BOMB_MB = 400.0
 SLOW_S = 20.0
@@ -116,6 +117,13 @@ async def prompt(at: Gateway, found: Through) -> None:
             found.append(f"a forged line: {entry}")
 
 
+async def describe(at: Gateway, found: Through, examples: int) -> None:
+    found.tried, said = await described.described(at, examples)
+    found.extend(said)
+    if not found.tried:
+        print("  schemathesis is not here: make attack puts it beside", flush=True)
+
+
 async def guess(at: Gateway, found: Through, tries: int) -> None:
     """Admission by itself decides; over a socket the scheduler's noise may be larger than what is looked for."""
     inside = await asyncio.to_thread(guessing.inside, tries)
@@ -141,6 +149,7 @@ async def _run(options: argparse.Namespace) -> dict[str, Through]:
         "compressed": compress,
         "names": lambda at, found: ask(at, found, contents.names()),
         "prompts": prompt,
+        "described": lambda at, found: describe(at, found, options.examples),
         "guessing": lambda at, found: guess(at, found, options.tries),
     }
     through = {}
@@ -182,6 +191,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", type=some_of(*PARTS), default="all", help="parts, by comma [all]")
     parser.add_argument("--tries", type=int, default=100_000, help="of guessing a key [100000]")
+    parser.add_argument("--examples", type=int, default=100, help="of schemathesis, for each path [100]")
     parser.add_argument("--out", type=Path, help="write counts as JSON")
     return parser.parse_args()
 

@@ -3,8 +3,9 @@
 Strategy: ``pointsman up`` from the wheel with compiled modules (``--pure``: from the sources) in front of the C upstream,
 driven by the C load generator; a whole reply and a stream in turns, a prompt of its own for each request. Memory is that of
 the whole process tree, looked at after each of ``--looks`` parts, once all of it is answered. The first fifth is warm-up:
-caches and rings fill. Of the rest the slope of memory over requests is estimated, with a bound that holds where memory
-drifts (``harness/slope``).
+caches and rings fill (the largest remembers 100,000 conversations: in a shorter run let prompts come again, ``--prompts``).
+Of the rest the slope of memory over requests is estimated, with a bound that holds where memory drifts
+(``harness/slope``).
 
     .venv/bin/python bench/soak.py [--requests 500000] [--looks 100] [--pure] [--workers 1] [--out FILE]
 
@@ -17,6 +18,7 @@ import contextlib
 import json
 import os
 import time
+import urllib.request
 from pathlib import Path
 
 from harness import load
@@ -72,20 +74,35 @@ def _soak(here: Machine, stack: contextlib.ExitStack, options: argparse.Namespac
     for number in range(options.looks):
         for name, kind in (TARGETS[number * 2 % 4], TARGETS[(number * 2 + 1) % 4]):
             target: Target = gateway.target(name)
-            failed += load.numbered(here, target, kind, part, served).errors
+            failed += load.numbered(here, target, kind, part, served % options.prompts if options.prompts else served).errors
             served += part
         time.sleep(SETTLE_S)  # the journal writes what it holds
         looks.append((served, resident_mb(gateway.pid) * 1e6))
+        if number in (options.looks // WARM, options.looks - 1):
+            _tell(gateway.port)
         if number % 10 == 9:
             spent = cpu_us(gateway.pid) / served
             print(f"{served:,}: {looks[-1][1] / 1e6:.1f} MB, {spent:.0f} us, {time.monotonic() - began:.0f} s", flush=True)
     return failed
 
 
+def _tell(port: int) -> None:
+    """Show what the gateway says of itself: the memory of each process, and how requests ended that were not answered."""
+    address = f"http://127.0.0.1:{port}/metrics"
+    request = urllib.request.Request(address, headers={"authorization": f"Bearer {load.KEY}"})
+    with urllib.request.urlopen(request, timeout=30) as reply:  # noqa: S310 - our own address
+        lines = reply.read().decode().splitlines()
+    shown = ("pointsman_resident_bytes", "pointsman_refused_total", "pointsman_shed_total", "pointsman_problem")
+    for line in lines:
+        if line.startswith(shown) or (line.startswith("pointsman_requests_total") and 'outcome="ok"' not in line):
+            print(f"  {line.removeprefix('pointsman_')}", flush=True)
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=500_000, help="in all [500000]")
     parser.add_argument("--looks", type=int, default=100, help="how often memory is looked at, even [100]")
+    parser.add_argument("--prompts", type=int, default=0, help="how many differ, before they come again [all]")
     parser.add_argument("--workers", type=int, default=1, help="processes that serve [1]")
     parser.add_argument("--pure", action="store_true", help="from the sources")
     parser.add_argument("--out", type=Path, help="write every look as JSON")

@@ -41,7 +41,7 @@ def listeners(port: int, pids: set[int]) -> int:
 
 
 def metrics(base: str) -> str:
-    return httpx.get(f"{base}/metrics").text
+    return httpx.get(f"{base}/metrics", timeout=20).text
 
 
 def test_workers_share_the_port_come_back_and_end_together(start: Callable[..., Up]) -> None:

@@ -45,7 +45,7 @@ def test_only_what_grows_outlives_its_process() -> None:
 
 def test_no_name_of_a_label_stands_for_what_a_client_or_a_key_says() -> None:
     labels = {label for family in FAMILIES for label in family.labels}
-    ours = {"process", "hash", "step", "version", "kind", "status", "state"}
+    ours = {"process", "hash", "step", "version", "kind", "status", "state", "part"}
     assert labels - ours == {"route", "feature", "dialect", "outcome", "cause", "deployment"}
 
 

@@ -75,9 +75,9 @@ async def test_the_snapshot_and_what_is_wrong_with_the_next_one_show(rig: Rig, m
     assert found["snapshot_published_seconds"] == 0.001
     assert rig.live.current is not None
     assert found[f'snapshot_info{{hash="{rig.live.current.hash}"}}'] == 1
-    assert found["snapshot_refused"] == 0
+    assert 'problem{part="snapshot"}' not in found
     rig.live.problem = "snapshot 2 is damaged"
-    assert (await scraped(rig))["snapshot_refused"] == 1
+    assert (await scraped(rig))['problem{part="snapshot"}'] == 1
 
 
 async def test_figures_are_for_whoever_may_call_models(rig: Rig) -> None:

@@ -25,6 +25,7 @@ from msgspec.structs import replace
 from pointsman import __version__
 from pointsman.core.errors import GatewayError
 from pointsman.core.keys import Key, Scope
+from pointsman.gateway.condition import condition
 from pointsman.gateway.equipment import Equipment
 from pointsman.gateway.live import Live
 from pointsman.gateway.telemetry import exposition
@@ -121,7 +122,8 @@ class Metrics:
     def _gauges(self) -> Readings:
         """Return what is read of the worker's parts when it is asked for."""
         equipment, current = self._equipment, self._live.current
-        journal = equipment.journal.state
+        journal, budgets = equipment.journal.state, equipment.budgets.state
+        wrong = [*condition(self._live, equipment).problems, *(["budgets"] if budgets.problem else [])]
         found: Readings = {
             "workers": {(): [1]},
             "under_way": {(): [self._under_way()]},
@@ -129,9 +131,13 @@ class Metrics:
             "journal_written_total": {(): [journal.written]},
             "journal_dropped_total": {(): [journal.dropped]},
             "journal_failures_total": {(): [journal.failures]},
-            "journal_failing": {(): [int(bool(journal.problem))]},
+            "shedding": {(): [int(equipment.shedding.share < 1.0)]},
+            "shed_total": {(): [equipment.shedding.refused]},
+            "budget_leases": {(): [budgets.leases]},
+            "budget_waited_total": {(): [budgets.waited]},
+            "budget_refused_total": {(): [budgets.refused]},
             "untold_total": {(kind,): [lost] for kind, lost in equipment.telling.lost.items()},
-            "snapshot_refused": {(): [int(bool(self._live.problem))]},
+            "problem": {(part,): [1] for part in wrong},
         }
         if current is not None:
             states = equipment.breakers.states(equipment.clock())
