@@ -118,7 +118,7 @@ class Keyring:
         key = _found(ring, presented)
         # The same steps for one that is not known. What the look-up shows is of an id that is public, and of a hash.
         if not opens(key, presented, self._now_ms()):
-            words = "this key is not known to this gateway, or no longer: its owner sees those in force by `pointsman key list`"
+            words = "this key is not known to this gateway, or no longer: see `pointsman key list`"
             raise GatewayError(401, "invalid_api_key", words)
         if key.ended(self._now_ms()):
             raise GatewayError(401, "invalid_api_key", f"the key {key.name} has ended: ask for a new one")
