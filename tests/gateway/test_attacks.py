@@ -13,7 +13,7 @@ from tests.gateway.test_permission import put, two
 from pointsman.core.budget import Budget
 from pointsman.core.chat import Usage
 from pointsman.core.keys import Key, Scope
-from pointsman.core.routing import Explore, Plan
+from pointsman.core.routing import Ceiling, Explore, Plan
 from pointsman.core.snapshot import Snapshot
 from pointsman.gateway.attempt import Call
 from pointsman.gateway.budgets import Budgets
@@ -166,6 +166,30 @@ class TestTheOwnersKey:
         status, _, said = await spoken(rig, "any", body, "/v1/messages/count_tokens")
         assert status == (401 if theirs == 401 else 502)
         assert SECRET.encode() not in said
+
+
+async def test_what_is_wrong_inside_is_told_to_the_owner_only(rig: Rig, upstream_at: Start) -> None:
+    rig.publish(await two(upstream_at))
+    rig.live.keyring.exposed = True
+    rig.equipment.feedback.problem = "/srv/pointsman/store.db is locked"
+    whole, bounded = put(rig, Key("own", "")), put(rig, Key("k", "", customer="acme"))
+    for key, told in ((whole, True), (bounded, False), ("pm-wrong", False)):
+        status, _, said = await rig.get("/readyz", headers=f"authorization: Bearer {key}\r\n")
+        assert (status, b"store.db" in said, b"feedback" in said) == (200, told, True)
+    assert json.loads((await rig.get("/readyz"))[2]).keys() == {"status", "snapshot", "problems"}
+    rig.live.keyring.exposed = False
+    assert b"store.db" in (await rig.get("/readyz"))[2]
+
+
+async def test_names_that_clients_make_up_are_not_remembered(rig: Rig, upstream_at: Start) -> None:
+    upstream = await upstream_at(answer_whole)
+    plan = Plan("*", reference="p1/model-1", ceiling=Ceiling(answer_s=9.0))
+    rig.publish(a_snapshot(upstream.port, plan=plan))
+    assert rig.live.current is not None
+    assert rig.live.current.timed
+    for model in ("p1/model-1", *(f"p1/made-up-{number}" for number in range(5))):
+        assert (await rig.post(f'{{"model": "{model}", {HI}}}'.encode()))[0] == 200
+    assert list(rig.equipment.speeds.now(rig.equipment.clock())) == ["p1/model-1"]
 
 
 async def test_what_one_key_calls_a_conversation_says_nothing_of_anothers(rig: Rig, upstream_at: Start) -> None:

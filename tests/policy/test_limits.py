@@ -74,9 +74,7 @@ class TestMost:
         assert most(ONE, replace(HI, own=own), 60).tokens == stated + 800
         for odd in (b"null", b'"900"', b"-900", b"9"):
             assert most(ONE, replace(HI, own={"max_tokens": Raw(odd)}), 60).tokens == stated
-        body = (
-            b'{"model": "m", "messages": [{"role": "user", "content": ""}], "max_completion_tokens": 1, "max_tokens": 900}'
-        )
+        body = b'{"model":"m", "messages": [{"role": "user", "content": ""}], "max_completion_tokens": 1, "max_tokens": 900}'
         assert most(ONE, glance(body), 60).tokens == most(ONE, decode(body), 60).tokens == stated + 800
 
     def test_what_its_provider_has_cached_for_a_request_counts(self) -> None:
