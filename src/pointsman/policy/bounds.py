@@ -21,8 +21,8 @@ FRAME: Final = 1_024  # tokens that providers add around a request: roles, tools
 MEDIA: Final = 50_000  # tokens of one picture, recording or file that is sent along, beside its bytes
 UNKNOWN_CONTEXT: Final = 1_048_576  # tokens that a model can hold where nobody says
 UNLIMITED_OUTPUT: Final = 131_072  # tokens of an answer where neither the request nor the deployment sets a limit
-LARGEST: Final = 1 << 40
-"""Tokens that no call takes, whatever its request asks for or its provider reports: amounts of less stay within 64 bits."""
+LARGEST: Final = 1 << 32
+"""Tokens that no call takes, whatever its request asks for or its provider reports: sums of amounts stay within 64 bits."""
 
 
 class Most(Struct, frozen=True):
