@@ -94,7 +94,7 @@ class Caller:
         """Return the headers that a provider of a dialect may see."""
         found = self._passed.get(theirs)
         if found is None:
-            found = self._passed[theirs] = heads.to_provider(self.headers, self.entry.dialect, theirs)
+            found = self._passed[theirs] = heads.to_provider(self.headers, self.entry.dialect, theirs, self.whose)
         return found
 
     def expected(self) -> str | None:
