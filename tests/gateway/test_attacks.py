@@ -1,5 +1,6 @@
 """What the review of security tried over real sockets (docs/security-review.md): each of these went through once."""
 
+import asyncio
 import json
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 from tests.gateway.conftest import Received, Rig, Start, a_snapshot, answer_whole
 from tests.gateway.test_permission import put, two
 
+from pointsman.control import keys as acts
 from pointsman.core.budget import Budget
 from pointsman.core.chat import Usage
 from pointsman.core.keys import Key, Scope
@@ -22,6 +24,7 @@ from pointsman.wire.openai_chat.request import glance
 
 HI = '"messages": [{"role": "user", "content": "hi"}]'
 SECRET = "sk-the-owners-own-key"
+POST = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n"
 NOW_MS = 1_790_000_000_000
 
 
@@ -106,6 +109,44 @@ class TestMoney:
         assert 6_000 < sum(placed) < 6_200
         assert worker._placed(worker.held(whole, "", NOW_MS))
         await worker._end()
+
+
+class TestBodies:
+    """What may be sent before anybody has looked at the key."""
+
+    @pytest.mark.parametrize("more", ["", "expect: 100-continue\r\n"])
+    async def test_without_a_key_no_body_is_read(self, rig: Rig, upstream_at: Start, more: str) -> None:
+        rig.publish(await two(upstream_at))
+        put(rig, Key("k", ""))
+        room = rig.server._room.left
+        head = f"{POST}authorization: Bearer pm-no\r\n{more}content-length: 900000\r\n\r\n"
+        reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
+        writer.write(head.encode() + b"{" * 1000 * (not more))
+        assert b" 401 " in await asyncio.wait_for(reader.readline(), 5)  # before the rest
+        assert b"invalid_api_key" in await asyncio.wait_for(reader.read(), 5)
+        assert rig.server._room.left == room
+        writer.close()
+
+    async def test_with_a_key_a_body_may_take_its_time_and_be_one_of_several(self, rig: Rig, upstream_at: Start) -> None:
+        rig.publish(await two(upstream_at))
+        key = put(rig, Key("k", ""))
+        body = f'{{"model": "p1/model-1", {HI}}}'.encode()
+        head = f"{POST}authorization: Bearer {key}\r\ncontent-length: {len(body)}\r\n\r\n"
+        reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
+        for _ in range(2):
+            for piece in (head.encode() + body[:5], body[5:20], body[20:]):
+                writer.write(piece)
+                await asyncio.sleep(0.01)
+            said = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            assert b" 200 " in said.splitlines()[0]
+            length = next(one for one in said.lower().splitlines() if one.startswith(b"content-length"))
+            await reader.readexactly(int(length.split(b":")[1]))
+        [made] = rig.store.keys.all()
+        rig.store.keys.change(made.id, lambda one: acts.revoked(one, now_ms=2), at_ms=2, act="key revoke")
+        rig.live.refresh()
+        writer.write(head.encode() + body[:5])
+        assert b" 401 " in await asyncio.wait_for(reader.readline(), 5)
+        writer.close()
 
 
 class TestTheOwnersKey:

@@ -55,6 +55,14 @@ class Gateway:
         """Return the bounds in force now."""
         return self._live.current.snapshot.limits if self._live.current else Limits()
 
+    def admits(self, head: Head, client: Client) -> None:
+        """See whether somebody may send a body (``server.message.Gate``). Raises GatewayError 401, 403, 503."""
+        try:
+            self._live.keyring.admit(head, client.peer)
+        except GatewayError as error:
+            self._equipment.tally.refused(error.code)
+            raise
+
     async def __call__(self, incoming: Incoming, client: Client) -> None:
         """Answer one request."""
         head = incoming.head
