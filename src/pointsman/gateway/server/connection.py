@@ -50,8 +50,8 @@ logger = logging.getLogger("pointsman.gateway")
 class Connection(asyncio.Protocol):
     """One connection; the ``Client`` of each of its requests in turn.
 
-    ``limits`` returns those in force, ``gate`` says whose bodies are read. ``joined`` and ``left`` are called once each: when
-    the client has connected (False: there are too many), and when the socket is gone and no task is left.
+    ``limits`` returns those in force, ``gate`` says whose bodies are read. ``joined`` and ``left`` are called once each:
+    when the client has connected (False: there are too many), and when the socket is gone and no task is left.
     """
 
     def __init__(
