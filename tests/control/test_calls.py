@@ -212,12 +212,14 @@ def test_no_call_costs_more_than_its_worst_case(
     price: Price, shares: tuple[float, float, float, float], text: str, limit: int
 ) -> None:
     """Whatever of at most a token a byte was cached or written to a cache, at any price."""
-    request = body(messages=[{"role": "user", "content": text}], max_tokens=limit, n=2)
+    request = body(messages=[{"role": "user", "content": text}], max_tokens=limit)
     tokens = int(len(request) * shares[0])
     cached = int(tokens * shares[1])
     written = int((tokens - cached) * shares[2])
     usage = Usage(tokens, int(2 * limit * shares[3]), cached, written)
-    assert amount(usage, price) <= worst_case(copy(request), len(request), price)
+    copied = copy(request)
+    twice = replace(copied, request=replace(copied.request, choices=2))
+    assert amount(usage, price) <= worst_case(twice, len(request), price)
 
 
 def test_the_worst_case_knows_the_tier_for_long_inputs_and_only_where_it_may_apply() -> None:
@@ -369,6 +371,14 @@ async def test_an_answer_cut_by_a_limit(store: Store, limits: dict[str, Any], gr
     assert answer.text == ("4 is" if graded else None)
     assert not answer.failed
     assert spent == 41_000
+
+
+@pytest.mark.parametrize("limits", [{"max_tokens": 10**9}, {"max_completion_tokens": 10**30}, {"max_tokens": 9, "n": 10**9}])
+async def test_no_number_of_a_client_uses_up_what_a_trial_may_cost(store: Store, limits: dict[str, Any]) -> None:
+    usage = {"prompt_tokens": 1, "completion_tokens": 4}
+    answer, spent, _ = await ask(store, Scripted(data=completion(usage=usage)), body(**limits))
+    assert (answer.text, spent) == ("4", 41_000)
+    assert not account(store.counters, TRIAL).capped
 
 
 @pytest.mark.parametrize("usage", [None, {"prompt_tokens": -(10**9), "completion_tokens": -(10**9)}])

@@ -535,7 +535,10 @@ def test_the_worst_case_covers_cache_writes_choices_and_media() -> None:
     text = {"model": "auto", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 100}
     plain = worst_case(copy(msgspec.json.encode(text)), 100, price)
     assert plain == amount(Usage(input=612, output=100, cache_written=612), price)
-    twice = worst_case(copy(msgspec.json.encode({**text, "n": 2})), 100, price)
+    several = copy(msgspec.json.encode({**text, "n": 128}))
+    assert worst_case(several, 100, price) == plain  # one is asked for
+    assert "n" not in several.fields
+    twice = worst_case(replace(several, request=replace(several.request, choices=2)), 100, price)
     assert twice - plain == amount(Usage(output=100), price)
     picture = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://x/y.png"}}]}
     assert worst_case(copy(msgspec.json.encode({**text, "messages": [picture]})), 100, price) > 50 * plain / 2

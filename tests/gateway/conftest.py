@@ -331,7 +331,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     )
     gateway = Gateway(live, equipment)
     listener = socket.create_server(("127.0.0.1", 0))
-    server = Server(gateway, gateway.limits)
+    server = Server(gateway, gateway.limits, gate=gateway.admits)
     await server.start(listener)
     rig = Rig(listener.getsockname()[1], store, live, gateway, equipment, samples, server, world)
     yield rig

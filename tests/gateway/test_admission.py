@@ -52,6 +52,26 @@ def test_a_page_of_this_machine_may(origin: bytes) -> None:
     assert admit((), asking({b"origin": origin})) is None
 
 
+@pytest.mark.parametrize(
+    ("host", "let_in"),
+    [
+        (b"localhost:8080", True), (b"127.0.0.1", True), (b"[::1]:8080", True), (b"gateway", True), (b"10.0.0.7:80", True),
+        (b"host.docker.internal:8080", True), (b"box.local", True),
+        (b"evil.example", False), (b"evil.example:8080", False), (b"127.0.0.1.evil.example", False), (b"1.evil", False),
+        (b"local.evil.example", False), (b"", False),
+    ],
+)  # fmt: skip
+def test_without_keys_a_name_that_somebody_elsewhere_lets_point_here_is_refused(host: bytes, let_in: bool) -> None:
+    head = Head("GET", "/metrics", "", {b"host": host})  # a page of the same name sends no origin with it (DNS rebinding)
+    if let_in:
+        assert admit((), head) is None
+    else:
+        with pytest.raises(GatewayError) as raised:
+            admit((), head)
+        assert (raised.value.status, raised.value.code) == (403, "foreign_host")
+    assert admit(KEYS, asking({b"host": host, b"authorization": b"Bearer sk-right"})) is KEY
+
+
 @pytest.mark.parametrize("value", [b"Bearer sk-right", b"bearer sk-right", b"BEARER  sk-right ", b"Bearer sk-right\t"])
 def test_the_right_key_comes_in(value: bytes) -> None:
     assert admit(KEYS, asking({b"authorization": value})) is KEY
@@ -198,6 +218,33 @@ def test_time_ends_keys_and_secrets_by_itself() -> None:
     ring.refresh()
     ring.refresh()
     assert ring.epoch == began + 2
+
+
+def test_time_ends_keys_also_while_the_store_cannot_be_read() -> None:
+    now = [NOW]
+    key, whole = acts.made(Key("shop", "", expires_ms=NOW + 2000), now_ms=NOW)
+    kept = Kept(key)
+    ring = Keyring(kept, now_ms=lambda: now[0])
+    ring.refresh()
+    assert ring.admit(bearer(whole)) == key
+    began, kept.failing = ring.epoch, True
+    now[0] += 2000
+    with pytest.raises(StoreError):
+        ring.refresh()
+    assert ring.epoch == began + 1  # whoever is connected is asked for the key again
+
+
+def test_a_key_that_a_clock_set_back_brought_to_life_ends_a_second_time() -> None:
+    now = [NOW + 5000]
+    key, whole = acts.made(Key("shop", "", expires_ms=NOW + 2000), now_ms=NOW)
+    ring = Keyring(Kept(key), now_ms=lambda: now[0])
+    ring.refresh()
+    now[0] = NOW
+    ring.refresh()
+    assert ring.admit(bearer(whole)) == key
+    began, now[0] = ring.epoch, NOW + 2000
+    ring.refresh()
+    assert ring.epoch == began + 1
 
 
 @pytest.mark.parametrize(

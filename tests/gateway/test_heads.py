@@ -43,6 +43,16 @@ def test_what_is_on_the_list_reaches_the_provider() -> None:
     assert heads.to_provider({}, "openai_chat", "openai_chat") == ()
 
 
+def test_an_idempotency_key_is_each_keys_own() -> None:
+    asked = {b"idempotency-key": b"i", b"openai-beta": b"y"}
+    found = {whose: dict(heads.to_provider(asked, "openai_chat", "openai_chat", whose)) for whose in ("", "a", "b")}
+    sent = {whose: one.pop(b"idempotency-key") for whose, one in found.items()}
+    assert len({*sent.values()}) == 3
+    assert sent[""] == b"i"
+    assert sent["a"] == dict(heads.to_provider(asked, "openai_chat", "anthropic", "a"))[b"idempotency-key"]  # tried again
+    assert all(one == {b"openai-beta": b"y"} for one in found.values())
+
+
 def test_headers_of_a_dialect_reach_only_a_provider_that_speaks_it() -> None:
     asked = {b"anthropic-version": b"2024-01-01", b"anthropic-beta": b"x", b"openai-beta": b"y", b"idempotency-key": b"i"}
     same = dict(heads.to_provider(asked, "anthropic", "anthropic"))

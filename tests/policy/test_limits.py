@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw
 from msgspec.structs import replace
 
 from pointsman.core.chat import ChatRequest, Media, Message, Text, Usage
@@ -13,6 +14,7 @@ from pointsman.core.routing import Deployment, Objective, Plan, Route, Variant
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy import cost
 from pointsman.policy.limits import DRAINING, UNSEEN_TOKENS, Level, ceiling, draining, most
+from pointsman.wire.openai_chat.request import decode, glance
 
 ONE = Deployment("p/m", "p", "m", "m", Price(Rates(Decimal(2), Decimal(8))))
 HI = ChatRequest("auto", (Message("user", (Text("hi"),)),), max_output_tokens=100)
@@ -54,6 +56,30 @@ class TestMost:
 
     def test_nothing_goes_in_beyond_the_context(self) -> None:
         assert most(replace(ONE, context_tokens=1_000), HI, 10**6).tokens == 1_100
+
+    @pytest.mark.parametrize("asked", [0, -1, -5_000_000])
+    def test_no_number_of_a_client_makes_a_call_take_less_than_nothing(self, asked: int) -> None:
+        unstated = most(ONE, replace(HI, max_output_tokens=None), 60)
+        assert most(ONE, replace(HI, max_output_tokens=asked), 60) == unstated
+
+    @pytest.mark.parametrize("asked", [{"max_output_tokens": 10**30}, {"choices": 10**30}])
+    def test_no_number_of_a_client_is_too_large_to_be_kept(self, asked: dict[str, int]) -> None:
+        found = most(ONE, replace(HI, **asked), 60)  # type: ignore[arg-type]
+        assert found.nano is not None
+        assert 2**32 < found.tokens < found.nano < 2**50
+
+    def test_of_two_limits_the_larger_one_counts(self) -> None:
+        stated = most(ONE, HI, 60).tokens
+        own = {"max_tokens": Raw(b"900")}  # as in a request that names max_completion_tokens, too
+        assert most(ONE, replace(HI, own=own), 60).tokens == stated + 800
+        for odd in (b"null", b'"900"', b"-900", b"9"):
+            assert most(ONE, replace(HI, own={"max_tokens": Raw(odd)}), 60).tokens == stated
+        body = b'{"model":"m", "messages": [{"role": "user", "content": ""}], "max_completion_tokens": 1, "max_tokens": 900}'
+        assert most(ONE, glance(body), 60).tokens == most(ONE, decode(body), 60).tokens == stated + 800
+
+    def test_what_its_provider_has_cached_for_a_request_counts(self) -> None:
+        cached = replace(HI, own={"cachedContent": Raw(b'"cachedContents/1"')})
+        assert most(ONE, cached, 60).tokens == UNSEEN_TOKENS + 100
 
     def test_without_a_price_nobody_knows(self) -> None:
         assert most(replace(ONE, price=None), HI, 60).nano is None

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from pointsman.core.errors import StoreError
 from pointsman.core.record import Judgement
 from pointsman.core.snapshot import Snapshot
-from pointsman.serve.up import claim
+from pointsman.serve.up import LOCK_FILE, claim
 from pointsman.store.interfaces import Filter
 from pointsman.store.last_good import FILE as COPY
 from pointsman.store.sqlite import FILE
@@ -273,6 +273,7 @@ def test_a_snapshot_cut_in_half_is_named_and_what_was_recorded_stays(start: Star
 
 def test_a_data_directory_is_held_by_one_and_given_back(tmp_path: Path) -> None:
     with claim(tmp_path) as first:
+        assert (tmp_path / LOCK_FILE).stat().st_mode & 0o077 == 0  # whoever may open it may hold it
         with claim(tmp_path) as second:
             assert first is not None
             assert second is None

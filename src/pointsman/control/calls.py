@@ -3,7 +3,8 @@
 Strategy: a sample's body is decoded, made plain (no stream, a limit of output tokens) and encoded anew for each candidate,
 in its provider's dialect. What was asked in Chat Completions goes to a provider that speaks it field by field.
 The most that a call can cost is known before it is made, because its output is limited: by the client's own limit, or,
-where the client set none, by one that leaves ample room over the reference's answer.
+where the client set none that means anything, by one that leaves ample room over the reference's answer. One answer is
+asked for, however many the client wanted: else one request could use up what a whole trial may cost.
 
 Laws: every call that was made has its line in the ledger, whatever became of it; no call without a price; a token of input
 is at least one byte, so bytes bound tokens; what a provider refused costs nothing, what was cut off costs its worst case.
@@ -29,7 +30,7 @@ from pointsman.core.record import SETTLED, Basis
 from pointsman.core.routing import Deployment, Provider
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy import cost
-from pointsman.policy.bounds import MEDIA, Most
+from pointsman.policy.bounds import MEDIA, UNLIMITED_OUTPUT, Most
 from pointsman.policy.fitness import needs_of, unfit
 from pointsman.upstream import addresses
 from pointsman.upstream.interfaces import Credential, Reply, Request, Timeouts, Transport
@@ -54,7 +55,15 @@ _WRAPPERS: Final = ("extra_body", "google")  # what Gemini's dialect keeps its o
 _PASSIVE_TOOLS: Final = ("function", "custom")  # those that the client executes
 _HEADERS: Final = ((b"content-type", b"application/json"), (b"accept", b"application/json"))
 _CUT: Final = ("length", "max_tokens", "MAX_TOKENS", "max_output_tokens", "incomplete")
-_LEFT_OUT: Final = ("model", "stream", "stream_options", "store", "service_tier", "metadata")  # a tier has its own price
+_LEFT_OUT: Final = (
+    "model",
+    "n",
+    "stream",
+    "stream_options",
+    "store",
+    "service_tier",
+    "metadata",
+)  # a tier has its own price
 
 
 class CopyError(PointsmanError):
@@ -164,7 +173,8 @@ def copy(body: bytes, usage: Usage | None = None, dialect: str = "openai_chat") 
         fields.pop(name, None)
     # Providers differ in which of the two they heed, so the larger one bounds. llama.cpp takes -1 for no limit.
     limits = [fields[name] for name in _LIMITS if fields.get(name) is not None]
-    if limits and min(limits) > 0:
+    request = replace(request, choices=1)
+    if limits and min(limits) > 0 and max(limits) <= UNLIMITED_OUTPUT:
         return Copied(fields, request, max(limits), limited_here=False)
     for name in _LIMITS:
         fields.pop(name, None)
@@ -175,10 +185,11 @@ def _plain(request: ChatRequest, usage: Usage | None) -> Copied:
     """Return a request of another dialect made plain. Raises CopyError where only its own provider can answer it."""
     if request.previous or bond(request):
         raise CopyError("the request refers to what only its provider holds")
-    asked, _ = unsealed(replace(request, stream=False, include_usage=False, store=None, service_tier="", metadata={}))
+    bare = replace(request, stream=False, include_usage=False, store=None, service_tier="", metadata={}, choices=1)
+    asked, _ = unsealed(bare)
     own = {name: value for name, value in asked.own.items() if name not in _LEFT_OUT}
     limit = asked.max_output_tokens
-    if limit is not None and limit > 0:
+    if limit is not None and 0 < limit <= UNLIMITED_OUTPUT:
         return Copied({}, replace(asked, own=own), limit, limited_here=False)
     most = max(LEAST_OUTPUT_TOKENS, ROOM * (usage.output if usage else 0))
     return Copied({}, replace(asked, own=own, max_output_tokens=most), most)

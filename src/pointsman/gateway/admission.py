@@ -28,6 +28,11 @@ _BEARER = b"bearer "
 _LOCAL = re.compile(rb"[a-z][a-z0-9+.-]*://(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?", re.IGNORECASE)
 """Origins (RFC 6454) of pages that this machine itself serves."""
 
+_OURS = re.compile(rb"(\[[0-9a-f:.]+\]|[0-9.]+|[a-z0-9_-]+|[a-z0-9_.-]+\.(localhost|local|internal))(:\d+)?", re.IGNORECASE)
+"""Hosts that nobody elsewhere can make a name of: addresses, names without a dot, and names that are kept for private use
+(RFC 6761, 6762; ICANN for ``internal``). Any other name may be one that its owner lets point here, so that his page passes
+for one of ours (DNS rebinding)."""
+
 _NOBODY: Final = Key("", "0" * 64, salt="00" * 16)
 MAKE_ONE: Final = "pointsman key create NAME"
 
@@ -48,12 +53,13 @@ def _now_ms() -> int:
 
 @dataclass(frozen=True)
 class _Ring:
-    """Keys to be looked up; ``made`` says whether any was ever made."""
+    """Keys to be looked up; ``made`` says whether any was ever made. ``at_ms`` is when it was put together."""
 
     by_id: Mapping[str, Key] = field(default_factory=dict)
     by_digest: Mapping[str, Key] = field(default_factory=dict)
     made: bool = False
     next_end_ms: int | None = None
+    at_ms: int = 0
 
 
 class Keyring:
@@ -89,15 +95,16 @@ class Keyring:
             self._prepare()
 
     def refresh(self) -> None:
-        """Take up what changed in the store, and let go of what has ended since. Raises StoreError."""
+        """Let go of what has ended, whatever the store says, and take up what changed in it. Raises StoreError."""
+        now, ring = self._now_ms(), self._ring
+        if now < ring.at_ms or (ring.next_end_ms is not None and now >= ring.next_end_ms):  # or the clock was set back
+            self._prepare()
         if self._store is not None:
             version = self._store.version()
             if version != self._version:
                 self._kept = tuple(self._store.all())
                 self._version = version
                 self._prepare()
-        if self._ring.next_end_ms is not None and self._now_ms() >= self._ring.next_end_ms:
-            self._prepare()
 
     def admit(self, head: Head, address: str = "") -> Key | None:
         """Return the key of who asks from an IP address, None where none is asked for.
@@ -133,6 +140,10 @@ class Keyring:
         if origin is not None and not _LOCAL.fullmatch(origin):
             words = f"a web page may call this gateway only with a key; its owner makes one: {MAKE_ONE}"
             raise GatewayError(403, "foreign_origin", words)
+        host = head.headers.get(b"host")
+        if host is not None and not _OURS.fullmatch(host):
+            words = f"without a key this gateway answers to addresses and local names only; its owner makes one: {MAKE_ONE}"
+            raise GatewayError(403, "foreign_host", words)
 
     def _fit(self, key: Key, address: str) -> None:
         if key.admin is not self._admin:
@@ -151,6 +162,7 @@ class Keyring:
             {key.sha256.lower(): key for key in self._configured},
             made=bool(self._configured) or any(not key.admin for key in kept),
             next_end_ms=min((end for end in ends if end > now), default=None),
+            at_ms=now,
         )
         self.epoch += 1  # last: who was admitted before it grew is asked for the key again
 

@@ -4,7 +4,8 @@
     POST /v1/feedback            what is said of answers later (see ``feedback``)
     GET  /v1/models              routes and deployments, as OpenAI lists models; /v1/models/NAME shows one
     GET  /healthz                200 while the process lives
-    GET  /readyz                 200 with the snapshot's hash and what is wrong beside that; 503 without a snapshot
+    GET  /readyz                 200 with the snapshot's hash and what is wrong beside that; 503 without a snapshot; the
+                                 words, where other machines can reach us, to the owner's own keys
     GET  /metrics                figures for Prometheus (see ``telemetry``), to the owner's own keys
 
 Laws: ``answer.refuse`` is the only way to an error reply; overload is said at once, never queued.
@@ -53,6 +54,14 @@ class Gateway:
     def limits(self) -> Limits:
         """Return the bounds in force now."""
         return self._live.current.snapshot.limits if self._live.current else Limits()
+
+    def admits(self, head: Head, client: Client) -> None:
+        """See whether somebody may send a body (``server.message.Gate``). Raises GatewayError 401, 403, 503."""
+        try:
+            self._live.keyring.admit(head, client.peer)
+        except GatewayError as error:
+            self._equipment.tally.refused(error.code)
+            raise
 
     async def __call__(self, incoming: Incoming, client: Client) -> None:
         """Answer one request."""
@@ -126,7 +135,7 @@ class Gateway:
         elif path == "/healthz":
             client.answer(200, [JSON], b'{"status":"alive"}')
         elif path == "/readyz":
-            client.answer(200 if self._live.current else 503, [JSON], self._readiness())
+            client.answer(200 if self._live.current else 503, [JSON], self._readiness(whole=self._is_owner(head, client)))
         else:
             current = self._current()
             key = self._live.keyring.admit(head, client.peer)
@@ -136,8 +145,21 @@ class Gateway:
             else:
                 client.answer(200, [JSON], _models(current, path, key))
 
-    def _readiness(self) -> bytes:
+    def _is_owner(self, head: Head, client: Client) -> bool:
+        """Whether who looks may read what is wrong, which names files: whoever is on this machine, or holds a whole key."""
+        if not self._live.keyring.exposed:
+            return True
+        try:
+            may_read(self._live.keyring.admit(head, client.peer))
+        except GatewayError:
+            return False
+        return True
+
+    def _readiness(self, *, whole: bool) -> bytes:
         current, now = self._live.current, condition(self._live, self._equipment)
+        if not whole:
+            status = "ready" if now.ready else "no snapshot"
+            return _encode({"status": status, "snapshot": now.snapshot, "problems": sorted(now.problems)})
         return _encode(
             {
                 "status": "ready" if now.ready else "no snapshot",

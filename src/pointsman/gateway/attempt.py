@@ -174,8 +174,8 @@ class Call:
 
     def understand(self, said: Answer, size: int, request: ChatRequest, *, ended: bool = False) -> None:
         """Note what a reply of ``size`` bytes took, read to its end or not; it is counted here where nobody says."""
-        self.usage, self.finish = said.billed(request.service_tier), said.finish
-        self.whole = said.usage is not None and (ended or said.finish is not None)
+        self.usage, self.finish = _believable(said.billed(request.service_tier)), said.finish
+        self.whole = self.usage is not None and (ended or said.finish is not None)
         if said.usage is None and said.finish is not None:
             self.usage = Usage(features.input_tokens(request), max(len(said.graded), size // _STREAM_OVERHEAD) // 4)
             self.estimated = True
@@ -225,6 +225,13 @@ class Call:
         most = bounds.most_tokens(request, self.sent_bytes, self.deployment)
         between = None if price is None else bounds.between(kept.cost_nano, most, price, partial=partial)
         return structs.replace(kept, bounds=between, most_input=most.input, most_output=most.output)
+
+
+def _believable(usage: Usage | None) -> Usage | None:
+    """Return a usage, None where it is more than any call takes: its amount would fit into no store."""
+    if usage is None or max(usage.input, usage.output, usage.cached, usage.cache_written) > bounds.LARGEST:
+        return None
+    return usage
 
 
 def judge(breakers: Breakers, call: Call, failure: Failure | None, *, cut: bool, known: bool, now_s: float) -> None:

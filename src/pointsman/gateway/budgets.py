@@ -45,6 +45,9 @@ _RETRY_S: Final = 0.05
 _CALLS: Final = 4
 """A lease holds at least so many calls as large as the last one, where there is as much."""
 
+_CHOSEN: Final = ("customer=", "feature=", "deployment=")
+"""Scopes whose values clients may make up: they leave a quarter of the places to all others."""
+
 _NOWHERE: Final = -1
 _ANYBODY: Final = 1 << 62
 
@@ -284,8 +287,8 @@ class Budgets:
                 yield held, ask
 
     def _placed(self, held: Held) -> bool:
-        if not self._places:
-            self._problem = f"this worker holds {len(self._used) - 1} leases already"
+        if len(self._places) <= (len(self._used) // 4 if held.account.scope.startswith(_CHOSEN) else 0):
+            self._problem = f"this worker holds {len(self._used) - 1 - len(self._places)} leases already"
             return False
         held.place = self._places.pop()
         return True

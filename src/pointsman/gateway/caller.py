@@ -29,12 +29,12 @@ class Caller:
     ``admitted_by`` is the epoch of the keyring at that time: who was admitted in another is asked for the key again.
 
     ``client_id`` is its own name for them, empty where it gives none; ``echo`` the line that says it in replies.
-    ``bounded``: its key says what it may ask for, or who may serve it.
+    ``bounded``: its key says what it may ask for, or who may serve it. ``whose`` is its key's name, empty for none.
     """
 
     __slots__ = (
         "_conversation", "_feature", "_harness", "_no_explore", "_passed", "_tags", "_usual",
-        "admitted_by", "bounded", "client_id", "dialect", "echo", "entry", "headers", "key",
+        "admitted_by", "bounded", "client_id", "dialect", "echo", "entry", "headers", "key", "whose",
     )  # fmt: skip
 
     def __init__(self, admitted_by: int, entry: Entry, key: Key | None, headers: dict[bytes, bytes]) -> None:
@@ -42,6 +42,7 @@ class Caller:
         self.entry = entry
         self.dialect = DIALECTS[entry.dialect]
         self.key = key
+        self.whose = key.name if key is not None else ""
         self.bounded = key is not None and (key.policy != "" or key.scope != Scope())
         self.headers = headers
         self._feature = _named(headers, b"x-pointsman-feature")
@@ -93,7 +94,7 @@ class Caller:
         """Return the headers that a provider of a dialect may see."""
         found = self._passed.get(theirs)
         if found is None:
-            found = self._passed[theirs] = heads.to_provider(self.headers, self.entry.dialect, theirs)
+            found = self._passed[theirs] = heads.to_provider(self.headers, self.entry.dialect, theirs, self.whose)
         return found
 
     def expected(self) -> str | None:

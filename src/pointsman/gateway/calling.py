@@ -23,7 +23,7 @@ from pointsman.gateway.server.message import Client, Headers
 from pointsman.gateway.tab import Tab
 from pointsman.gateway.underway import UnderWay
 from pointsman.policy import permits
-from pointsman.upstream.interfaces import Reply, Timeouts
+from pointsman.upstream.interfaces import Reply, Request, Timeouts
 from pointsman.wire.seals import sealed
 
 
@@ -73,6 +73,7 @@ async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
         else:
             body = await reply.read(current.snapshot.limits.body_bytes)
             failure = _whole(on, call, passage, reply, body, client)
+        failure = _without_key(failure, request, unsigned)
     except UpstreamError as error:
         failure, call.sent = failed(error), error.sent
     except WireError as error:
@@ -85,6 +86,13 @@ async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
     if failure is not None:
         on.failures.append((call, failure))
     return failure
+
+
+def _without_key(failure: Failure | None, signed: Request, unsigned: Request) -> Failure | None:
+    """Return a failure without the owner's key: an error inside a reply of status 200 can repeat it, too."""
+    if failure is None or not failure.body:
+        return failure
+    return structs.replace(failure, body=scrubbed(failure.body, signed, unsigned))
 
 
 async def _reserved(on: UnderWay, call: Call, tab: Tab) -> Failure | None:

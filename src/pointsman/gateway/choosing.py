@@ -11,7 +11,7 @@ from pointsman.gateway import sampling
 from pointsman.gateway.answer import TOO_MANY
 from pointsman.gateway.asking import begin
 from pointsman.gateway.needs import needs_of
-from pointsman.gateway.permission import permitted
+from pointsman.gateway.permission import permitted, plain
 from pointsman.gateway.tab import opened
 from pointsman.gateway.underway import UnderWay
 from pointsman.policy import decide, features, fitness, naming
@@ -21,8 +21,10 @@ from pointsman.policy.naming import Target
 
 
 def resolve(on: UnderWay) -> None:
-    """Note what the model name stands for, and what is demanded of who serves. Raises GatewayError 403 or 404."""
+    """Note what the model name stands for, and what is demanded of who serves. Raises GatewayError 400, 403 or 404."""
     on.target, on.foregone, on.demands = permitted(on.current, on.caller, on.feature, on.request.model)
+    if on.demands or on.caller.bounded or on.current.snapshot.budgets:
+        plain(on.caller, on.body, bounded=bool(on.demands) or on.caller.bounded)
 
 
 async def encode(on: UnderWay) -> None:
@@ -42,7 +44,7 @@ async def limit(on: UnderWay) -> None:
 def decided(on: UnderWay) -> Decision:
     """Return the decision, which is noted, and whether the exchange is a sample for a trial. Raises GatewayError."""
     current, request, equipment = on.current, on.request, on.equipment
-    on.conversation = equipment.conversations.name(on.named, request, plain=current.plain)
+    on.conversation = equipment.conversations.name(on.named, request, plain=current.plain, whose=on.caller.whose)
     if on.target is None:
         resolve(on)
     assert on.target is not None  # noqa: S101 - resolved
@@ -71,7 +73,7 @@ def _choose(on: UnderWay, target: Target) -> Decision:
     needs = fitness.bounded(_needs(on, target.route), plan, on.request, len(on.body))
     context = Context(on.feature, needs, vector, request.stream, tags=tags, no_explore=closed)
     if between:
-        on.place = equipment.courses.place(on.named, on.request, context, current.snapshot, between, now)
+        on.place = equipment.courses.place(on.own_name, on.request, context, current.snapshot, between, now)
         context = on.place.context
     state = _state(on, now, target.route, plan)
     try:

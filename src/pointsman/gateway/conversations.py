@@ -43,14 +43,17 @@ class Conversations:
         if len(self._held) > self._limit:
             self._held.popitem(last=False)
 
-    def name(self, named: str, request: ChatRequest, *, plain: bool) -> str:
+    def name(self, named: str, request: ChatRequest, *, plain: bool, whose: str = "") -> str:
         """Return the name under which a conversation is remembered, empty where nothing could depend on it.
 
         ``named`` is what the client calls it, if anything; ``plain``: only Chat Completions is spoken, where nothing is
-        sealed. No name that a client chooses is ever that of a reply or a file.
+        sealed. ``whose`` is the key's name: what one key calls a conversation says nothing of another key's. No name that a
+        client chooses is ever that of a reply or a file.
         """
         known = named or ("" if plain else self.first_turns(request))
-        return f"conversation:{known}" if known else ""
+        if not known:
+            return ""
+        return f"conversation:{whose}\n{known}" if whose else f"conversation:{known}"
 
     def first_turns(self, request: ChatRequest) -> str:
         """Return a hash of what instructs and of the first turn that does not: the same all through a conversation."""

@@ -25,6 +25,7 @@ from pointsman.gateway.equipment import Equipment
 from pointsman.gateway.live import Current
 from pointsman.gateway.needs import needs_of
 from pointsman.gateway.permission import permitted
+from pointsman.gateway.scrubbing import scrubbed
 from pointsman.gateway.server.message import Client, line
 from pointsman.policy import decide, features, naming
 from pointsman.policy.decide import State
@@ -85,7 +86,7 @@ def _serving(equipment: Equipment, current: Current, caller: Caller, request: Ch
     memory, feature = equipment.conversations, caller.feature_of(request)
     target, _, demands = permitted(current, caller, feature, request.model)
     named = caller.conversation_of(request)
-    holder = memory.holder(memory.name(named, request, plain=current.plain))
+    holder = memory.holder(memory.name(named, request, plain=current.plain, whose=caller.whose))
     if target.route is not None and holder in current.snapshot.deployments and not demands:
         return current.deployment(holder)
     policy = None
@@ -110,7 +111,7 @@ async def _asked(
         try:
             if reply.status == 200:
                 return count.read(await reply.read(current.snapshot.limits.body_bytes))
-            said = await error_body(reply)
+            said = scrubbed(await error_body(reply), asked, question)
         finally:
             reply.close()
     except UpstreamError as error:
@@ -118,4 +119,5 @@ async def _asked(
     except WireError as error:
         raise GatewayError(502, "upstream_protocol_error", f"{one.name}: {error}") from error
     fault = OF_PROVIDERS[one.dialect].errors.read(reply.status, said)
-    raise GatewayError(reply.status, "upstream_error", fault.message if fault else f"{one.name} answered {reply.status}")
+    status = reply.status if 400 <= reply.status < 600 else 502  # a 204 with a body would begin the client's next reply
+    raise GatewayError(status, "upstream_error", fault.message if fault else f"{one.name} answered {reply.status}")

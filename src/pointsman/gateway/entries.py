@@ -34,7 +34,8 @@ _FIXED: Final = {
     "/v1/messages": Entry("anthropic"),
     "/v1/messages/count_tokens": Entry("anthropic", "count_tokens"),
 }
-_GEMINI: Final = re.compile(r"/v1(?:alpha|beta1?)?/(?:.*?models/)?(.+):(generateContent|streamGenerateContent|countTokens)")
+_VERSION: Final = re.compile(r"/v1(?:alpha|beta1?)?/")
+_VERBS: Final = frozenset(("generateContent", "streamGenerateContent", "countTokens"))
 
 
 def entry(path: str, query: str) -> Entry | None:
@@ -42,10 +43,14 @@ def entry(path: str, query: str) -> Entry | None:
     found = _FIXED.get(path)
     if found is not None:
         return found
-    gemini = _GEMINI.fullmatch(path)
-    if gemini is None:
+    place, _, verb = path.rpartition(":")  # no search that looks again and again: a path may be long, and anybody's
+    version = _VERSION.match(place) if verb in _VERBS else None
+    if version is None or "\n" in place:
         return None
-    model, verb = gemini.groups()
+    named = place[version.end() :]
+    model = named.partition("models/")[2] or named
+    if not model:
+        return None
     if verb == "countTokens":
         return Entry("gemini", "count_tokens", Address(model))
     stream = verb == "streamGenerateContent"

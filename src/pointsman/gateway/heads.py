@@ -5,6 +5,7 @@ provider's connection reaches a client; a header value of ours never holds a cha
 """
 
 import functools
+import hashlib
 from urllib.parse import quote
 
 from pointsman.core.routing import Decision
@@ -36,10 +37,17 @@ _LOST_LENGTH = 2048
 _KEPT = 1024
 
 
-def to_provider(headers: dict[bytes, bytes], ours: str, theirs: str) -> tuple[tuple[bytes, bytes], ...]:
-    """Return the client's headers that a provider may see: those of its dialect only where the client speaks it too."""
+def to_provider(headers: dict[bytes, bytes], ours: str, theirs: str, whose: str = "") -> tuple[tuple[bytes, bytes], ...]:
+    """Return the client's headers that a provider may see: those of its dialect only where the client speaks it too.
+
+    All clients share the owner's account there, where one idempotency key stands for one answer: so each key (``whose``) has
+    its own, which no other's client can send.
+    """
     names = _TO_PROVIDER.get(theirs, _OF_ANY) if ours == theirs else _OF_ANY
     found = tuple([(name, headers[name]) for name in names if name in headers])
+    if whose and b"idempotency-key" in headers:
+        own = hashlib.sha256(whose.encode() + b"\n" + headers[b"idempotency-key"]).hexdigest().encode()
+        found = tuple([(name, own if name == b"idempotency-key" else value) for name, value in found])
     if theirs == "anthropic" and (ours != theirs or b"anthropic-version" not in headers):
         return (*found, _ANTHROPIC_VERSION)
     return found

@@ -26,7 +26,7 @@ def keep(on: UnderWay) -> None:
     if on.route:
         equipment.paces.note(snapshot.routes[on.route], record)
         equipment.allowance.settle(record)
-    if on.current.timed:
+    if on.current.timed and last is not None and last.deployment.name in snapshot.deployments:  # no name that is made up
         equipment.speeds.note(record, ended)
     if on.current.hedged and on.route in on.current.hedged:
         hedging.note(on, equipment.delays)

@@ -15,6 +15,7 @@ from pointsman.gateway.caller import Caller
 from pointsman.gateway.live import Current
 from pointsman.policy import permits
 from pointsman.policy.naming import Target
+from pointsman.wire import twice
 
 Permitted = tuple[Target, Decision | None, tuple[Demand, ...]]
 """What the model name stands for, the decision where there is nothing to decide, and what is demanded of who serves."""
@@ -32,6 +33,23 @@ def permitted(current: Current, caller: Caller, feature: str, asked: str) -> Per
     target, decision = _target(current, key, asked)
     demands = (*_of_key(current, key), *current.demands(target.route, feature))
     return target, None if demands else decision, demands
+
+
+def plain(caller: Caller, body: bytes, *, bounded: bool) -> None:
+    """See that a body says one thing only, and where it is ``bounded`` who serves, that it names nobody beside.
+
+    Raises GatewayError 400 and 403.
+    """
+    if caller.entry.dialect not in twice.DIALECTS:
+        return
+    name = twice.said_twice(body)
+    if name is not None:
+        words = f"the field {name!r} stands twice, or in other letters than its own: each provider would read it differently"
+        raise GatewayError(400, "ambiguous_field", words, param=name)
+    name = twice.named_elsewhere(body) if bounded else None
+    if name is not None:
+        words = f"the field {name!r} names others who may serve this request, and its key or a data policy bounds who may"
+        raise GatewayError(403, "not_permitted", words, param=name)
 
 
 def models(current: Current, key: Key | None) -> dict[str, dict[str, object]]:

@@ -73,6 +73,12 @@ class UnderWay:
         self.first_content: float | None = None
         self.answer: Answer | None = None
 
+    @property
+    def own_name(self) -> str:
+        """What the client calls the conversation, as no other key's client can call it; empty where it has no name."""
+        whose = self.caller.whose
+        return f"{whose}\n{self.named}" if whose and self.named else self.named
+
     def read_whole(self) -> ChatRequest:
         """Return the whole request where only a glance was taken of it. Raises WireError."""
         if self._glanced:

@@ -21,6 +21,8 @@ FRAME: Final = 1_024  # tokens that providers add around a request: roles, tools
 MEDIA: Final = 50_000  # tokens of one picture, recording or file that is sent along, beside its bytes
 UNKNOWN_CONTEXT: Final = 1_048_576  # tokens that a model can hold where nobody says
 UNLIMITED_OUTPUT: Final = 131_072  # tokens of an answer where neither the request nor the deployment sets a limit
+LARGEST: Final = 1 << 32
+"""Tokens that no call takes, whatever its request asks for or its provider reports: sums of amounts stay within 64 bits."""
 
 
 class Most(Struct, frozen=True):
@@ -38,7 +40,7 @@ def most_tokens(request: ChatRequest, sent_bytes: int, to: Deployment) -> Most:
     limits = [request.max_output_tokens, to.variant.max_output_tokens if to.variant is not None else None]
     limit = max((one for one in limits if one is not None), default=0)  # llama.cpp takes -1 for no limit
     given = limit if limit > 0 else to.context_tokens or UNLIMITED_OUTPUT
-    return Most(taken, given * request.choices)
+    return Most(min(taken, LARGEST), min(given * request.choices, LARGEST))
 
 
 def between(nano: int | None, most: Most, price: Price, *, partial: bool) -> tuple[int, int]:

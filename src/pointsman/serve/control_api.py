@@ -72,6 +72,10 @@ class ControlApi:
         }
         self._working: asyncio.Future[bytes] | None = None
 
+    def admits(self, head: Head, client: Client) -> None:
+        """See whether somebody may send a body (``server.message.Gate``). Raises GatewayError."""
+        self._asked(head, client)
+
     async def __call__(self, incoming: Incoming, client: Client) -> None:
         """Answer one request."""
         try:
@@ -134,7 +138,8 @@ async def listening(workspace: Workspace, say: Callable[[str], None]) -> AsyncIt
     if rules is None or bound is None:
         yield
         return
-    server = Server(ControlApi(workspace, rules.key, say), lambda: LIMITS, connections=_CONNECTIONS, bodies=_BODIES)
+    api = ControlApi(workspace, rules.key, say)
+    server = Server(api, lambda: LIMITS, connections=_CONNECTIONS, bodies=_BODIES, gate=api.admits)
     await server.start(bound)
     say(f"answers programs at http://{HOST}:{bound.getsockname()[1]}/control/v1")
     try:

@@ -101,7 +101,7 @@ async def serve_until_told(
     allow_files()
     async with _gateway(store, copy, offer, listeners[0].getsockname()[0], page) as gateway:
         gc.freeze()  # what is here now stays: it need not be looked through again and again
-        server = Server(gateway, gateway.limits)
+        server = Server(gateway, gateway.limits, gate=gateway.admits)
         leaving.hear()
         for listener in listeners:
             await server.start(listener)

@@ -127,7 +127,9 @@ def claim(data: Path, inherited: int | None = None) -> Iterator[int | None]:
     ``inherited``: the lock of the gateway before, which is ours with its sockets. Raises StoreError.
     """
     try:
-        held = (data / LOCK_FILE).open("w") if inherited is None else os.fdopen(inherited, "w")
+        if inherited is None:  # whoever can open it can hold it, and keep a gateway from starting: 0600
+            inherited = os.open(data / LOCK_FILE, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        held = os.fdopen(inherited, "w")
     except OSError as error:
         raise StoreError(f"{data} cannot be written to ({error.strerror}); name another directory with --data") from error
     with held as file:

@@ -18,6 +18,8 @@ Laws:
 - Who hangs up is ``gone``, and the task is cancelled in the same turn of the event loop.
 - One that retires says so in the next reply that it begins (``connection: close``), and stays until then: it is never closed
   while a request may be on its way to it.
+- Who may not send a request is told so once its head is there, and what comes of its body is let go: else anybody could fill
+  the room that all bodies share. (A body that came with its head is the application's to refuse.)
 - A task that ends without a whole reply closes the connection: half an answer never passes for a whole one.
 - One task answers all requests of a connection, from the first one on; between them it holds nothing of theirs, and others
   have their turn, however many were sent at once.
@@ -34,7 +36,7 @@ from pointsman.core.errors import GatewayError
 from pointsman.core.snapshot import Limits
 from pointsman.gateway.answer import errors_at, refuse
 from pointsman.gateway.server import head
-from pointsman.gateway.server.message import Application, Head, Headers, Incoming
+from pointsman.gateway.server.message import Application, Gate, Head, Headers, Incoming
 from pointsman.gateway.server.reader import RequestReader, Room
 
 QUEUED: Final = 8
@@ -48,8 +50,8 @@ logger = logging.getLogger("pointsman.gateway")
 class Connection(asyncio.Protocol):
     """One connection; the ``Client`` of each of its requests in turn.
 
-    ``limits`` returns those in force. ``joined`` and ``left`` are called once each: when the client has connected (False:
-    there are too many), and when the socket is gone and no task is left.
+    ``limits`` returns those in force, ``gate`` says whose bodies are read. ``joined`` and ``left`` are called once each:
+    when the client has connected (False: there are too many), and when the socket is gone and no task is left.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Connection(asyncio.Protocol):
         keep_alive_s: float,
         joined: Callable[["Connection"], bool],
         left: Callable[["Connection"], None],
+        gate: Gate | None = None,
     ) -> None:
         self.gone = False
         self._application = application
@@ -73,6 +76,8 @@ class Connection(asyncio.Protocol):
         self._room_for_bodies = room
         self._reader = RequestReader(limits, room)
         self._begun_at = 0.0
+        self._gate = gate
+        self._let_in = False  # whether the request that is being read passed the gate
         self._deaf = False
         self._ours = False  # whether it was us who cut the connection
         self._queue: deque[Incoming | GatewayError] = deque()
@@ -235,6 +240,7 @@ class Connection(asyncio.Protocol):
         """Answer what is first in line."""
         found = self._queue.popleft()
         self._begun_at = 0.0
+        self._let_in = False
         self._started = self._finished = False
         if isinstance(found, GatewayError):
             self._last = self._deaf = True
@@ -333,10 +339,25 @@ class Connection(asyncio.Protocol):
         if not reader.in_body:
             self._watch(self._begun_at + HEAD_S)
             return
+        if self._gate is not None and not self._let_in and not self._passes(self._gate):
+            return
         if reader.expects:
             reader.expects = False
             self._write(head.CONTINUE)
         self._watch(min(now + reader.limits.idle_s, self._begun_at + reader.limits.total_s))
+
+    def _passes(self, gate: Gate) -> bool:
+        """See whether the body of the request that is being read may come; where not, say so, and read nothing more."""
+        try:
+            gate(self._reader.head, self)
+        except GatewayError as error:
+            self._deaf = True
+            self._reader.close()
+            self._queue.append(error)
+            self._next()
+            return False
+        self._let_in = True
+        return True
 
     def _stall(self, transport: asyncio.Transport) -> None:
         """Give the client ``idle_s`` to read something of what was written."""

@@ -14,7 +14,7 @@ from typing import Final
 from pointsman.core.snapshot import Limits
 from pointsman.gateway.server.connection import Connection
 from pointsman.gateway.server.head import Clock
-from pointsman.gateway.server.message import Application
+from pointsman.gateway.server.message import Application, Gate
 from pointsman.gateway.server.reader import Room
 
 BACKLOG: Final = 2048
@@ -27,8 +27,9 @@ KEEP_ALIVE_S: Final = 75.0
 class Server:
     """An HTTP server for one application. Lives in one event loop.
 
-    ``limits`` returns those in force. ``keep_alive_s`` is how long an unused connection stays, in seconds: longer than the
-    minute after which common load balancers close theirs, so that the race of both sides is theirs to lose.
+    ``limits`` returns those in force; ``gate``, where there is one, says whose bodies are read. ``keep_alive_s`` is how
+    long an unused connection stays, in seconds: longer than the minute after which common load balancers close theirs, so
+    that the race of both sides is theirs to lose.
     """
 
     def __init__(
@@ -39,9 +40,11 @@ class Server:
         connections: int = CONNECTIONS,
         bodies: int = BODIES,
         keep_alive_s: float = KEEP_ALIVE_S,
+        gate: Gate | None = None,
     ) -> None:
         self._application = application
         self._limits = limits
+        self._gate = gate
         self._most = connections
         self._keep_alive_s = keep_alive_s
         self._clock = Clock()
@@ -93,9 +96,8 @@ class Server:
         self._servers.clear()
 
     def _connection(self) -> Connection:
-        return Connection(
-            self._application, self._limits, self._room, self._clock, self._keep_alive_s, self._joined, self._left
-        )
+        hooks = (self._joined, self._left, self._gate)
+        return Connection(self._application, self._limits, self._room, self._clock, self._keep_alive_s, *hooks)
 
     def _joined(self, connection: Connection) -> bool:
         self._connections.add(connection)

@@ -83,4 +83,7 @@ class Client(Protocol):
         """Send the last piece. Waits for nothing."""
 
 
+Gate = Callable[[Head, Client], None]
+"""Sees a head whose body is still on its way. Raises GatewayError where the body is not to come."""
+
 Application = Callable[[Incoming, Client], Awaitable[None]]

@@ -275,6 +275,12 @@ class RequestReader:
         self._begin()
 
     @property
+    def head(self) -> Head:
+        """The head of the request whose body is on its way (``in_body``)."""
+        path, query = _target(self._url)
+        return Head(self._parser.get_method().decode("latin-1"), path, query, self._headers)
+
+    @property
     def path(self) -> str:
         """The path of the request that is being read, or was last."""
         return _target(self._url)[0]

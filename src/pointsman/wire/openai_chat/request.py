@@ -54,7 +54,9 @@ def _glance(body: bytes) -> ChatRequest:
     wire = _seen.decode(body)
     if not wire.messages:
         raise _no_messages()
-    options, form, limit = wire.stream_options, wire.response_format, wire.max_completion_tokens
+    options, form, limit, old = wire.stream_options, wire.response_format, wire.max_completion_tokens, wire.max_tokens
+    if limit is None or (old is not None and old > limit):  # each provider knows one of the two: the larger one may count
+        limit = old
     return ChatRequest(
         wire.model,
         messages(wire.messages),
@@ -62,7 +64,7 @@ def _glance(body: bytes) -> ChatRequest:
         include_usage=options is not None and bool(options.include_usage),
         tools=tools.read(wire) if wire.tools is not ABSENT or wire.functions is not ABSENT else (),
         output=_SCHEMA if form is not None and form.type == "json_schema" else None,
-        max_output_tokens=wire.max_tokens if limit is None else limit,
+        max_output_tokens=limit,
         choices=max(wire.n or 1, 1),
         user=wire.user,
         metadata=sampling.metadata(wire, {}) if wire.metadata else _NO_METADATA,
