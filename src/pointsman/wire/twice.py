@@ -21,6 +21,7 @@ _DECIDING: Final = ("model", "max_tokens", "max_completion_tokens", "max_output_
 _ELSEWHERE: Final = ("models", "route", "provider", "fallbacks")
 """Whom else a provider that passes requests on may ask (OpenRouter, LiteLLM)."""
 _NAMES: Final = frozenset((*_DECIDING, *_ELSEWHERE))
+_QUOTED: Final = tuple([b'"%b"' % name.encode() for name in (*_DECIDING, *_ELSEWHERE)])
 _FIELD: Final = re.compile(rb'\s*[{,]\s*("[^"\\]*+(?:\\.[^"\\]*+)*+")\s*:\s*', re.DOTALL)
 _object: Final = msgspec.json.Decoder(dict[str, Raw])
 _name: Final = msgspec.json.Decoder(str)
@@ -43,7 +44,8 @@ def said_twice(body: bytes, fields: dict[str, Raw]) -> str | None:
     for name in fields:
         if name not in _NAMES and name.casefold() in _NAMES:
             return name
-    if _once(body, fields):
+    plain = b"\\u00" not in body  # no letter of a name is spelled as an escape
+    if (plain and all(body.count(quoted) <= 1 for quoted in _QUOTED)) or _once(body, fields):
         return None
     spans = edits.top_spans(mended(body), tuple(_NAMES))
     return next((name for name in sorted(_NAMES) if len(spans[name]) > 1), None)
