@@ -1,6 +1,6 @@
 import pytest
 
-from pointsman.cli.figures import duration, money, percent
+from pointsman.cli.figures import duration, money, paper, percent, table
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,14 @@ def test_shares(share: float | None, shown: str) -> None:
 @pytest.mark.parametrize(("ms", "shown"), [(None, ""), (0.4, "0 ms"), (1234.0, "1,234 ms"), (61_500.0, "61.5 s")])
 def test_durations(ms: float | None, shown: str) -> None:
     assert duration(ms) == shown
+
+
+def test_no_terminal_obeys_a_name_that_a_client_chose(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "\x1b]0;title\x07\x1b[2J\x9b31m\u202esupport"
+    made = table("feature")
+    made.add_row(name)
+    paper().print(made)
+    paper().print(name)
+    said = capsys.readouterr().out
+    assert said.count("support") == 2
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(said)

@@ -8,12 +8,15 @@ import re
 import time
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import click
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from pointsman.control.review.veil import printable
 
 _AGO: Final = re.compile(r"(\d+)\s*([mhdw])")
 _WIDE: Final = 160
@@ -47,10 +50,18 @@ def moment(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
+class _Paper(Console):
+    """Prints texts, and cells of tables, so that no terminal obeys them: clients choose names that stand there."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        """Return a text as it is shown."""
+        return super().render_str(printable(text), **how)
+
+
 def paper() -> Console:
     """Return where tables are printed; wide where the output is no terminal, because nobody can widen a pipe."""
-    made = Console(highlight=False, markup=False)
-    return made if made.is_terminal or "COLUMNS" in os.environ else Console(highlight=False, markup=False, width=_WIDE)
+    made = _Paper(highlight=False, markup=False)
+    return made if made.is_terminal or "COLUMNS" in os.environ else _Paper(highlight=False, markup=False, width=_WIDE)
 
 
 def table(*columns: str, right: tuple[str, ...] = (), whole: tuple[str, ...] = ()) -> Table:

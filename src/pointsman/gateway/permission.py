@@ -42,11 +42,12 @@ def plain(caller: Caller, body: bytes, *, bounded: bool) -> None:
     """
     if caller.entry.dialect not in twice.DIALECTS:
         return
-    name = twice.said_twice(body)
+    fields = twice.fields_of(body)
+    name = twice.said_twice(body, fields) if fields is not None else "body"
     if name is not None:
         words = f"the field {name!r} stands twice, or in other letters than its own: each provider would read it differently"
         raise GatewayError(400, "ambiguous_field", words, param=name)
-    name = twice.named_elsewhere(body) if bounded else None
+    name = twice.named_elsewhere(fields) if bounded and fields is not None else None
     if name is not None:
         words = f"the field {name!r} names others who may serve this request, and its key or a data policy bounds who may"
         raise GatewayError(403, "not_permitted", words, param=name)
