@@ -182,7 +182,7 @@ def _kinds(snapshot: Snapshot, widest: Standing, needs: Sequence[Needs]) -> list
     for row, each in enumerate(needs):
         beyond = bisect_left(sizes, each.input_tokens + (each.max_output_tokens or 0))
         speech = tuple(each.unspeakable.items()) if each.unspeakable else ()
-        kind = (beyond, each.tools, each.json_schema, each.media, each.held_by, speech)
+        kind = (beyond, each.tools, each.json_schema, each.media, each.held_by, speech, each.demands)
         rows.setdefault(kind, []).append(row)
     return [(needs[found[0]], np.array(found)) for found in rows.values()]
 
