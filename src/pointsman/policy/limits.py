@@ -1,7 +1,9 @@
 """What a call may use at most, and how a route gives way as a budget drains. Pure.
 
 Strategy: a request is let in only where the most that it may use fits into what is left, so that no number of requests at
-once passes a limit. The most is what goes in, counted in bytes (no token is shorter), and the most that may come out.
+once passes a limit. The most is what goes in, counted in bytes (no token is shorter), and the most that may come out. Where
+nobody can say, that is what hardly any call passes (a picture, an answer without a limit), and not what none can, as in the
+ledger (``bounds``): with a million tokens set aside for each request, small budgets would serve nobody.
 
 A budget with ``on_limit = "degrade"`` moves its requests to cheaper deployments from ``DRAINING`` of it spent on: who costs
 more than a ceiling is left out, and the ceiling falls in a straight line from what the reference may cost on this request
