@@ -7,8 +7,24 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec.structs import replace
-from tests.gateway.conftest import DONE, PATIENCE_S, WHOLE, Received, Rig, Script, Start, Upstream, a_snapshot, frame
+from tests.gateway.conftest import (
+    DONE,
+    PATIENCE_S,
+    USAGE,
+    WHOLE,
+    Received,
+    Rig,
+    Script,
+    Start,
+    Upstream,
+    a_snapshot,
+    frame,
+    streaming,
+)
+from tests.gateway.test_budgets import budgeted
 
+from pointsman.core.budget import Budget
+from pointsman.core.ledger import lines_of
 from pointsman.core.snapshot import Limits, Snapshot
 from pointsman.gateway.delays import ENOUGH
 from pointsman.gateway.hedging import Race
@@ -297,3 +313,39 @@ async def test_both_at_once_give_one_answer(rig: Rig, upstream_at: Start) -> Non
     for record in await rig.records(8):
         assert (record.outcome, len(record.attempts)) == ("ok", 2)
         assert sorted(a.unused for a in record.attempts) == [False, True]
+
+
+async def test_a_second_call_that_a_budget_refuses_leaves_the_first_one_alone(rig: Rig, upstream_at: Start) -> None:
+    async def once_it_is_refused(received: Received) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not rig.gateway._equipment.budgets.state.refused:  # noqa: ASYNC110 - another task takes it
+                await asyncio.sleep(0.001)
+        await says(received)
+
+    upstream = await upstream_at(once_it_is_refused)
+    one_call = Budget("one", "requests", 1, "day", "deployment", "p1/model-1")
+    async with budgeted(rig, one_call, snapshot=hedged(upstream.port)):
+        known(rig, "p1/model-1")
+        assert (await rig.post(body()))[0] == 200
+        assert sum(rig.gateway._equipment.budgets._used) == 1
+    [record] = await rig.records()
+    assert [(a.cause, a.status, a.unused) for a in record.attempts] == [("first", 200, False)]
+    assert len(upstream.requests) == 1
+    assert rig.equipment.breakers._lines == {}, "a budget's refusal is nobody's failure"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_both_calls_are_set_aside_once_and_settled_once(rig: Rig, upstream_at: Start, streamed: bool) -> None:
+    first, second = await upstream_at(never), await upstream_at(streaming(frame({"content": "4"}, "stop"), USAGE, DONE))
+    second.script = second.script if streamed else says
+    asked = body(stream=streamed, max_tokens=50)
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(asked)
+    async with budgeted(rig, Budget("t", "tokens", 10**6, "day"), snapshot=hedged(first.port, second.port)):
+        known(rig, "p1/model-1")
+        assert (await rig.all(head + asked))[0] == 200
+        [record] = await rig.records()
+        won = record.attempts[1].usage
+        assert won is not None
+        assert sum(rig.gateway._equipment.budgets._used) == won.input + won.output + len(asked) + 500 + 50
+    served = [(line.attempt, line.basis, line.served) for line in lines_of(record)]
+    assert served == [(0, "unknown", False), (1, "reported", True)]
