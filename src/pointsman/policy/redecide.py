@@ -5,8 +5,8 @@ all requests; so what is left for each request is one argmax. Where chance has a
 deployment, not a draw.
 
 Laws: the same probabilities as ``decide``, for a request that stands alone (``tests/policy/test_redecide``), up to utilities
-that are equal within rounding; nobody is taken to be slow or busy, and a budget to be on its pace: what a State would say
-beyond who is cooling down was never recorded.
+that are equal within rounding; nobody is taken to be slow, busy or over budget, and a route's budget to be on its pace:
+what a State would say beyond who is cooling down was not recorded, or is what another policy had spent.
 """
 
 from bisect import bisect_left
