@@ -31,7 +31,6 @@ from pointsman.wire.openai_chat.shapes import Body, Seen
 _NOWHERE: Final = Address()
 _SCHEMA: Final = Output("json_schema")
 _NO_METADATA: Final[dict[str, str]] = {}
-_NOTHING: Final[Own] = {}
 _body = msgspec.json.Decoder(Body)
 _seen = msgspec.json.Decoder(Seen)
 _rare = attrgetter(*sampling.RARE)
@@ -71,7 +70,6 @@ def _glance(body: bytes) -> ChatRequest:
         metadata=sampling.metadata(wire, {}) if wire.metadata else _NO_METADATA,
         cache_key=words(wire.prompt_cache_key),
         service_tier=words(wire.service_tier),
-        own=_NOTHING if limit is None or wire.max_tokens is None else {"max_tokens": raw_of(wire.max_tokens)},
     )
 
 
