@@ -14,6 +14,7 @@ from tests.gateway.conftest import DONE, USAGE, WHOLE, Received, Rig, Script, St
 from tests.policy.test_belief import RIGHT, heard, voters
 from tests.policy.test_model import vectors
 
+from pointsman.core.ledger import lines_of
 from pointsman.core.price import Price, Rates
 from pointsman.core.record import ExchangeRecord
 from pointsman.core.routing import Compared, Deployment, Objective, Plan, Route
@@ -164,6 +165,17 @@ async def test_a_model_that_fails_leaves_it_to_the_others(rig: Rig, upstream_at:
     assert (status, text_of(body)) == (200, "(C)")
     assert [one.error != "" for one in record.attempts] == [True, True, False]
     assert record.cost_nano == 300_000
+
+
+async def test_an_answer_that_is_given_after_the_others_failed_is_who_served(rig: Rig, upstream_at: Start) -> None:
+    upstream = await upstream_at(saying(cheap="(B)", cheaper=500, dear=503))
+    rig.publish(asking(upstream.port))
+    status, headers, body, record = await asked(rig)
+    assert (status, text_of(body), headers["x-pointsman-deployment"]) == (200, "(B)", CHEAP)
+    assert len(record.attempts) > 1
+    assert record.served_by is not None
+    assert record.served_by.deployment == CHEAP
+    assert [line.deployment for line in lines_of(record) if line.served] == [CHEAP]
 
 
 async def test_where_all_fail_the_client_hears_what_the_last_one_said(rig: Rig, upstream_at: Start) -> None:

@@ -20,6 +20,7 @@ from pointsman.core.price import Price, Rates
 from pointsman.core.routing import Objective, Plan, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.gateway.budgets import Budgets
+from pointsman.gateway.condition import condition
 from pointsman.store.leases import Ask, Lease
 from pointsman.store.sqlite.leases import SqliteHolder
 
@@ -248,6 +249,7 @@ async def test_where_the_store_gives_no_leases_requests_hear_so_soon(
         assert statuses[-1] == 503
         assert statuses.count(200) <= 4, "what was leased before may be used"
         assert rig.gateway._equipment.budgets.state.problem == "the file is locked"
+        assert condition(rig.live, rig.gateway._equipment).problems == {"budgets": "the file is locked"}
         monkeypatch.undo()
         assert (await rig.post(BODY))[0] == 200, "it recovers by itself"
     assert len(upstream.requests) == 2 + statuses.count(200)

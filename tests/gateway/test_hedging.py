@@ -7,10 +7,27 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec.structs import replace
-from tests.gateway.conftest import DONE, PATIENCE_S, WHOLE, Received, Rig, Script, Start, Upstream, a_snapshot, frame
+from tests.gateway.conftest import (
+    DONE,
+    PATIENCE_S,
+    USAGE,
+    WHOLE,
+    Received,
+    Rig,
+    Script,
+    Start,
+    Upstream,
+    a_snapshot,
+    frame,
+    streaming,
+)
+from tests.gateway.test_budgets import budgeted
 
+from pointsman.core.budget import Budget
+from pointsman.core.ledger import lines_of
 from pointsman.core.snapshot import Limits, Snapshot
 from pointsman.gateway.delays import ENOUGH
+from pointsman.gateway.hedging import Race
 
 LATE_S = 0.02
 ANSWERS = ["first", "hedge"]
@@ -25,10 +42,10 @@ def hedged(*ports: int, share: float = 0.05) -> Snapshot:
     return replace(snapshot, routes={name: replace(route, hedge=share) for name, route in snapshot.routes.items()})
 
 
-def known(rig: Rig, *names: str, hedges: int = 5, late_s: float = LATE_S) -> None:
+def known(rig: Rig, *names: str, hedges: int = 5) -> None:
     """Let the gateway know how long deployments take, and let it make so many second calls."""
     for name, streamed, _ in itertools.product(names, (False, True), range(ENOUGH)):
-        rig.equipment.delays.note(name, late_s, streamed=streamed)
+        rig.equipment.delays.note(name, LATE_S, streamed=streamed)
     rig.equipment.hedges.pay(float(hedges))
 
 
@@ -38,6 +55,13 @@ async def told_of_the_end(upstream: Upstream, place: int = 0) -> None:
         while len(upstream.requests) <= place:  # noqa: ASYNC110 - another task takes it
             await asyncio.sleep(0.001)
         await upstream.requests[place].writer.wait_closed()
+
+
+async def known_to_have_failed(rig: Rig) -> None:
+    """Wait until the gateway has taken note that a call failed."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not rig.equipment.breakers._lines:  # noqa: ASYNC110 - another task takes it
+            await asyncio.sleep(0.001)
 
 
 async def never(received: Received) -> None:
@@ -105,23 +129,34 @@ async def test_the_first_call_answers_after_all_and_the_second_is_cancelled(
     assert record.served_by == record.attempts[0]
 
 
-async def test_a_stream_that_has_begun_is_not_late(rig: Rig, upstream_at: Start) -> None:
-    late_s = 0.5  # long enough for its first content on a busy machine
+async def test_a_stream_that_has_begun_is_not_late(rig: Rig, upstream_at: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    late, found_late = asyncio.Event(), asyncio.Event()
+    over = Race.over
+
+    async def over_when_told(self: Race, within_s: float | None) -> None:
+        if within_s is not None:
+            await late.wait()
+            found_late.set()
+        else:
+            await over(self, None)
 
     async def slow(received: Received) -> None:
         await received.begin()
         await received.send(frame({"content": "4"}))
-        await asyncio.sleep(late_s + 0.1)
+        await found_late.wait()
         await received.send(frame({}, "stop"), DONE)
         await received.end()
 
+    monkeypatch.setattr(Race, "over", over_when_told)
     first, second = await upstream_at(slow), await upstream_at(streams)
     rig.publish(hedged(first.port, second.port))
-    known(rig, "p1/model-1", late_s=late_s)
+    known(rig, "p1/model-1")
     stream = await rig.client().chat.completions.create(
         model="auto", messages=[{"role": "user", "content": "?"}], stream=True
     )
-    assert [chunk async for chunk in stream]
+    async for _ in stream:
+        late.set()  # the first content is here
+    assert found_late.is_set()
     assert second.requests == []
 
 
@@ -166,7 +201,7 @@ async def test_where_one_fails_the_other_answers(rig: Rig, upstream_at: Start, f
 
     async def waits(received: Received) -> None:
         both.set() if failing == "first" else await both.wait()
-        await asyncio.sleep(LATE_S)
+        await known_to_have_failed(rig)
         await says(received)
 
     scripts = (after(both, fails), waits) if failing == "first" else (waits, fails)
@@ -189,6 +224,7 @@ async def test_where_both_fail_calls_go_on_as_ever(rig: Rig, upstream_at: Start)
 
     async def first_fails(received: Received) -> None:
         await both.wait()
+        await known_to_have_failed(rig)  # the second call, before this one
         await received.reply(next(answered), WHOLE)
 
     async def second_fails(received: Received) -> None:
@@ -277,3 +313,39 @@ async def test_both_at_once_give_one_answer(rig: Rig, upstream_at: Start) -> Non
     for record in await rig.records(8):
         assert (record.outcome, len(record.attempts)) == ("ok", 2)
         assert sorted(a.unused for a in record.attempts) == [False, True]
+
+
+async def test_a_second_call_that_a_budget_refuses_leaves_the_first_one_alone(rig: Rig, upstream_at: Start) -> None:
+    async def once_it_is_refused(received: Received) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not rig.gateway._equipment.budgets.state.refused:  # noqa: ASYNC110 - another task takes it
+                await asyncio.sleep(0.001)
+        await says(received)
+
+    upstream = await upstream_at(once_it_is_refused)
+    one_call = Budget("one", "requests", 1, "day", "deployment", "p1/model-1")
+    async with budgeted(rig, one_call, snapshot=hedged(upstream.port)):
+        known(rig, "p1/model-1")
+        assert (await rig.post(body()))[0] == 200
+        assert sum(rig.gateway._equipment.budgets._used) == 1
+    [record] = await rig.records()
+    assert [(a.cause, a.status, a.unused) for a in record.attempts] == [("first", 200, False)]
+    assert len(upstream.requests) == 1
+    assert rig.equipment.breakers._lines == {}, "a budget's refusal is nobody's failure"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_both_calls_are_set_aside_once_and_settled_once(rig: Rig, upstream_at: Start, streamed: bool) -> None:
+    first, second = await upstream_at(never), await upstream_at(streaming(frame({"content": "4"}, "stop"), USAGE, DONE))
+    second.script = second.script if streamed else says
+    asked = body(stream=streamed, max_tokens=50)
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(asked)
+    async with budgeted(rig, Budget("t", "tokens", 10**6, "day"), snapshot=hedged(first.port, second.port)):
+        known(rig, "p1/model-1")
+        assert (await rig.all(head + asked))[0] == 200
+        [record] = await rig.records()
+        won = record.attempts[1].usage
+        assert won is not None
+        assert sum(rig.gateway._equipment.budgets._used) == won.input + won.output + len(asked) + 500 + 50
+    served = [(line.attempt, line.basis, line.served) for line in lines_of(record)]
+    assert served == [(0, "unknown", False), (1, "reported", True)]

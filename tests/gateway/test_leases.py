@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from msgspec.structs import replace
 
 from pointsman.core.budget import Budget
+from pointsman.core.errors import StoreError
 from pointsman.core.snapshot import Snapshot
 from pointsman.gateway import budgets as leasing
 from pointsman.gateway.budgets import Budgets, Held
@@ -235,6 +236,29 @@ async def test_nothing_is_reserved_of_what_is_being_given_back(tmp_path: Path, w
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
     others.close()
+    await mine._end()
+    store.close()
+
+
+async def test_what_was_leased_before_is_used_on_while_the_store_does_not_work(tmp_path: Path) -> None:
+    store = open_store(tmp_path, vector_key=None)
+    everything = BUDGETS[:1]
+
+    def happens() -> None:
+        if held.number:
+            raise StoreError("the disk is full")
+
+    mine = Budgets(Meanwhile(store.leases, happens), lambda: 0.0, lambda: START_MS)
+    held = mine.held(everything[0], "", START_MS)
+    held.need = 100
+    await mine._round(Snapshot(budgets=everything), full=True)
+    waiting = asyncio.create_task(mine.room((held, LIMIT // 2)))
+    await asyncio.sleep(0)
+    await mine._round(Snapshot(budgets=everything), full=False)
+    assert await waiting is None
+    assert mine.state.problem == "the disk is full"
+    assert mine.take([(held, LIMIT // 4)]) is None
+    assert mine.take([(held, 1)]) is not None
     await mine._end()
     store.close()
 

@@ -1,17 +1,20 @@
 """What a call's amount rests on, whatever becomes of the call; and its line in the ledger, over real sockets."""
 
 import asyncio
+import dataclasses
+import json
 
 import msgspec
 import pytest
 from openai.types.chat import ChatCompletionMessageParam
-from tests.gateway.conftest import DONE, PRICE, Received, Rig, Start, a_snapshot, answer_whole, frame, streaming
+from tests.gateway.conftest import DONE, PATIENCE_S, PRICE, Received, Rig, Start, a_snapshot, answer_whole, frame, streaming
 from tests.gateway.test_failures import closed_port, hang_up, status
 
 from pointsman.core.ledger import Line, decode
 from pointsman.core.record import ExchangeRecord
 from pointsman.policy.bounds import FRAME
 from pointsman.policy.cost import amount, most, terms
+from pointsman.upstream.interfaces import Request
 
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "2+2?"}]
 BODY = {"model": "auto", "messages": HELLO, "max_tokens": 60}
@@ -145,3 +148,46 @@ async def test_a_client_that_leaves_before_the_answer_leaves_bounds(rig: Rig, up
     assert (record.outcome, line.basis, line.served, line.nano, line.least) == ("client_gone", "unknown", False, None, 0)
     assert line.most is not None
     assert line.most > 0
+
+
+@pytest.mark.parametrize("number", [2**31, 2**64, 10**30])
+async def test_no_number_in_a_request_keeps_it_out_of_the_journal_and_the_ledger(
+    rig: Rig, upstream_at: Start, number: int
+) -> None:
+    upstream = await upstream_at(hang_up)
+    rig.publish(a_snapshot(upstream.port))
+    await rig.post(json.dumps(BODY | {"max_tokens": number, "n": number}).encode())
+    record, made = await lines(rig)
+    assert len(made) == len(record.attempts) > 0
+    assert {line.basis for line in made} == {"unknown"}
+    assert rig.equipment.journal.state.dropped == 0
+
+
+async def test_who_leaves_while_a_request_is_signed_owes_nothing(rig: Rig) -> None:
+    signing = asyncio.Event()
+
+    class Slow:
+        """A credential that is fetched for ever."""
+
+        def ready(self, _request: Request) -> None:
+            return None
+
+        async def sign(self, _request: Request) -> Request:
+            signing.set()
+            return await asyncio.Future()
+
+        def refused(self) -> None:
+            """Nothing is kept."""
+
+    rig.publish(a_snapshot(closed_port()))
+    current = rig.live.current
+    assert current is not None
+    for name, way in current.ways.items():
+        current.ways[name] = dataclasses.replace(way, credential=Slow())
+    _, writer = await asyncio.open_connection("127.0.0.1", rig.port)
+    data = msgspec.json.encode(BODY)
+    writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(data) + data)
+    await asyncio.wait_for(signing.wait(), PATIENCE_S)
+    writer.close()
+    record, (line,) = await lines(rig)
+    assert (record.outcome, line.basis, line.nano, line.most) == ("client_gone", "unsent", 0, None)

@@ -13,14 +13,17 @@ from pointsman.core.price import Price, Rates, TierRates
 from pointsman.core.routing import Deployment, Variant
 from pointsman.policy.bounds import (
     FRAME,
+    LARGEST,
     MEDIA,
     UNKNOWN_CONTEXT,
     UNLIMITED_OUTPUT,
     Most,
     between,
     most_tokens,
+    output_limit,
 )  # fmt: skip
 from pointsman.policy.cost import amount
+from pointsman.wire.openai_chat import request
 
 PRICE = Price(Rates(Decimal(1), Decimal(10), Decimal("0.1"), Decimal("1.25")))
 TO = Deployment("p/m", "p", "m", "m", PRICE, context_tokens=8_000)
@@ -37,6 +40,19 @@ def test_without_a_limit_the_deployments_own_holds(limit: int | None) -> None:
     asked = replace(ASKED, max_output_tokens=limit)
     assert most_tokens(asked, 300, TO).output == 8_000
     assert most_tokens(asked, 300, replace(TO, context_tokens=None)).output == UNLIMITED_OUTPUT
+
+
+def test_of_two_limits_the_larger_one_bounds_for_providers_differ_in_which_they_heed() -> None:
+    for limits in (b'"max_completion_tokens":7,"max_tokens":90', b'"max_completion_tokens":90,"max_tokens":7'):
+        body = b'{"model":"m","messages":[{"role":"user","content":"hi"}],%s}' % limits
+        assert output_limit(request.glance(body)) == output_limit(request.decode(body)) == 90
+
+
+@pytest.mark.parametrize("number", [2**32, 2**64, 10**30])
+def test_no_number_that_a_client_writes_makes_an_amount_too_large_to_keep(number: int) -> None:
+    asked = replace(ASKED, max_output_tokens=number, choices=number)
+    assert most_tokens(asked, 300, TO) == Most(300 + FRAME, LARGEST)
+    assert between(None, most_tokens(asked, 300, TO), PRICE, partial=False)[1] < 2**63
 
 
 def test_a_variants_limit_counts_where_it_is_larger() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 from msgspec.structs import replace
 
-from pointsman.core.chat import ChatRequest, Media, Message, Text, Usage
+from pointsman.core.chat import ChatRequest, Media, Message, Opaque, Text, ToolResult, Usage
 from pointsman.core.price import Price, Rates
 from pointsman.core.routing import Deployment, Objective, Plan, Route, Variant
 from pointsman.core.snapshot import Snapshot
@@ -53,6 +53,11 @@ class TestMost:
             assert most(ONE, unseen, 60).tokens == UNSEEN_TOKENS + 100
             assert most(replace(ONE, context_tokens=9_000), unseen, 60).tokens == 9_100
         assert most(ONE, asking(Media("file", text="hi")), 60).tokens == plain
+
+    def test_what_the_provider_adds_is_counted_wherever_a_request_names_it(self) -> None:
+        named = Media("file", file_id="f")
+        for unseen in (asking(ToolResult("c", (named,))), replace(HI, tools=(Opaque("web_search", Raw(b"{}")),))):
+            assert most(ONE, unseen, 60).tokens == UNSEEN_TOKENS + 100
 
     def test_nothing_goes_in_beyond_the_context(self) -> None:
         assert most(replace(ONE, context_tokens=1_000), HI, 10**6).tokens == 1_100

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pointsman.core.chat import ChatRequest, Message, Text
+from pointsman.core.demands import Demand, Facts
 from pointsman.core.errors import GatewayError
 from pointsman.core.price import Price, Rates, TierRates
 from pointsman.core.routing import Context, Decision, Deployment, Needs, Objective, Plan, Pool, Provider, Route
@@ -74,6 +75,7 @@ deployments = st.tuples(
             context_tokens=st.sampled_from([None, 50, 500]),
             tools=st.booleans(),
             media=st.sampled_from([(), ("image",)]),
+            facts=st.sampled_from([Facts(), Facts("eu")]),
         )
         for name in NAMES
     ]
@@ -97,6 +99,7 @@ needs = st.builds(
     media=st.sampled_from([frozenset(), frozenset({"image"})]),
     held_by=st.sampled_from(["", "", "a/mid"]),
     tier=st.sampled_from(["", "", "flex", "priority"]),
+    demands=st.sampled_from([(), (), (Demand("p", regions=("eu",)),), (Demand("q", vendors=("b",)),)]),
 )
 requests = st.tuples(needs, st.sampled_from([b"", *[vector(text) for text in TEXTS]]), st.sampled_from([(), ("task:x",)]))
 pools = st.sampled_from([(), (Pool((("a/big", "b/big"),)),), (Pool((("a/mid",), ("b/mid",))),)])

@@ -13,11 +13,13 @@ from msgspec.structs import replace
 
 from pointsman.control.config import Config, load
 from pointsman.control.drift import DriftWatch
+from pointsman.control.forgetting import Forgetting
 from pointsman.control.gates import Gatekeeper
 from pointsman.core.errors import ConfigError, StoreError
 from pointsman.core.review import Material, Question
 from pointsman.core.routing import Deployment, Objective, Plan, Provider, Route
 from pointsman.core.snapshot import Snapshot
+from pointsman.gateway.telemetry import metrics
 from pointsman.serve import control_process
 from pointsman.serve.control_process import ConfigFile, Current
 from pointsman.serve.steps import Steps
@@ -134,14 +136,14 @@ async def test_a_step_that_fails_keeps_no_other_from_its_turn(
 
     workspace.publish(lambda _: canary(), made_by="a test")
     monkeypatch.setattr(control_process, "LOOK_EVERY_S", 0)
-    monkeypatch.setattr(control_process, "expire", fail)
+    monkeypatch.setattr(Forgetting, "look", fail)
     monkeypatch.setattr(control_process, "join_due", fail)
     monkeypatch.setattr(Gatekeeper, "look", fail)
     monkeypatch.setattr(DriftWatch, "look", look)
     with pytest.raises(asyncio.CancelledError):
         await control_process._tend(ConfigFile(None, workspace.store), workspace.store, Current(workspace.store), steps())
     assert len(looks) == 3
-    names = ("forgetting what is kept for review", "joining feedback", "Gatekeeper")
+    names = ("forgetting what was kept long enough", "joining feedback", "Gatekeeper")
     said = [f"pointsman control: {name} failed: ValueError('of one row')" for name in names]
     assert capfd.readouterr().err.splitlines() == said
 
@@ -239,3 +241,20 @@ def test_a_place_that_it_cannot_use_is_said_in_a_sentence(tmp_path: Path) -> Non
     assert done.returncode == 1
     assert done.stderr.startswith(b"pointsman control: ")
     assert b"Traceback" not in done.stderr
+
+
+async def test_figures_that_cannot_be_shown_stop_nobody(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    raised = iter([OSError("x"), None])
+
+    def publish(*_: object) -> None:
+        problem = next(raised, asyncio.CancelledError())
+        if problem is not None:
+            raise problem
+
+    monkeypatch.setattr(control_process, "LOOK_EVERY_S", 0)
+    monkeypatch.setattr(metrics, "publish", publish)
+    with pytest.raises(asyncio.CancelledError):
+        await control_process._show(Mock(), steps())
+    assert capfd.readouterr().err.splitlines() == ["pointsman control: showing figures failed: OSError('x')"]

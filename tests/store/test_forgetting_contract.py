@@ -7,6 +7,7 @@ import pytest
 from tests.store.records import START_MS, STORES, judgement, opened, record
 
 from pointsman.control.forgetting import DAY_MS, Forgetting
+from pointsman.core.errors import StoreError
 from pointsman.core.feedback import Feedback
 from pointsman.core.review import Material, Opinion, Question
 from pointsman.core.snapshot import Keeping, Snapshot
@@ -74,6 +75,23 @@ def test_without_days_nothing_is_forgotten(store: Store) -> None:
     store.journal.append([record(1, prompt=OLD)])
     assert Forgetting(store).look(Snapshot(), START_MS + 4000 * DAY_MS) == 0
     assert [one.prompt for one in store.journal.exchanges(Filter())] == [OLD]
+
+
+def test_where_the_act_cannot_be_written_down_the_files_are_cleaned_the_next_time(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise StoreError("the disk is full")
+
+    forgetting = Forgetting(store)
+    forgetting.look(Snapshot(), START_MS)  # what an earlier process left is gone
+    filled(store)
+    with monkeypatch.context() as broken:
+        broken.setattr(store.audit, "note", full)
+        with pytest.raises(StoreError):
+            forgetting.look(Snapshot(keeping=Keeping(days=7)), START_MS + 12 * DAY_MS)
+    forgetting.look(Snapshot(keeping=Keeping(days=7)), START_MS + 12 * DAY_MS)
+    assert left(tmp_path, OLD) == []
 
 
 def test_what_a_reader_holds_is_tried_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

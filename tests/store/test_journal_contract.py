@@ -460,3 +460,9 @@ def test_a_closed_store_says_so(store: Store) -> None:
     for call in calls:
         with pytest.raises(StoreError, match="closed"):
             call()
+
+
+def test_who_left_in_the_middle_of_an_answer_was_answered_by_who_gave_it(store: Store) -> None:
+    beaten = replace(attempt("openai/small-3"), cause="hedge", unused=True)
+    store.journal.append([record(1, outcome="client_gone", attempts=(attempt("openai/big-1"), beaten))])
+    assert len(list(store.journal.exchanges(Filter(deployment="openai/big-1")))) == 1

@@ -56,6 +56,7 @@ def test_what_is_given_back_is_there_for_others_and_they_hear_who_needs_it(store
     assert granted == 0
     assert one.wanted_back(NOW) == [first]
     assert one.wanted_back(NOW + 1) == []
+    assert one.wanted_back(NOW - 3_600_000) == [], "the clock was set back by an hour"
     (lease,) = one.renew([Ask(ACCOUNT, 1000, first, 300, keep=300)], NOW)
     assert lease.granted == 300
     (lease,) = two.renew([Ask(ACCOUNT, 1000, second, 0, 200, 0)], NOW)

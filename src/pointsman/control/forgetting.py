@@ -23,14 +23,15 @@ class Forgetting:
     def look(self, snapshot: Snapshot, now_ms: int) -> int:
         """Delete what is too old by now; return how many rows and texts that were. Raises StoreError."""
         keeping, forgetting = snapshot.keeping, self._store.forgetting
+        untidy, self._untidy = self._untidy, True  # until it is known that nothing was deleted
         gone = expire(self._store.reviews, snapshot, now_ms)
         if keeping.prompt_days:
             gone += forgetting.prompts(now_ms - keeping.prompt_days * DAY_MS)
         if keeping.days:
             gone += forgetting.records(now_ms - keeping.days * DAY_MS)
+        self._untidy = untidy or gone > 0
         if gone:
             self._store.audit.note("forget", f"{gone} rows and texts", at_ms=now_ms)
-        self._untidy = self._untidy or gone > 0
         if self._untidy and forgetting.tidy():
             self._untidy = False
         return gone

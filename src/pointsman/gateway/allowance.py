@@ -78,9 +78,10 @@ class Allowance:
     def settle(self, record: ExchangeRecord) -> None:
         """Give back what a request did not cost."""
         promised = self._promised.pop(record.id, None)
-        if promised is None or record.decision is None or promised.day != self._day:
+        if promised is None or promised.day != self._day:
             return
-        tried = [attempt for attempt in record.attempts if attempt.deployment == record.decision.chosen]
+        chosen = record.decision.chosen if record.decision is not None else None  # None: it ended before its decision stood
+        tried = [attempt for attempt in record.attempts if attempt.deployment == chosen and attempt.basis != "unsent"]
         unknown = any(one.cost_nano is None and one.status < _REFUSED for one in tried)
         cost = sum(one.cost_nano or 0 for one in tried)
         self._held[promised.purse] += promised.nano - (max(promised.nano, cost) if unknown else cost)

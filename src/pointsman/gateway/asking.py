@@ -84,14 +84,10 @@ class Asking:
 
     @property
     def given(self) -> Held | None:
-        """The reply that is believed most, or the last that came where none can be compared. The others are unused."""
+        """The reply that is believed most, or the last that came where none can be compared."""
         if not self._held:
             return None
-        given = self._held.get(self._round.believed) or list(self._held.values())[-1]
-        for held in self._held.values():
-            if held is not given and held.call is not None:
-                held.call.unused = True
-        return given
+        return self._held.get(self._round.believed) or list(self._held.values())[-1]
 
     def _heard(self, name: str, held: Held | None) -> Round:
         if held is None or held.said is None:

@@ -168,7 +168,7 @@ class Call:
         self.lost: tuple[str, ...] = ()
         self.unused = False
         self.broke_off = False
-        self.sent = True  # whether any of the request can have been processed, and of how many bytes its body is
+        self.sent = False  # whether any of the request can have been processed, and of how many bytes its body is
         self.sent_bytes = 0
         self.whole = False  # whether the usage is that of a reply that came to its end
 

@@ -234,9 +234,16 @@ class Budgets:
             if full:
                 self._expect(snapshot)
                 back = set(await asyncio.to_thread(holder.wanted_back, self._now_ms() - int(REST_S * 1000)))
-            asked = list(self._asks([*self._held.values(), *self._ending] if full else pressing, back))
+            wanted = [*self._held.values(), *self._ending] if full else pressing
+            before = [(held, held.granted) for held in wanted]
+            asked = list(self._asks(wanted, back))
             if asked:
-                found = await asyncio.to_thread(holder.renew, [ask for _, ask in asked], self._now_ms())
+                try:
+                    found = await asyncio.to_thread(holder.renew, [ask for _, ask in asked], self._now_ms())
+                except StoreError:  # nothing was changed: what was leased before is there still
+                    for held, granted in before:
+                        held.granted = granted
+                    raise
                 for (held, ask), lease in zip(asked, found, strict=True):
                     self._took(held, ask, lease)
             self._problem = ""

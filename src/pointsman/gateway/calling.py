@@ -59,6 +59,7 @@ async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
         unsigned = way.request(passage.path(), call.deployment.model, theirs, passage.outbound(), stream=stream)
         call.sent_bytes = len(unsigned.body)
         request = way.credential.ready(unsigned) or await way.credential.sign(unsigned)
+        call.sent = True
         reply = way.received(await on.equipment.transport.send(request, _patience(on)))
         call.replied, call.status = clock(), reply.status
         if pooled:
@@ -97,14 +98,11 @@ def _without_key(failure: Failure | None, signed: Request, unsigned: Request) ->
 
 async def _reserved(on: UnderWay, call: Call, tab: Tab) -> Failure | None:
     """Reserve what a call may take; return the failure that it is where a budget does not allow it: no call is made."""
-    call.sent = False  # while it waits for a lease
     over = await tab.reserve(call, on.request, len(on.body))
     if over is not None:
         on.calls.remove(call)
         on.failures.append((call, over))
-        return over
-    call.sent = True
-    return None
+    return over
 
 
 def _over(on: UnderWay, call: Call, passage: Passage, reply: Reply | None) -> None:

@@ -141,6 +141,8 @@ class Exchange:
         if held is None:
             return False
         on = self._on
+        for call in on.calls:
+            call.unused = call is not held.call
         on.answer, on.outcome, on.status, on.answered_by = held.said, "ok", held.status, held.call
         on.first_content = on.equipment.clock()
         client.answer(held.status, held.headers, held.body)

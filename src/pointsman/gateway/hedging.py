@@ -43,7 +43,7 @@ def note(on: UnderWay, delays: Delays) -> None:
     for call in on.calls:
         if call is on.answered_by and on.first_content is not None:
             delays.note(call.deployment.name, on.first_content - call.started, streamed=streamed)
-        elif call.error == BEATEN:
+        elif call.error == BEATEN and call.sent:
             delays.note(call.deployment.name, call.ended - call.started, streamed=streamed)
 
 

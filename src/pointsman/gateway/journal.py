@@ -146,7 +146,7 @@ class JournalWriter:
                 if len(batch) > 1:  # one of them cannot be written: find it by writing each alone
                     alone = len(batch)
                     continue
-                logger.exception("record %s cannot be written and is dropped", batch[0][0].id)
+                logger.exception("record %s cannot be written and is dropped, with its lines of the ledger", batch[0][0].id)
                 self._dropped += 1
             else:
                 self._written += len(batch)

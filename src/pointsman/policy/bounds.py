@@ -10,7 +10,8 @@ the model again and again within one request, each time with all before.
 
 from typing import Final
 
-from msgspec import Struct
+from msgspec import DecodeError, Struct
+from msgspec.json import decode
 
 from pointsman.core.chat import ChatRequest, Media, Opaque, Part, ToolResult
 from pointsman.core.price import Price
@@ -35,12 +36,35 @@ class Most(Struct, frozen=True):
 def most_tokens(request: ChatRequest, sent_bytes: int, to: Deployment) -> Most:
     """Return the most that a call can have taken; ``sent_bytes`` is the size of the body that the provider got."""
     taken = sent_bytes + FRAME + sum(MEDIA for message in request.messages for part in message.parts if _heavy(part))
-    if _refers(request):
+    if refers(request):
         taken += to.context_tokens or UNKNOWN_CONTEXT
-    limits = [request.max_output_tokens, to.variant.max_output_tokens if to.variant is not None else None]
-    limit = max((one for one in limits if one is not None), default=0)  # llama.cpp takes -1 for no limit
+    limits = [output_limit(request), to.variant.max_output_tokens if to.variant is not None else None]
+    limit = max((one for one in limits if one is not None), default=0)
     given = limit if limit > 0 else to.context_tokens or UNLIMITED_OUTPUT
-    return Most(min(taken, LARGEST), min(given * request.choices, LARGEST))
+    return Most(min(taken, LARGEST), min(given * answers(request), LARGEST))
+
+
+def output_limit(request: ChatRequest) -> int | None:
+    """Return the tokens that a request limits each answer to, None where it does not: llama.cpp takes -1 for no limit.
+
+    Where it states both of Chat Completions' limits, the larger one: providers differ in which of the two they heed.
+    """
+    limit, other = request.max_output_tokens, request.own.get("max_tokens")
+    if other is not None and limit is not None:
+        limit = max(limit, _whole(bytes(other)))
+    return None if limit is None or limit < 1 else min(limit, LARGEST)
+
+
+def answers(request: ChatRequest) -> int:
+    """Return how many answers a request asks for."""
+    return min(max(request.choices, 1), LARGEST)
+
+
+def _whole(text: bytes) -> int:
+    try:
+        return decode(text, type=int)
+    except DecodeError:
+        return 0
 
 
 def between(nano: int | None, most: Most, price: Price, *, partial: bool) -> tuple[int, int]:
@@ -56,14 +80,16 @@ def _heavy(part: Part) -> bool:
     return isinstance(part, Media | Opaque) or (isinstance(part, ToolResult) and any(map(_heavy, part.parts)))
 
 
-def _refers(request: ChatRequest) -> bool:
-    """Say whether a request names what it does not hold."""
+def refers(request: ChatRequest, *, pictures: bool = True) -> bool:
+    """Say whether a request names what it does not hold: a picture's address, too, where ``pictures`` count."""
     if request.previous or "cachedContent" in request.own or any(isinstance(tool, Opaque) for tool in request.tools):
         return True
-    return any(_elsewhere(part) for message in request.messages for part in message.parts)
+    return any(_elsewhere(part, pictures=pictures) for message in request.messages for part in message.parts)
 
 
-def _elsewhere(part: Part) -> bool:
+def _elsewhere(part: Part, *, pictures: bool) -> bool:
     if isinstance(part, ToolResult):
-        return any(map(_elsewhere, part.parts))
-    return isinstance(part, Opaque) or (isinstance(part, Media) and not part.data and not part.text)
+        return any(_elsewhere(one, pictures=pictures) for one in part.parts)
+    if isinstance(part, Media):
+        return not part.data and not part.text and (pictures or part.kind != "image")
+    return isinstance(part, Opaque)

@@ -13,8 +13,7 @@ from pointsman.core.chat import ChatRequest, Media
 from pointsman.core.errors import GatewayError
 from pointsman.core.price import tier_of
 from pointsman.core.routing import Deployment, Needs, Plan
-from pointsman.policy import features, permits
-from pointsman.policy.bounds import LARGEST
+from pointsman.policy import bounds, features, permits
 
 NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
 COOLING: Final = "is cooling down after failures"
@@ -26,16 +25,10 @@ _PICTURE: Final = 2_000  # tokens of a picture, whatever its size
 
 
 def needs_of(request: ChatRequest) -> Needs:
-    """Return what a deployment must be able to do to serve a request, as far as the request itself says.
-
-    A limit of 0 or below is none (llama.cpp), and one that no call reaches is cut to what can be kept.
-    """
-    limit = request.max_output_tokens
-    if limit is not None and not 0 < limit <= LARGEST:
-        limit = LARGEST if limit > 0 else None
+    """Return what a deployment must be able to do to serve a request, as far as the request itself says."""
     return Needs(
         input_tokens=features.input_tokens(request),
-        max_output_tokens=limit,
+        max_output_tokens=bounds.output_limit(request),
         tools=bool(request.tools),
         json_schema=request.json_schema,
         media=request.media,
@@ -47,7 +40,7 @@ def bounded(needs: Needs, plan: Plan | None, request: ChatRequest, size: int) ->
     """Return needs with what a call may become at most, where others may be tried; ``size`` is that of the body in bytes."""
     if plan is None or plan.explore is None:
         return needs
-    return replace(needs, most_input=most_input(request, size), choices=min(request.choices, LARGEST))
+    return replace(needs, most_input=most_input(request, size), choices=bounds.answers(request))
 
 
 def most_input(request: ChatRequest, size: int) -> int:

@@ -1,7 +1,9 @@
 """What a call may use at most, and how a route gives way as a budget drains. Pure.
 
 Strategy: a request is let in only where the most that it may use fits into what is left, so that no number of requests at
-once passes a limit. The most is what goes in, counted in bytes (no token is shorter), and the most that may come out.
+once passes a limit. The most is what goes in, counted in bytes (no token is shorter), and the most that may come out. Where
+nobody can say, that is what hardly any call passes (a picture, an answer without a limit), and not what none can, as in the
+ledger (``bounds``): with a million tokens set aside for each request, small budgets would serve nobody.
 
 A budget with ``on_limit = "degrade"`` moves its requests to cheaper deployments from ``DRAINING`` of it spent on: who costs
 more than a ceiling is left out, and the ceiling falls in a straight line from what the reference may cost on this request
@@ -16,11 +18,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from pointsman.core.chat import ChatRequest, Media
+from pointsman.core.chat import ChatRequest
 from pointsman.core.routing import Deployment, Plan, Route
 from pointsman.core.snapshot import Snapshot
-from pointsman.policy import cost, naming
-from pointsman.policy.bounds import LARGEST
+from pointsman.policy import bounds, cost, naming
 from pointsman.policy.explore import UNLIMITED_TOKENS
 from pointsman.policy.fitness import OVER_BUDGET, most_input
 
@@ -61,15 +62,15 @@ def most(one: Deployment, request: ChatRequest, size: int) -> Most:
 
     Without a limit of its own, or of the deployment's variant, ``UNLIMITED_TOKENS`` of output are counted.
     """
-    taken, given = most_input(request, size) + _FRAME, _most_output(request)
-    if _brings_more(request):
+    taken, given = most_input(request, size) + _FRAME, bounds.output_limit(request)
+    if bounds.refers(request, pictures=False):
         taken = one.context_tokens or max(taken, UNSEEN_TOKENS)
     if one.variant is not None:
         taken += len(one.variant.system.encode(errors="replace"))
         given = one.variant.max_output_tokens or given
     if one.context_tokens is not None:
         taken = min(taken, one.context_tokens)
-    out = min((UNLIMITED_TOKENS if given is None else given) * max(request.choices, 1), LARGEST)
+    out = min((UNLIMITED_TOKENS if given is None else given) * bounds.answers(request), bounds.LARGEST)
     return Most(taken + out, None if one.price is None else cost.most(taken, out, one.price))
 
 
@@ -126,21 +127,3 @@ def concerned(snapshot: Snapshot, route: Route, plan: Plan) -> Mapping[str, None
 
 def _dear(snapshot: Snapshot, name: str, request: ChatRequest, size: int) -> int | None:
     return most(naming.deployment(snapshot, name), request, size).nano
-
-
-def _most_output(request: ChatRequest) -> int | None:
-    """Return the largest limit of output that a request names, None for none: 0 and -1 mean no limit to llama.cpp.
-
-    Of two names for it (``max_completion_tokens``, ``max_tokens``) each provider knows its own.
-    """
-    also = bytes(request.own.get("max_tokens", b""))
-    named = max(request.max_output_tokens or 0, int(also) if also.isdigit() else 0)
-    return named if named > 0 else None
-
-
-def _brings_more(request: ChatRequest) -> bool:
-    """Say whether a provider adds to a request what is not in it."""
-    if request.previous or "cachedContent" in request.own:
-        return True
-    media = (part for message in request.messages for part in message.parts if isinstance(part, Media))
-    return any(part.kind != "image" and not part.data and not part.text for part in media)

@@ -5,8 +5,8 @@ all requests; so what is left for each request is one argmax. Where chance has a
 deployment, not a draw.
 
 Laws: the same probabilities as ``decide``, for a request that stands alone (``tests/policy/test_redecide``), up to utilities
-that are equal within rounding; nobody is taken to be slow or busy, and a budget to be on its pace: what a State would say
-beyond who is cooling down was never recorded.
+that are equal within rounding; nobody is taken to be slow, busy or over budget, and a route's budget to be on its pace:
+what a State would say beyond who is cooling down was not recorded, or is what another policy had spent.
 """
 
 from bisect import bisect_left
@@ -182,7 +182,7 @@ def _kinds(snapshot: Snapshot, widest: Standing, needs: Sequence[Needs]) -> list
     for row, each in enumerate(needs):
         beyond = bisect_left(sizes, each.input_tokens + (each.max_output_tokens or 0))
         speech = tuple(each.unspeakable.items()) if each.unspeakable else ()
-        kind = (beyond, each.tools, each.json_schema, each.media, each.held_by, speech)
+        kind = (beyond, each.tools, each.json_schema, each.media, each.held_by, speech, each.demands)
         rows.setdefault(kind, []).append(row)
     return [(needs[found[0]], np.array(found)) for found in rows.values()]
 

@@ -182,10 +182,12 @@ async def _ask_canaries(file: ConfigFile, store: Store, calls: Calls, current: C
 
 async def _show(page: Page, steps: Steps) -> None:
     """Put this process's figures where a scrape of the gateway finds them, again and again."""
-    while True:
+
+    async def show() -> None:
         found: Readings = {"control_step_failing": {(step,): [1] for step in steps.failing}}
         metrics.publish(page, found | metrics.process_readings("control"), time.time())
-        await asyncio.sleep(LOOK_EVERY_S)
+
+    await _again("showing figures", show, steps)
 
 
 async def _again(name: str, look: Callable[[], Awaitable[None]], steps: Steps) -> None:

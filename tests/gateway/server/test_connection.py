@@ -361,13 +361,13 @@ async def test_a_body_that_drips_ends_with_its_total_time(host: Host) -> None:
 
 
 async def test_each_request_has_its_own_time(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "HEAD_S", 0.3)
+    monkeypatch.setattr(module, "HEAD_S", 1.0)
     caller = await host.call(await host.serve(echo))
     caller.send((GET % 1)[:9])
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.6)
     caller.send((GET % 1)[9:] + (GET % 2)[:9])
     assert (await caller.whole())[0] == 200
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.6)
     caller.send((GET % 2)[9:])
     assert (await caller.whole())[0] == 200
 

@@ -90,7 +90,7 @@ def record(row: Sequence[Any], seal: VectorSeal | None) -> ExchangeRecord:
 def _scalars(n: int, record: ExchangeRecord) -> _Row:
     decision, attempts = record.decision, record.attempts
     usage = _usage(attempts)
-    answered = record.served_by or (attempts[-1] if attempts else None)
+    answered = record.served_by or next((one for one in reversed(attempts) if not one.unused), None)
     return (
         n, record.id, record.at_ms, record.asked, record.feature, record.outcome, record.status, record.route,
         record.streamed, record.conversation, record.client_key, record.latency_ms, record.first_content_ms, record.source,

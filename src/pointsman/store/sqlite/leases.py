@@ -16,6 +16,9 @@ from pointsman.store.tally import FileTally
 KEPT_MS: Final = 2 * 86_400_000
 """For how long accounts are kept once their window is over."""
 
+AHEAD_MS: Final = 10_000
+"""Who came up short so long after the moment that is asked about did so before the clock was set back."""
+
 _SUMS: Final = """
 SELECT accounts.used + coalesce(sum(max(leases.granted, leases.used)), 0), accounts.used + coalesce(sum(leases.used), 0),
     coalesce(sum(max(leases.granted - leases.used, 0)) FILTER (WHERE leases.n <> ?), 0)
@@ -90,8 +93,10 @@ class SqliteHolder:
 
     def wanted_back(self, since_ms: int) -> list[int]:
         """Return own leases of accounts that ran short."""
-        query = "SELECT leases.n FROM leases JOIN accounts ON accounts.n = account WHERE holder = ? AND short_ms >= ?"
-        return [row[0] for row in self._connections.read(query, (self.tally.name, since_ms))]
+        query = (
+            "SELECT leases.n FROM leases JOIN accounts ON accounts.n = account WHERE holder = ? AND short_ms BETWEEN ? AND ?"
+        )
+        return [row[0] for row in self._connections.read(query, (self.tally.name, since_ms, since_ms + AHEAD_MS))]
 
     def close(self) -> None:
         """Give back what is not used, and remove the tally."""
