@@ -483,14 +483,16 @@ async def test_who_reads_slowly_is_not(host: Host) -> None:
             sent += 1
         client.finish()
 
-    caller = await host.call(await host.serve(long, Limits(idle_s=0.2)))
+    caller = await host.call(await host.serve(long, Limits(idle_s=1.0)))
     caller.send(GET % 1)
     await caller.head()
     read = 0
     async with asyncio.timeout(PATIENCE_S * 4):
         while read < 100 * 100_000:
-            read += len(await caller.reader.read(500_000))
-            await asyncio.sleep(0.02)
+            piece = await caller.reader.read(500_000)
+            assert piece, "it was taken to be gone"
+            read += len(piece)
+            await asyncio.sleep(0.04)  # more than idle_s in all
     assert sent == 100
 
 
