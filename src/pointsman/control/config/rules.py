@@ -31,7 +31,7 @@ MOST_DAYS: Final = 3650
 _AGAINST: Final[tuple[Literal["expected", "reference"], ...]] = ("expected", "reference")
 _RUN: Final = "code"
 _ELSEWHERE: Final = (
-    "code of models is run for evaluations only (pointsman eval run), in a sandbox that trials of live requests have not: "
+    "code of models is run by evaluations only (pointsman eval run), in a sandbox that trials of live requests have not: "
     'grade by kind = "python" with a function of your own, or by a judge'
 )
 _COMPARING: Final = ("exact", "numeric", "json", "json_fields")
