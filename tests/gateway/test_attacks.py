@@ -96,6 +96,7 @@ class TestMoney:
         one, request = a_snapshot(1).deployments["p1/model-1"], glance(f'{{"model": "auto", {HI}}}'.encode())
         for usage in (Usage(input=10**18), Usage(output=10**18), Usage(input=9, cached=10**18)):
             call = Call(one, "first", 0.0, 1)
+            call.sent = True
             call.understand(Answer(usage=usage, finish="stop"), 10, request, ended=True)
             kept = call.attempt(request)
             assert (kept.basis, kept.usage) == ("unknown", None)
