@@ -192,6 +192,8 @@ def test_a_writer_that_is_killed_neither_stops_nor_hurts_the_others(kind: str, t
 
 def test_what_a_killed_worker_had_used_of_a_lease_is_known_and_the_rest_goes_back(kind: str, tmp_path: Path) -> None:
     workers = [started(Worker(kind, tmp_path, "lease", number, 10**6)) for number in range(2)]
+    assert workers[1].process.stdout is not None
+    workers[1].process.stdout.readline()  # it has its lease
     said = workers[0].killed_after(1000)
     store = opened(kind, tmp_path)
     assert store.leases.reconcile(0) == 1
