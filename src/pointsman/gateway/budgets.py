@@ -196,8 +196,9 @@ class Budgets:
                     full = now - looked >= LOOK_S
                     looked = now if full else looked
                     await self._round(snapshot, full=full)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), LOOK_S)
+                timer = asyncio.get_running_loop().call_later(LOOK_S, self._wake.set)
+                await self._wake.wait()  # no time-out: compiled, each would be kept as the context of the next
+                timer.cancel()
                 self._wake.clear()
         finally:
             await self._end()

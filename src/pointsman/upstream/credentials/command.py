@@ -85,6 +85,7 @@ class KeyFromCommand:
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
+                await process.wait()
         if process.returncode:
             raise missing(f"the command {name} that prints the key ended with status {process.returncode}: run it by hand")
         line = said.partition(b"\n")[0].strip()
