@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-COMPILED := tests/gateway tests/store tests/upstream/credentials tests/upstream/transport tests/client tests/serve \
+COMPILED := tests/gateway tests/store tests/upstream/credentials tests/upstream/transport tests/client \
+  $(foreach it,asking budgets data_plane gates handover keys logs up workers,tests/serve/test_$(it).py) \
   $(foreach it,balance conversation cost decide features loops objective sketch warmth,tests/policy/test_$(it).py) \
   tests/wire/openai_chat tests/wire/test_edits.py tests/wire/test_sse.py tests/wire/test_watching.py
 
