@@ -7,7 +7,7 @@ COMPILED := tests/gateway tests/store tests/upstream/credentials tests/upstream/
   $(foreach it,balance conversation cost decide features loops objective sketch warmth,tests/policy/test_$(it).py) \
   tests/wire/openai_chat tests/wire/test_edits.py tests/wire/test_sse.py tests/wire/test_watching.py
 
-.PHONY: setup demo test lint types contracts unit wheel compiled on-wheel conformance errors sbom licences fuzz atheris attack clients agents lock clean
+.PHONY: setup demo test lint types contracts unit guide wheel compiled on-wheel conformance errors sbom licences fuzz atheris attack clients agents lock clean
 
 setup: $(VENV)/.installed
 
@@ -24,7 +24,7 @@ demo: setup
 
 # Two at a time, the longest first: most of the time is spent on waiting for processes and sockets.
 test: setup
-	$(MAKE) --no-print-directory -j2 unit lint types contracts compiled clients
+	$(MAKE) --no-print-directory -j2 unit lint types contracts compiled guide clients
 
 lint: setup
 	$(BIN)/ruff check .
@@ -37,7 +37,11 @@ contracts: setup
 	$(BIN)/lint-imports
 
 unit: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/guide
+
+# The guide's commands, one after the other: minutes of waiting for what a reader would wait for.
+guide: setup
+	$(BIN)/python -m pytest tests/guide
 
 # What is published: modules of the hot path compiled, for this platform and this Python. Needs a C compiler and Python's headers.
 wheel: setup
