@@ -94,8 +94,9 @@ class Exchange:
         found = last = failure
         while last.elsewhere:
             made = [said.made(call.deployment.name, equipment.now_ms() / 1e3) for call, said in on.failures[before:]]
-            cooling, may = equipment.breakers.waits(equipment.clock()), equipment.retries.may and self._may_repeat()
-            step = further.next_call(names, made, on.current.snapshot.limits.attempts, cooling, retries=may)
+            limits, cooling = on.current.snapshot.limits, equipment.breakers.waits(equipment.clock())
+            may = limits.retry_share > 0 and equipment.retries.may and self._may_repeat()
+            step = further.next_call(names, made, limits.attempts, cooling, retries=may)
             wait = step.wait_s(equipment.draw()) if step is not None and step.waits >= 0 else 0.0
             if step is None or wait >= on.time_left():
                 break

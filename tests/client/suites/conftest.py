@@ -117,7 +117,7 @@ def _configuration(address: str) -> str:
         lines += [f'[deployments."{dialect}/{model}"]\nprice = {{input = 1, output = 2}}\n' for model in MODELS]
         lines.append(f'[routes.{dialect}-first]\nreference = "{dialect}/scripted"\n')
     lines.append('[routes.auto]\nreference = "openai_chat/scripted"\n')
-    lines.append("[limits]\nattempts = 1\n")  # each scripted turn is for one call
+    lines.append("[limits]\nretry_share = 0\n")  # each scripted turn is for one call
     return "\n".join(lines)
 
 
