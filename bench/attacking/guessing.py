@@ -1,12 +1,11 @@
 """Whether the time of an answer tells how much of a key was right.
 
 Two wrong keys are tried in turns, in an order that chance decides within each pair: one that is right but for its last
-letter, and one that shares nothing with it. The mean of the differences within pairs and its 95 % interval are taken once
-inside (``Keyring.admit`` alone) and once over a kept connection. The largest and the smallest hundredth of the differences
-are left out: they are the scheduler's.
+letter, and one that shares nothing with it. The mean of the differences within pairs and its 95 % interval are taken
+over a kept connection. The largest and the smallest hundredth of the differences are left out: they are the scheduler's.
+Admission by itself, where the scheduler hardly speaks, is timed by ``bench/key_guessing.py``.
 """
 
-import hashlib
 import random
 import socket
 import time
@@ -16,10 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.load import KEY
-from pointsman.core.errors import GatewayError
-from pointsman.core.keys import Key
-from pointsman.gateway.admission import Keyring
-from pointsman.gateway.server.message import Head
 
 NEAR, FAR = KEY[:-1] + "1", "zz" + "9" * (len(KEY) - 2)
 TRIMMED = 0.01
@@ -33,30 +28,8 @@ class Leak:
     low: float
     high: float
 
-    @property
-    def within(self) -> float:
-        """Return how far from nothing the interval reaches."""
-        return max(abs(self.low), abs(self.high))
 
-
-def inside(tries: int, seed: int = 0) -> Leak:
-    """Time admission itself."""
-    keyring = Keyring()
-    keyring.configure([Key("k", hashlib.sha256(KEY.encode()).hexdigest())])
-
-    def refuse(key: str) -> float:
-        head = Head("POST", "/v1/models", "", {b"authorization": b"Bearer " + key.encode()})
-        began = time.perf_counter_ns()
-        try:
-            keyring.admit(head)
-        except GatewayError:
-            return (time.perf_counter_ns() - began) / 1e3
-        raise RuntimeError("a wrong key was admitted")
-
-    return _leak(refuse, tries, seed)
-
-
-def outside(port: int, tries: int, seed: int = 0) -> Leak:
+def timed(port: int, tries: int, seed: int = 0) -> Leak:
     """Time a running gateway."""
     connection = socket.create_connection(("127.0.0.1", port))
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

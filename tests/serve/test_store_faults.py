@@ -8,7 +8,6 @@ import hashlib
 import os
 import shutil
 import sqlite3
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ import pytest
 from pointsman.store.interfaces import Filter
 from pointsman.store.last_good import FILE as COPY
 from pointsman.store.sqlite import FILE
+from tests.disks import small_disk
 from tests.serve.conftest import Up
 from tests.serve.test_workers import until
 
@@ -37,18 +37,11 @@ def keyed(config: Path) -> Path:
     return config
 
 
-@pytest.fixture
-def small_disk(keyed: Path) -> Iterator[Path]:
+@pytest.fixture(name="small_disk")
+def _small_disk(keyed: Path) -> Iterator[Path]:
     """The data directory on a file system of four megabytes."""
-    place, mount, umount = keyed.parent / "data", shutil.which("mount"), shutil.which("umount")
-    place.mkdir()
-    if os.geteuid() != 0 or mount is None or umount is None:
-        pytest.skip("a small file system can only be mounted by root")
-    made = subprocess.run([mount, "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], check=False, capture_output=True)
-    if made.returncode:
-        pytest.skip(f"no small file system can be mounted here: {made.stderr.decode().strip()}")
-    yield place
-    subprocess.run([umount, "-l", place], check=True)
+    with small_disk(keyed.parent / "data", 4) as there:
+        yield there
 
 
 def ask(up: Up) -> str:

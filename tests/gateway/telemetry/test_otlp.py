@@ -15,7 +15,6 @@ from pointsman.gateway.telemetry.otlp import Exporter
 from pointsman.upstream.credentials import credentials, fetching
 from pointsman.upstream.transport import HttpTransport
 
-pytest.importorskip("opentelemetry.proto")
 messages = importlib.import_module("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
 
 Begin = Callable[[Traces], Awaitable[Exporter]]

@@ -15,10 +15,9 @@ from pointsman.gateway.telemetry.otlp import encoded
 from pointsman.gateway.telemetry.spans import LONGEST, SCHEMA, spans
 from pointsman.gateway.telemetry.told import Told, Trace
 
-pytest.importorskip("opentelemetry.proto")
 unknown_fields = importlib.import_module("google.protobuf.unknown_fields")
 messages = importlib.import_module("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
-genai = pytest.importorskip("opentelemetry.semconv._incubating.attributes.gen_ai_attributes")
+genai = importlib.import_module("opentelemetry.semconv._incubating.attributes.gen_ai_attributes")
 
 KNOWN = replace(SNAPSHOT, providers={"p": Provider("p", "https://api.example/v1")})
 FELL_BACK = replace(

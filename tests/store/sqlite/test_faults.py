@@ -1,9 +1,7 @@
 """What goes wrong with a file on a disk: the error says what and what to do, and nothing that was there is lost."""
 
 import contextlib
-import os
 import random
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +11,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from tests.disks import small_disk
 from tests.store.records import record, snapshot_bytes
 
 from pointsman.core.errors import StoreError
@@ -31,18 +30,11 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
     store.close()
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+@pytest.fixture(name="small_disk")
+def _small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of two megabytes."""
-    place, mount, umount = tmp_path / "disk", shutil.which("mount"), shutil.which("umount")
-    place.mkdir()
-    if os.geteuid() != 0 or mount is None or umount is None:
-        pytest.skip("a small file system can only be mounted by root")
-    made = subprocess.run([mount, "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], check=False, capture_output=True)
-    if made.returncode:
-        pytest.skip(f"no small file system can be mounted here: {made.stderr.decode().strip()}")
-    yield place
-    subprocess.run([umount, place], check=True)
+    with small_disk(tmp_path / "disk", 2) as there:
+        yield there
 
 
 def fill(store: SqliteStore) -> int:
