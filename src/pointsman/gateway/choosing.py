@@ -45,9 +45,7 @@ def decided(on: UnderWay) -> Decision:
     """Return the decision, which is noted, and whether the exchange is a sample for a trial. Raises GatewayError."""
     current, request, equipment = on.current, on.request, on.equipment
     on.conversation = equipment.conversations.name(on.named, request, plain=current.plain, whose=on.caller.whose)
-    if on.target is None:
-        resolve(on)
-    assert on.target is not None  # noqa: S101 - resolved
+    assert on.target is not None  # noqa: S101 - resolved before
     on.decision = on.foregone or _choose(on, on.target)
     if current.trials and on.asking is None:
         trial = sampling.wanted(current.trials, on.route, on.feature, on.decision)
