@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 COMPILED := tests/gateway tests/store tests/upstream/credentials tests/upstream/transport tests/client \
   $(foreach it,asking budgets data_plane gates handover keys logs up workers,tests/serve/test_$(it).py) \
-  $(foreach it,balance conversation cost decide features loops objective sketch warmth,tests/policy/test_$(it).py) \
+  $(foreach it,balance conversation cost decide features loops manners objective sketch warmth,tests/policy/test_$(it).py) \
   tests/wire/openai_chat tests/wire/test_edits.py tests/wire/test_sse.py tests/wire/test_watching.py
 
 .PHONY: setup demo test lint types contracts unit guide wheel compiled on-wheel conformance errors sbom licences fuzz atheris attack clients agents lock clean

@@ -1,10 +1,11 @@
-"""Makes the hot path native while a wheel is built: the same Python, compiled by mypyc.
+"""Makes the hot path native while a wheel is built: the same Python, compiled by mypyc, and what reads texts, which is C.
 
     make wheel                                            # dist/pointsman-*.whl for this platform and this Python
     HATCH_BUILD_HOOK_ENABLE_CUSTOM=true pip install .     # the same, installed
 
 Off unless asked for, because it needs a C compiler and Python's headers: without, the wheel is pure Python and does the
-same at more CPU. ``modules`` in pyproject.toml says what is compiled: what every request runs through.
+same at more CPU. pyproject.toml says what is compiled (``modules``), and what is C (``extensions``): what every request
+runs through.
 
 Laws: a copy of the sources is compiled, so that no compiled module ever lies beside what one edits; an editable installation
 is never compiled; what msgspec reads is left out (mypyc erases the annotations that it reads), and so are asynchronous
@@ -36,7 +37,8 @@ class CompiledModules(BuildHookInterface[Any]):
         copy = self._copy
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(Path(self.root) / "src", copy, ignore=shutil.ignore_patterns("__pycache__"))
-        subprocess.run([sys.executable, __file__, *self.config["modules"]], cwd=copy, check=True)
+        wanted = (*self.config["modules"], *self.config["extensions"])
+        subprocess.run([sys.executable, __file__, *wanted], cwd=copy, check=True)
         for built in copy.rglob("*.so"):
             build_data["force_include"][str(built)] = str(built.relative_to(copy))
         build_data["pure_python"], build_data["infer_tag"] = False, True
@@ -53,10 +55,16 @@ class CompiledModules(BuildHookInterface[Any]):
 def compile_here(paths: list[str]) -> None:
     """Compile modules of the working directory, each to a shared library beside its source."""
     from mypyc.build import mypycify  # noqa: PLC0415 - needed only where something is compiled
-    from setuptools import Distribution  # noqa: PLC0415
+    from setuptools import Distribution, Extension  # noqa: PLC0415
     from setuptools.command.build_ext import build_ext  # noqa: PLC0415
 
-    made = mypycify([*OPTIONS, *paths], opt_level="3", debug_level="0", multi_file=True, group_name="pointsman")
+    modules = [path for path in paths if path.endswith(".py")]
+    made = mypycify([*OPTIONS, *modules], opt_level="3", debug_level="0", multi_file=True, group_name="pointsman")
+    made += [
+        Extension(path.removesuffix(".c").replace("/", "."), [path], extra_compile_args=["-O3"], libraries=["m"])
+        for path in paths
+        if path.endswith(".c")
+    ]
     command = build_ext(Distribution({"name": "pointsman", "ext_modules": made}))
     command.build_lib = command.build_temp = ".compiler"
     command.inplace, command.parallel = True, os.cpu_count()

@@ -72,20 +72,21 @@ def test_what_waits_is_written_within_the_flush_interval_in_batches() -> None:
     writer = JournalWriter(disk, flush_s=0.01)
     writer.put(record("first"))
     until(lambda: writer.state.queued == 1)
-    for number in range(1200):
+    many = journal.BATCH * 2 + 200
+    for number in range(many):
         writer.put(record(str(number)))
     disk.open.set()
-    until(lambda: writer.state.written == 1201)
+    until(lambda: writer.state.written == many + 1)
     assert writer.close() == 0
-    assert max(len(batch) for batch in disk.batches) == 500
-    assert [name for batch in disk.batches for name in batch] == ["first", *map(str, range(1200))]
+    assert max(len(batch) for batch in disk.batches) == journal.BATCH
+    assert [name for batch in disk.batches for name in batch] == ["first", *map(str, range(many))]
 
 
 def test_a_full_batch_does_not_wait_for_the_interval() -> None:
     writer = JournalWriter(Disk(), flush_s=60)
-    for number in range(500):
+    for number in range(journal.BATCH):
         writer.put(record(str(number)))
-    until(lambda: writer.state.written == 500)
+    until(lambda: writer.state.written == journal.BATCH)
     writer.close()
 
 

@@ -165,13 +165,17 @@ def test_case_and_lone_surrogates_do_not_stop_a_group() -> None:
 def test_many_vectors_at_once_are_the_vectors_of_each(texts: list[tuple[str, str]]) -> None:
     requests = [asked(user, system, max_output_tokens=len(user)) for user, system in texts]
     assert features.vectors(requests) == [features.vector(request) for request in requests]
+    if requests:  # by arrays, which a wheel has no need of
+        assert features._together([features._read(request) for request in requests]) == features.vectors(requests)
 
 
 def test_many_long_vectors_at_once_are_the_vectors_of_each() -> None:
     """Counts beyond what an entry holds, texts that are cut, and none at all, side by side."""
     texts = ["word " * 3000, "", "7 " * 200 + "你好 " * 200, "a", "?!" * 6000, "one two three four"]
     requests = [asked(text, other) for text in texts for other in texts]
-    assert features.vectors(requests) == [features.vector(request) for request in requests]
+    found = [features.vector(request) for request in requests]
+    assert features.vectors(requests) == found
+    assert [vector for request in requests for vector in features._together([features._read(request)])] == found
 
 
 def test_the_bytes_are_those_that_this_version_always_had() -> None:

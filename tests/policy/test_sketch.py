@@ -1,4 +1,4 @@
-"""Sketches of many texts at once are, byte for byte, the sketches of each: recorded vectors and policies depend on it."""
+"""Sketches of many texts at once, word by word, and by C in a wheel, are the same bytes: recorded vectors depend on it."""
 
 import hashlib
 
@@ -17,6 +17,34 @@ def test_many_sketches_are_the_sketches_of_each(texts: list[str], width: int) ->
     found = sketch.sketches(texts, width)
     assert found.shape == (len(texts), width // 2)
     assert [row.tobytes() for row in found] == [sketch.sketch(text, width) for text in texts]
+    assert [row.tobytes() for row in found] == [sketch._by_words(sketch._spaced(text).split(), width) for text in texts]
+
+
+@given(st.binary(max_size=300) | st.text(max_size=100).map(str.encode))
+def test_bytes_that_are_no_text_are_read_as_the_words_in_them(data: bytes) -> None:
+    """What C is given is always UTF-8; it reads anything else within its bounds all the same, as the pattern does."""
+    native = pytest.importorskip("pointsman.policy._text", reason="nothing is compiled here: `make compiled` tests it")
+    words = sketch._WORD.findall(data.translate(sketch._WORD_BYTES))
+    assert native.sketch(data, 128, sketch._WORD_BYTES, sketch._ENTRY_BYTES) == sketch._by_words(words, 128)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("text", 704, sketch._WORD_BYTES, sketch._ENTRY_BYTES),
+        (b"text", 0, sketch._WORD_BYTES, sketch._ENTRY_BYTES),
+        (b"text", 129, sketch._WORD_BYTES, sketch._ENTRY_BYTES),
+        (b"text", 1 << 40, sketch._WORD_BYTES, sketch._ENTRY_BYTES),
+        (b"text", "704", sketch._WORD_BYTES, sketch._ENTRY_BYTES),
+        (b"text", 704, b"", sketch._ENTRY_BYTES),
+        (b"text", 704, sketch._WORD_BYTES, b""),
+        (b"text", 704),
+    ],
+)
+def test_what_c_cannot_use_is_refused(arguments: tuple[object, ...]) -> None:
+    native = pytest.importorskip("pointsman.policy._text", reason="nothing is compiled here: `make compiled` tests it")
+    with pytest.raises((TypeError, ValueError)):
+        native.sketch(*arguments)
 
 
 @pytest.mark.parametrize("length", [1, 63, 64, 65, 66, 1000])

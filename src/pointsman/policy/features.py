@@ -1,7 +1,8 @@
 """What a request looks like, in at most 480 bytes: what a learned policy sees of its text, unless an encoder is configured.
 
 Strategy: the sketches (``policy/sketch``) of the words of the user's and of the system's text, beside structural measures:
-lengths, shares of digits, code and mathematics, scripts, turns, tools. Many requests share their array operations.
+lengths, shares of digits, code and mathematics, scripts, turns, tools. Where nothing is compiled (``policy/sketch``), many
+requests share their array operations.
 
 Laws: a pure function of the request, the same on every machine and in every process; the first byte is the version, and a
 vector of another version is never read; length is constant; head and tail stand for very long texts.
@@ -9,6 +10,7 @@ vector of another version is never read; length is constant; head and tail stand
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import chain
 from math import log2
 from typing import Final
@@ -18,6 +20,9 @@ from numpy.typing import NDArray
 
 from pointsman.core.chat import ChatRequest, Media, Text
 from pointsman.policy import encoding, manners, sketch
+
+with suppress(ImportError):  # see `policy/sketch`
+    from pointsman.policy import _text
 
 VERSION: Final = 3
 FLAGS: Final = 48
@@ -72,16 +77,17 @@ _Read = tuple[ChatRequest, str, str, int, int]
 def vector(request: ChatRequest) -> bytes:
     """Return the feature vector of a request: ``LENGTH`` bytes, the first one ``VERSION``."""
     _, user, system, length, instructed = _read(request)
-    counts = np.bincount(np.frombuffer(_classes(user), dtype=np.uint8), minlength=_KINDS)
     size = max(len(user), 1)
-    lines, wide = int(counts[LINES]), int(counts[WIDE_CLASS]) / size
-    asked = bytes([round(255 * min(each, 1.0)) for each in _asked(request, length, instructed, lines, wide)])
-    flags = (_VERSION_BYTE + asked + _shares(counts, size).tobytes()).ljust(1 + FLAGS, b"\0")
+    shares, lines, wide = _looks(user, size)
+    asked = bytes([round(255 * min(each, 1.0)) for each in _asked(request, length, instructed, lines, wide / size)])
+    flags = (_VERSION_BYTE + asked + shares).ljust(1 + FLAGS, b"\0")
     return flags + sketch.sketch(user, USER_DIMS) + sketch.sketch(system, SYSTEM_DIMS)
 
 
 def vectors(requests: Sequence[ChatRequest]) -> list[bytes]:
-    """Return the vectors of many requests: the same bytes at less than half the work: array operations are shared."""
+    """Return the vectors of many requests: the same bytes, at less than half the work where array operations are shared."""
+    if sketch.COMPILED:
+        return [vector(request) for request in requests]
     found: list[bytes] = []
     together: list[_Read] = []
     characters = 0
@@ -193,6 +199,17 @@ def _clipped(text: str) -> str:
 def _classes(text: str) -> bytes:
     """Return the class of each character."""
     return text.encode(errors="replace").translate(_CLASS_OF)
+
+
+def _looks(text: str, size: int) -> tuple[bytes, int, int]:
+    """Return the shares of the classes in a text, how many lines end in it, and how many wide characters it has."""
+    if sketch.COMPILED:
+        data = text.encode(errors="replace")
+        shares, *counted = _text.shares(data, size, _CLASS_OF, len(_CLASSES), CAPITALS)
+        return shares, counted[LINES], counted[WIDE_CLASS]
+    counts = np.bincount(np.frombuffer(_classes(text), dtype=np.uint8), minlength=_KINDS)
+    lines, wide = int(counts[LINES]), int(counts[WIDE_CLASS])
+    return _shares(counts, size).tobytes(), lines, wide
 
 
 def _shares(counts: NDArray[np.intp], size: int | NDArray[np.int64]) -> NDArray[np.uint8]:

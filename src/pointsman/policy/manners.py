@@ -19,6 +19,7 @@ _FIRST: Final = re.compile(rf"\s*([^{_STOPS}]+)[{_STOPS}\s]+")
 _ENDS: Final = ".!?。！？\n"  # a colon begins what ends a text: "Say in French: hello!"
 _LAST: Final = re.compile(rf"[{_ENDS}\s]*([^{_ENDS}]+)(?=[{_ENDS}])")  # of a text read from its end
 _WORDS: Final = re.compile(r"[^\W\d_]+")
+_LETTERS: Final = bytes(byte if chr(byte).isalpha() else ord(" ") for byte in range(128)).ljust(256)  # all small by then
 _WIDE: Final = re.compile(r"[぀-ヿ㐀-鿿]")
 
 _SIGN_WORDS: Final = """
@@ -78,9 +79,12 @@ def bare(text: str) -> str:
 
 def _polite(sentence: str) -> bool:
     """Say whether a sentence is made of ordinary words, with one among them that is a sign."""
-    wide = _WIDE.findall(sentence)
-    words = wide or _WORDS.findall(sentence.lower())
-    if not words:
+    if sentence.isascii():  # the same words, sooner
+        wide, words = [], sentence.lower().encode().translate(_LETTERS).decode().split()
+    else:
+        wide = _WIDE.findall(sentence)
+        words = wide or _WORDS.findall(sentence.lower())
+    if _SIGNS.isdisjoint(words):
         return False
     ordinary = _ORDINARY_WIDE if wide else _ORDINARY
-    return sum(word in ordinary for word in words) >= _KNOWN * len(words) and not _SIGNS.isdisjoint(words)
+    return sum(word in ordinary for word in words) >= _KNOWN * len(words)
