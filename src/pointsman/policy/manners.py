@@ -84,7 +84,11 @@ def _polite(sentence: str) -> bool:
     else:
         wide = _WIDE.findall(sentence)
         words = wide or _WORDS.findall(sentence.lower())
-    if _SIGNS.isdisjoint(words):
-        return False
     ordinary = _ORDINARY_WIDE if wide else _ORDINARY
-    return sum(word in ordinary for word in words) >= _KNOWN * len(words)
+    own = 0  # most sentences have a few words of their own at once
+    for word in words:
+        if word not in ordinary:
+            own += 1
+            if len(words) - own < _KNOWN * len(words):
+                return False
+    return not _SIGNS.isdisjoint(words)
