@@ -102,11 +102,13 @@ def test_a_grade_that_came_since_of_an_exchange_that_came_before_does_not_count(
         store.journal.append([replace(exchange(n, arm, 5), id=f"{n:06d}")])
         store.journal.judge([replace(judged(n, arm, 1.0), exchange=f"{n:06d}", at_ms=n + 10)])  # graded late
     found = savings(store.journal, "support", since_ms=12)
+    assert savings(store.journal, "support", since_ms=20).quality is None
     assert found.quality is not None
     assert (found.quality.policy, found.quality.control) == (found.policy.requests, found.control.requests) == (4, 4)
 
 
 def test_graded_answers_give_the_change_of_quality(store: Store) -> None:
+    store.journal.append([exchange(0, "control", 5)])
     store.journal.judge([judged(n, "policy", float(n % 10 != 0)) for n in range(900)])
     store.journal.judge([judged(n, "control", float(n % 10 != 0)) for n in range(50)])
     store.journal.judge([judged(n, "control", None) for n in range(50, 60)])
@@ -119,6 +121,7 @@ def test_graded_answers_give_the_change_of_quality(store: Store) -> None:
 
 
 def test_grades_of_different_checks_do_not_mix(store: Store) -> None:
+    store.journal.append([exchange(0, "control", 5)])
     store.journal.judge([judged(n, arm, 1.0, "regex") for n in range(50) for arm in ("policy", "control")])
     store.journal.judge([judged(n, "policy", 0.0) for n in range(50, 80)])
     store.journal.judge([judged(n, "control", 1.0) for n in range(50, 90)])
@@ -134,6 +137,7 @@ def test_the_interval_covers_the_truth_even_for_a_small_control_share(store: Sto
     rng, covered, place = random.Random(2), 0, 0
     for _ in range(120):
         since = place
+        store.journal.append([exchange(place, "control", 5)])
         rows = [judged(place + n, "policy", float(rng.random() < 0.9)) for n in range(300)]
         rows += [judged(place + n, "control", float(rng.random() < 0.95)) for n in range(20)]
         store.journal.judge(rows)
@@ -145,6 +149,7 @@ def test_the_interval_covers_the_truth_even_for_a_small_control_share(store: Sto
 
 
 def test_a_judges_pairs_are_wins_minus_losses(store: Store) -> None:
+    store.journal.append([exchange(0, "control", 5)])
     store.journal.judge([judged(n, "policy", 0.5, "judge:zoo/judge") for n in range(200)])
     store.journal.judge([judged(n, "control", 0.5, "judge:zoo/judge") for n in range(10)])
     change = savings(store.journal, "support", since_ms=0).quality
@@ -155,6 +160,7 @@ def test_a_judges_pairs_are_wins_minus_losses(store: Store) -> None:
 
 @pytest.mark.parametrize("grader", ["exact", "judge:zoo/judge"])
 def test_a_loss_is_certain_only_after_enough_answers_however_often_one_asks(store: Store, grader: str) -> None:
+    store.journal.append([exchange(0, "control", 5)])
     asked = {"since_ms": 0, "route": "auto", "grader": grader}
     assert savings(store.journal, "support", **asked).at_most is None  # type: ignore[arg-type]
     store.journal.judge([judged(n, "policy", float(n % 2) / 2, grader) for n in range(10)])

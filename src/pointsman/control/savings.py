@@ -106,7 +106,7 @@ def _judged(journal: Journal, wanted: Filter, grader: str | None) -> list[Judgem
     made = journal.judgements(Filter(feature=wanted.feature, since_ms=wanted.since_ms))
     served = [judged for judged in made if judged.arm in ("policy", "control")]
     named = grader or next((judged.grader for judged in reversed(served) if judged.by_check), "")
-    return [judged for judged in served if judged.grader == named and (first is None or judged.exchange >= first.id)]
+    return [judged for judged in served if first is not None and judged.grader == named and judged.exchange >= first.id]
 
 
 def _arm(lines: Sequence[Spend], courses: CourseSpend, latencies: Sequence[float]) -> Arm:
