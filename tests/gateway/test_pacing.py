@@ -76,9 +76,22 @@ def test_other_objectives_have_no_pace() -> None:
 def test_what_failed_costs_nothing_and_what_nobody_counted_what_was_expected(
     outcome: Literal["error", "client_gone"], cost_nano: int | None, dearer: bool
 ) -> None:
-    route = Route("auto", DEAR, (), Objective("budget", usd_per_1000=0.165), 0.05, {})
+    route = Route("auto", DEAR, (), Objective("budget", usd_per_1000=0.165), 0.05, {"*": Plan("*", "auto", DEAR)})
     chosen = Decision(DEAR, (), (DEAR,), (1.0,), "auto", "policy", "", predictions=(Prediction(DEAR, 0.9, 0.1, 300_000),))
     attempts = (Attempt(DEAR, "first", 0, cost_nano=cost_nano),)
     paces = Paces()
     paces.note(route, ExchangeRecord("1", 0, "auto", "f", outcome, 500, chosen, attempts, "auto"))
     assert (paces.now(route, 1)[0] < 1) == dearer
+
+
+def test_what_one_model_leaves_of_a_budget_is_not_spent_later() -> None:
+    """Where nothing dearer was shown to be better; else the first thing learned otherwise would spend it all at once."""
+    budget = Objective("budget", usd_per_1000=1.0)
+    for one_model in (None, CHEAP):
+        plan = Plan("*", "auto", DEAR, accepted=(CHEAP,), one_model=one_model)
+        route, paces = Route("auto", DEAR, (), budget, 0.05, {"*": plan}), Paces()
+        chosen = Decision(CHEAP, (), (CHEAP,), (1.0,), "auto", "policy", "")
+        for number in range(50):
+            attempts = (Attempt(CHEAP, "first", number, cost_nano=30_000),)
+            paces.note(route, ExchangeRecord(str(number), number, "auto", "f", "ok", 200, chosen, attempts, "auto"))
+        assert (paces.now(route, 50)[0] > 2) == (one_model is None)

@@ -49,6 +49,14 @@ def test_what_costs_just_the_budget_changes_nothing() -> None:
     assert pace.factor(1001 * APART_MS) == 1.0
 
 
+@given(costs, st.integers(0, 10**6))
+def test_what_one_model_saves_on_purpose_pays_a_debt_and_is_no_credit(spent: list[int], cost: int) -> None:
+    pace, at = after(spent), (len(spent) + 1) * APART_MS
+    plain, found = paid(pace, cost, BUDGET, at), paid(pace, cost, BUDGET, at, enough=True)
+    begun = today(pace, at) if at >= pace.until_ms else pace
+    assert found.debt == (plain.debt if plain.debt >= 0 else max(plain.debt, min(begun.debt, 0.0)))
+
+
 def test_the_same_debt_weighs_more_the_less_of_the_day_is_left() -> None:
     pace = after([5000] + [1000] * 60)
     moments_of_day = [hour * 3_600_000 for hour in range(6, 24)]

@@ -177,6 +177,19 @@ def test_budget_spends_where_it_buys_most() -> None:
     assert trade.choosing[1] == pytest.approx(55)
 
 
+def test_within_a_budget_money_that_is_left_is_worth_nothing() -> None:
+    """A few more right answers at twice the cost: that is what a budget is there for."""
+    rng = np.random.default_rng(1)
+    cheap = np.linspace(0.4, 1.0, 2000)
+    quality = np.column_stack((np.full(2000, 0.9), cheap))
+    evidence = known(quality, rng.random(quality.shape) < quality, (100.0, 10.0))
+    found = resolved(Objective("budget", usd_per_1000=20 / 1e6, caution=0.0), evidence)
+    assert (found.fixed, found.one_model) == ("cheap", None)
+    assert found.gain[1] == pytest.approx(found.quality - evidence.score[:, 1].mean())
+    assert found.gain[1] > 0
+    assert 15 < found.cost_nano <= 20
+
+
 def test_best_takes_the_highest_prediction_and_the_cheaper_of_equals() -> None:
     evidence = halves()
     trade = resolved(Objective("best"), evidence)

@@ -125,7 +125,7 @@ def show(console: Console, taught: Taught) -> None:
         if trade.one_model == taught.reference:
             console.print("it is the reference: nothing else is accepted, not even to stand in for it")
         return
-    if trade.value_nano is not None:
+    if trade.value_nano is not None and taught.objective.kind != "budget":
         gain = f"{money(round(1000 * mean))} per 1,000 requests [{money(round(1000 * low))}, {money(round(1000 * high))}]"
     else:
         gain = f"{100 * mean:.1f} points of quality [{100 * low:.1f}, {100 * high:.1f}]"

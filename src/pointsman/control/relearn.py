@@ -234,7 +234,7 @@ def _worse(
         return ""
     serving = (taught.reference, *plan.accepted)
     today = _choices(model.decode(data), plan.value_nano, plan.one_model, serving, paired, known)
-    value = taught.trade.value_nano
+    value = None if taught.objective.kind == "budget" else taught.trade.value_nano  # what is within it is judged by quality
     gain = paired.score if value is None else paired.score - np.nan_to_num(paired.cost_nano) / max(value, 1)
     most = confidence(_differences(gain, fresh, today)).ruled_out()[1]
     return "certainly worse than what serves today" if most < 0 else ""

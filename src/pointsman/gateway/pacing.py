@@ -10,6 +10,7 @@ from typing import Final
 from pointsman.core.price import NANO_PER_USD
 from pointsman.core.record import ExchangeRecord
 from pointsman.core.routing import ACTING, Route
+from pointsman.policy.naming import plan_for
 from pointsman.policy.pace import Pace, paid
 
 _EVEN: Final = Pace()
@@ -49,4 +50,5 @@ class Paces:
             cost = expected.cost_nano if expected is not None else None
         if cost is not None:
             before = self._of.get(route.name, _EVEN)
-            self._of[route.name] = paid(before, cost, budget * NANO_PER_USD / 1000, record.at_ms)
+            enough = decision.chosen == plan_for(route, record.feature).one_model
+            self._of[route.name] = paid(before, cost, budget * NANO_PER_USD / 1000, record.at_ms, enough=enough)

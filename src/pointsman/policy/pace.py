@@ -11,6 +11,9 @@ expected today, by the time between the last ones; and no request may be expecte
 take back, for a debt is paid off by one budget a request at the most, and a credit is spent at once. What a day still leaves
 is paid by the next ones, little by little: taken back at once, it would be missing there.
 
+Where one model serves all because nothing dearer was shown to be better, what it costs less than the budget is not meant to
+be spent: it pays a debt, and is no credit.
+
 Laws: a pure function of the costs and their times, in their order; the factor lies in [``1 / WIDEST``, ``WIDEST``]; what
 is expected to cost ``ALWAYS`` budgets may always be chosen; what was saved or overspent counts up to ``REMEMBERED``
 requests' budgets, so that a quiet month does not pay for a wild one. A clock that goes back changes no day.
@@ -77,11 +80,16 @@ def today(pace: Pace, now_ms: int) -> Pace:
     return Pace(CARRIED * whole, pace.debts, whole - CARRIED * whole, until, pace.at_ms, pace.seen, pace.gap_ms)
 
 
-def paid(pace: Pace, cost_nano: int, budget_nano: float, at_ms: int) -> Pace:
-    """Return where a route stands after a request that came at Unix milliseconds: what it cost, and may on average."""
+def paid(pace: Pace, cost_nano: int, budget_nano: float, at_ms: int, *, enough: bool = False) -> Pace:
+    """Return where a route stands after a request that came at Unix milliseconds: what it cost, and may on average.
+
+    ``enough``: less than the budget was spent on purpose.
+    """
     if at_ms >= pace.until_ms:
         pace = today(pace, at_ms)
     debt = _within(pace.debt + cost_nano / budget_nano - 1.0, REMEMBERED)
+    if enough:
+        debt = max(debt, min(pace.debt, 0.0))
     debts = _within(pace.debts + debt, _LOG_WIDEST * DAMPING)
     seen, gap, last = pace.seen, pace.gap_ms, pace.at_ms
     if seen:

@@ -6,6 +6,8 @@ choosing per request was worth it at all: where the gain over the best single de
 That is for the usual caution; with an even bet (``Objective.caution`` 0) what is expected decides, and in between the way
 from the gain's mean to its lower bound is kept in part.
 
+Within a budget money that is left is worth nothing, so that ``budget`` judges by quality alone.
+
 Laws: nothing is judged by a prediction that had seen it; what was never seen adds no certainty, and a deployment that hardly
 was is never chosen. ``match`` is the cheapest that holds its tolerance on later requests too, and that takes three things:
 with caution (``Objective.caution``) it keeps standard errors from the tolerance; as less value cannot buy more quality, it
@@ -45,7 +47,7 @@ class Trade(Struct, frozen=True):
     ``value_nano`` is what one unit of quality is worth (None: only quality counts); ``one_model`` is set where choosing per
     request was not shown to beat it. ``fixed`` is the best single deployment that the objective allows; ``gain`` is what
     choosing adds to its utility (low, mean, high at 95 %), in nano-dollars a request (``match``: the money saved), or in
-    quality where only that counts.
+    quality where only that counts (``best``, ``budget``).
     It is measured on the prompts that the value was chosen on: held out from learning, not from choosing.
     ``chosen`` are the deployments that choosing per request chose at least once.
     ``quality`` and ``cost_nano`` are held-out means per request of what is used, ``choosing`` those of choosing per request.
@@ -166,18 +168,19 @@ def resolve(
         value, allowed = _match(objective, evidence, home, least * min(objective.caution, 1.0))
     else:
         value, allowed = _FINDERS[objective.kind](objective, evidence, home)
+    judged = None if objective.kind == "budget" else value
     singles = [column for column in range(len(evidence.deployments)) if column in allowed]
     if objective.kind == "match" and singles:
         best = min(singles, key=lambda column: (float(evidence.spent_nano[:, column].mean()), column != home))
     else:
-        means = {c: float(evidence.utility(c, value).mean()) for c in singles or range(len(evidence.deployments))}
+        means = {c: float(evidence.utility(c, judged).mean()) for c in singles or range(len(evidence.deployments))}
         best = max(means, key=lambda column: (means[column], column == home))
     chosen = evidence.choices(value)
     rows = np.arange(len(chosen))
     if objective.kind == "match":
         gain = interval(evidence.spent_nano[:, best] - evidence.spent_nano[rows, chosen], rng)
     else:
-        gain = interval(evidence.utility(chosen, value) - evidence.utility(best, value), rng)
+        gain = interval(evidence.utility(chosen, judged) - evidence.utility(best, judged), rng)
     low, mean, _ = gain
     choosing = (float(evidence.score[rows, chosen].mean()), float(evidence.spent_nano[rows, chosen].mean()))
     suffices = mean - objective.caution * (mean - low) <= 0 or _NEVER in allowed
