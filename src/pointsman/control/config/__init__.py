@@ -84,6 +84,7 @@ _COUNTS: Final = {
     "body_bytes": (1024, 2**31),
     "concurrent": (1, 1_000_000),
     "connections_per_address": (1, 16_384),
+    "feedback_per_minute": (1, 1_000_000_000),
     "fallbacks": (0, 10),
     "attempts": (1, 20),
 }
