@@ -85,6 +85,7 @@ _COUNTS: Final = {
     "concurrent": (1, 1_000_000),
     "connections_per_address": (1, 16_384),
     "feedback_per_minute": (1, 1_000_000_000),
+    "values_per_key": (1, 10_000_000),
     "fallbacks": (0, 10),
     "attempts": (1, 20),
 }
