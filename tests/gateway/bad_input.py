@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from tests.gateway.scenes import (
     Scene,
+    all_named,
     answering,
     bounded,
     breaking,
@@ -268,6 +269,13 @@ TROUBLE: Final = (
         hello,
         refused(429, "rate_limit_exceeded", "RATE_LIMIT_EXCEEDED"),
         used_up("minute"),
+        waits=True,
+    ),
+    Row(
+        "more customers or features than `limits.values_per_key`, where each has a budget",
+        hello,
+        refused(429, "insufficient_quota", "BUDGET_SPENT"),
+        all_named,
         waits=True,
     ),
     Row("`limits.concurrent` are being served", hello, refused(503, "overloaded", "OVERLOADED"), busy, waits=True),

@@ -176,6 +176,15 @@ breaking = _playing(_breaks)
 erring = _playing(_errs)
 
 
+async def all_named(rig: Rig, upstream_at: Start, dialect: str) -> None:
+    """As many features have been named as one key may name."""
+    await answering(rig, upstream_at, dialect)
+    budget = Budget("each", "requests", 5, "day", "feature")
+    assert rig.live.current is not None
+    rig.publish(replace(rig.live.current.snapshot, budgets=(budget,), limits=Limits(values_per_key=1)))
+    assert rig.equipment.budgets.values.refusal("", budget, "another", rig.equipment.now_ms(), 1) is None
+
+
 def used_up(window: Window) -> Scene:
     """Return a scene in which nothing is left of a budget of requests."""
 

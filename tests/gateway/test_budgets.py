@@ -18,7 +18,7 @@ from pointsman.core.budget import Budget, Window, account
 from pointsman.core.errors import StoreError
 from pointsman.core.price import Price, Rates
 from pointsman.core.routing import Objective, Plan, Route
-from pointsman.core.snapshot import Snapshot
+from pointsman.core.snapshot import Limits, Snapshot
 from pointsman.gateway.budgets import Budgets
 from pointsman.gateway.condition import condition
 from pointsman.store.leases import Ask, Lease
@@ -286,3 +286,49 @@ async def test_the_first_request_of_a_worker_knows_that_a_budget_has_drained(rig
         _, head, _ = await rig.post(BODY, x_pointsman_customer="acme")
         assert head["x-pointsman-deployment"] == "p3/model-3"
     others.close()
+
+
+async def test_a_key_names_so_many_customers_a_day_and_each_is_one_row(rig: Rig, upstream_at: Start) -> None:
+    upstream = await upstream_at(answer_whole)
+    snapshot = replace(a_snapshot(upstream.port), limits=Limits(values_per_key=2))
+    each, acme = Budget("each", "requests", 2, "day", "customer"), Budget("acme", "requests", 9, "day", "customer", "acme")
+
+    async def ask(name: str) -> int:
+        return (await rig.post(BODY, x_pointsman_customer=name))[0]
+
+    async with budgeted(rig, each, acme, snapshot=snapshot) as clock:
+        assert [await ask(name) for name in ("a", "b", "c", "d", "acme", "a", "")] == [200, 200, 429, 429, 200, 200, 200]
+        assert await ask("a") == 429, "its own is used up, and there is no other account for it"
+        _, head, body = await rig.post(BODY, x_pointsman_customer="c")
+        assert int(head["retry-after"]) == (DAY_MS - NOW_MS % DAY_MS) // 1000
+        assert "without a key have named 2 customers in this day (UTC)" in json.loads(body)["error"]["message"]
+        assert json.loads(body)["error"]["code"] == "insufficient_quota"
+        assert {one.account.scope for one in rig.store.leases.standing(NOW_MS)} == {
+            "customer=a",
+            "customer=b",
+            "customer=acme",
+        }
+        clock.now_ms += DAY_MS
+        assert await ask("c") == 200
+    assert len(upstream.requests) == 6
+
+
+async def test_deployments_that_nobody_configured_are_names_too(rig: Rig, upstream_at: Start) -> None:
+    upstream = await upstream_at(answer_whole)
+    snapshot = replace(a_snapshot(upstream.port), limits=Limits(values_per_key=1))
+    async with budgeted(rig, Budget("each", "requests", 9, "day", "deployment"), snapshot=snapshot):
+        names = ("p1/made-up-1", "p1/made-up-2", "p1/model-1", "p1/made-up-1", "auto")
+        statuses = [(await rig.post(BODY.replace(b"auto", name.encode())))[0] for name in names]
+    assert statuses == [200, 429, 200, 200, 200]
+    assert {one.account.scope for one in rig.store.leases.standing(NOW_MS)} == {
+        "deployment=p1/made-up-1", "deployment=p1/model-1",
+    }  # fmt: skip
+
+
+async def test_where_no_budget_is_of_a_name_that_clients_choose_nothing_is_noted(rig: Rig, upstream_at: Start) -> None:
+    upstream = await upstream_at(answer_whole)
+    acme = Budget("acme", "requests", 9, "day", "customer", "acme")
+    async with budgeted(rig, acme, Budget("all", "requests", 9, "day"), snapshot=a_snapshot(upstream.port)):
+        for name in ("acme", "bell"):
+            assert (await rig.post(BODY, x_pointsman_customer=name))[0] == 200
+        assert rig.gateway._equipment.budgets.values._found == {}

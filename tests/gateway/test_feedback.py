@@ -190,13 +190,13 @@ async def test_bodies_whose_senders_hung_up_wait_and_count_like_all_others() -> 
     client = cast("Client", None)  # never answered
     body = b'{"exchange":"x","thumb":"up"}'
     for _ in range(2):
-        gone = asyncio.create_task(intake.answer(body, None, 0, client))
+        gone = asyncio.create_task(intake.answer(body, None, 60_000, 0, client))
         await asyncio.sleep(0)
         gone.cancel()
         with pytest.raises(asyncio.CancelledError):
             await gone
     with pytest.raises(GatewayError, match="too much feedback"):
-        await intake.answer(body, None, 0, client)
+        await intake.answer(body, None, 60_000, 0, client)
     disk.open.set()
     intake.close()
     await asyncio.sleep(0.01)
@@ -206,3 +206,54 @@ async def test_bodies_whose_senders_hung_up_wait_and_count_like_all_others() -> 
 async def test_feedback_counts_among_what_is_under_way(rig: Rig) -> None:
     rig.publish(a_snapshot(1, limits=Limits(concurrent=0)))
     assert (await tell(rig, {"exchange": "x", "thumb": "up"}))[2]["error"]["code"] == "overloaded"
+
+
+async def test_a_key_that_sends_too_much_is_told_when_to_go_on_and_others_are_not_held_up(rig: Rig) -> None:
+    keys = tuple(Key(name, hashlib.sha256(name.encode()).hexdigest()) for name in ("web", "ci"))
+    rig.publish(a_snapshot(1, keys=keys, limits=Limits(feedback_per_minute=10)))
+    clock, disk = [0.0], Disk()
+    intake = Intake(disk, clock=lambda: clock[0])
+    rig.gateway._equipment = replace(rig.equipment, feedback=intake)
+    web, ci, item = "authorization: Bearer web\r\n", "authorization: Bearer ci\r\n", {"exchange": "x", "thumb": "up"}
+    assert (await tell(rig, [item] * 16, web))[0] == 200
+    status, headers, reply = await tell(rig, item, web)
+    assert (status, headers["retry-after"], reply["error"]["code"]) == (429, "36", "rate_limit_exceeded")
+    assert "the 10 items a minute that one key may send" in reply["error"]["message"]
+    assert (await tell(rig, item, f"{web}anthropic-version: 2023-06-01\r\n"))[2]["error"]["type"] == "rate_limit_error"
+    assert (await tell(rig, item, ci))[0] == 200
+    clock[0] += 36.1
+    assert (await tell(rig, item, web))[0] == 200
+    assert (await tell(rig, item, web))[0] == 429
+    assert disk.count == 18
+    intake.close()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"exchange": "x", "edit": {"from": "." * 5_000, "to": "." * 5_001}},
+        {"exchange": "x", "edit": {"from": "." * 10_001, "to": ""}},  # too long to be compared
+        [{"exchange": "x", "thumb": 1}] * 201,
+        b"[" * 50_000,
+        b'{"exchange":"x","no":"%b"}' % (b"x" * 50_000),
+    ],
+)
+async def test_edits_and_mistakes_count_by_their_size(rig: Rig, said: object) -> None:
+    rig.publish(a_snapshot(1, limits=Limits(feedback_per_minute=200)))
+    status, _, _ = await tell(rig, said)
+    assert status in (200, 400)
+    assert (await tell(rig, {"exchange": "x", "thumb": "up"}))[0] == 429
+
+
+async def test_of_bodies_that_wait_together_only_those_within_the_rate_are_looked_at(rig: Rig) -> None:
+    rig.publish(a_snapshot(1, limits=Limits(feedback_per_minute=10)))
+    disk = Disk()
+    disk.open.clear()
+    intake = Intake(disk)
+    rig.gateway._equipment = replace(rig.equipment, feedback=intake)
+    many = [asyncio.create_task(tell(rig, [{"exchange": "x", "thumb": "up"}] * 6)) for _ in range(5)]
+    while rig.gateway.under_way < 5:  # noqa: ASYNC110 - the gateway's own count
+        await asyncio.sleep(0)
+    disk.open.set()
+    assert sorted([(await each)[0] for each in many]) == [200, 200, 429, 429, 429]
+    intake.close()

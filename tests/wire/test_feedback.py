@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.core.errors import WireError
-from pointsman.wire.feedback import ITEMS, SKEW_MS, Sender, decode, read
+from pointsman.core.feedback import Feedback
+from pointsman.wire.feedback import ITEMS, SKEW_MS, Sender, parsed, read, read_all, weight
 
 NOW = 1_790_000_000_000
 SENDER = Sender("client", NOW)
@@ -18,6 +19,10 @@ KEYED = Sender("app", NOW, "app")
 
 def body(**fields: Any) -> bytes:
     return json.dumps({"exchange": "x", **fields}).encode()
+
+
+def decode(body: bytes, sender: Sender) -> list[Feedback]:
+    return read_all(parsed(body), sender)
 
 
 @pytest.mark.parametrize(
@@ -151,6 +156,23 @@ def test_more_than_fit_are_refused_with_what_to_do() -> None:
     assert len(decode(json.dumps([{"exchange": "x", "thumb": "up"}] * ITEMS).encode(), SENDER)) == ITEMS
     with pytest.raises(WireError, match=r"10,000 items are too many.*feedback import"):
         decode(json.dumps([{"exchange": "x", "thumb": "up"}] * 10_000).encode(), SENDER)
+
+
+@pytest.mark.parametrize(
+    ("said", "items"),
+    [
+        ({"exchange": "x", "thumb": "up"}, 1),
+        ([{"exchange": "x", "thumb": "up"}] * 1000, 1000),
+        ({"exchange": "x", "edit": {"from": "." * 10_000, "to": "." * 10_000}}, 401),
+        ([{"exchange": "x", "edit": {"from": "a" * 99, "to": 5}}, 3, {"edit": 4}], 4),
+        ({"exchange": "x", "thumb": "up", "no": "x" * 20_000}, 100),
+        ([], 1),
+        (None, 1),
+    ],
+)
+def test_a_body_counts_by_its_items_and_an_edit_by_its_size(said: Any, items: int) -> None:
+    sent = json.dumps(said).encode()
+    assert weight(len(sent), parsed(sent)) == items
 
 
 def test_text_may_stand_for_numbers_where_it_is_said_so() -> None:

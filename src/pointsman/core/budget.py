@@ -19,6 +19,7 @@ SHARE: Final = 4
 
 _MINUTE_MS: Final = 60_000
 _DAY_MS: Final = 86_400_000
+_DAY_H: Final = 24
 _DAYS_TO_1970: Final = 719_468  # from the first of March of the year 0
 _DAYS_OF_ERA: Final = 146_097  # 400 years
 _CENT: Final = Decimal("0.01")
@@ -68,6 +69,15 @@ def shown(unit: Unit, amount: int) -> str:
         return f"{amount:,} {unit}"
     usd = Decimal(amount).scaleb(-9)
     return f"${usd:,.2f}" if not amount or abs(usd) >= _CENT else f"${usd.normalize():,.4g}"
+
+
+def span(seconds: float) -> str:
+    """Return how long a time is, for people: ``3 d 2 h``, ``5 min 10 s``."""
+    minutes, left = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours >= _DAY_H:
+        return f"{hours // _DAY_H} d {hours % _DAY_H} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {left} s" if minutes else f"{left} s"
 
 
 def account(budget: Budget, value: str, now_ms: int) -> Account:

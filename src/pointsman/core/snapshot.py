@@ -50,7 +50,9 @@ class Limits(Struct, frozen=True):
     """Bounds of the data plane: bytes, seconds, counts.
 
     ``attempts`` are the calls that one request may take in all; ``retry_share`` bounds calls that ask the same deployment
-    again, as a part of all requests.
+    again, as a part of all requests. ``connections_per_address`` are those of one client address that may be open at once;
+    ``feedback_per_minute`` are items of feedback that one key may send; ``values_per_key`` are the customers, the features,
+    and the deployments that nobody configured, that one key may name in a day where each has a budget.
     """
 
     body_bytes: int = 32 * 1024 * 1024
@@ -62,6 +64,9 @@ class Limits(Struct, frozen=True):
     fallbacks: int = 2
     attempts: int = 3
     retry_share: float = 0.2
+    connections_per_address: int = 8192
+    feedback_per_minute: int = 60_000
+    values_per_key: int = 100_000
 
 
 class Keeping(Struct, frozen=True):

@@ -92,11 +92,11 @@ class Gateway:
 
     async def _hear(self, incoming: Incoming, client: Client) -> None:
         """Take feedback in."""
-        self._admitting()
+        most = self._admitting().snapshot.limits.feedback_per_minute
         key = self._live.keyring.admit(incoming.head, client.peer)
         self.under_way += 1
         try:
-            await self._equipment.feedback.answer(incoming.body, key, self._equipment.now_ms(), client)
+            await self._equipment.feedback.answer(incoming.body, key, most, self._equipment.now_ms(), client)
         finally:
             self.under_way -= 1
 

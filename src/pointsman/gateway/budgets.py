@@ -26,6 +26,7 @@ from pointsman.core import budget as budgets
 from pointsman.core.budget import Account, Budget
 from pointsman.core.errors import StoreError
 from pointsman.core.snapshot import Snapshot
+from pointsman.gateway.values import CHOSEN, Values
 from pointsman.store.leases import Ask, Holder, Lease, Leases
 
 LOOK_S: Final = 0.25
@@ -45,8 +46,8 @@ _RETRY_S: Final = 0.05
 _CALLS: Final = 4
 """A lease holds at least so many calls as large as the last one, where there is as much."""
 
-_CHOSEN: Final = ("customer=", "feature=", "deployment=")
-"""Scopes whose values clients may make up: they leave a quarter of the places to all others."""
+_CHOSEN: Final = tuple(f"{scope}=" for scope in CHOSEN)
+"""Accounts whose values clients may make up leave a quarter of the places to all others."""
 
 _NOWHERE: Final = -1
 _ANYBODY: Final = 1 << 62
@@ -97,6 +98,7 @@ class Budgets:
         self._leases = leases
         self._clock = clock
         self._now_ms = now_ms
+        self.values = Values()
         self._holder: Holder | None = None
         self._used = memoryview(bytearray(8)).cast("q")
         self._held: dict[_Key, Held] = {}

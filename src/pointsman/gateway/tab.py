@@ -2,15 +2,16 @@
 
 Laws: a call is made only where all budgets that it falls under hold the most that it may use; a request counts once for
 whoever sends it, and each call for the deployment that takes it; what a call used is what its provider reports; where that
-never arrived, it used the most that it might have, unless it was refused or never sent.
+never arrived, it used the most that it might have, unless it was refused or never sent; the values that one key may make up
+are so many and no more (``values``).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from msgspec.structs import replace
 
-from pointsman.core.budget import Account, Budget, Scope, shown
+from pointsman.core.budget import Account, Budget, Scope, shown, span
 from pointsman.core.chat import ChatRequest
 from pointsman.core.errors import GatewayError
 from pointsman.core.routing import Deployment, Plan, Route
@@ -19,6 +20,7 @@ from pointsman.gateway.attempt import Call, Failure
 from pointsman.gateway.budgets import WAIT_S, Budgets, Held, Want
 from pointsman.gateway.caller import Caller
 from pointsman.gateway.equipment import Equipment
+from pointsman.gateway.values import CHOSEN
 from pointsman.policy import limits, naming
 from pointsman.policy.decide import State
 from pointsman.policy.fitness import OVER_BUDGET
@@ -26,11 +28,11 @@ from pointsman.policy.limits import Level, Most
 
 _REFUSED: Final = 400  # a status from here on: refused, and not billed
 _AGAIN_S: Final = 1.0
-_DAY_H: Final = 24
 
 
 class Tab:
     """One exchange's. ``who`` says which value of each scope it has; ``clock`` gives seconds, ``now_ms`` Unix milliseconds.
+    Raises GatewayError 429 where one of these values is one too many.
 
     ``reopen_s`` is in how many seconds the first of the budgets that left somebody out begins anew, 0 where none did.
     """
@@ -51,7 +53,10 @@ class Tab:
         self._deployments = [one for one in snapshot.budgets if one.per == "deployment"]
         self._calls: dict[Call, tuple[list[Want], Most]] = {}
         self._counted = False
+        self._whose = who["key"]
         self.reopen_s = 0.0
+        if (refusal := self._refusal(self._theirs)) is not None:
+            raise refusal
 
     async def known(self) -> None:
         """Wait until it is known how each budget stands that degrades: as a rule it is."""
@@ -80,11 +85,14 @@ class Tab:
 
     async def reserve(self, call: Call, request: ChatRequest, size: int) -> Failure | None:
         """Reserve the most that a call may use; where a budget does not hold it, return why it may not be made."""
+        over = list(self._over(call.deployment))
+        if call.deployment.name not in self._snapshot.deployments and (refusal := self._refusal(over)) is not None:
+            return Failure(refusal.message, kind="budget", told=refusal)
         most = limits.most(call.deployment, request, size)
         until = self._clock() + WAIT_S
         while True:
             wants, now_ms = [], self._now_ms()
-            for budget, value in self._over(call.deployment):
+            for budget, value in over:
                 need = _need(budget, most, counted=self._counted)
                 if need is None:
                     return _without_price(call.deployment, budget)
@@ -112,6 +120,19 @@ class Tab:
             unit = held.account.unit
             used = need if unit == "requests" else tokens if unit == "tokens" else need if nano is None else nano
             self._worker.settle(held, need, used)
+
+    def _refusal(self, concerned: Sequence[tuple[Budget, str]]) -> GatewayError | None:
+        """Return why a value may not be named that the client may have made up: one that no budget of its own names."""
+        chosen = [(one, value) for one, value in concerned if not one.of and one.per in CHOSEN]
+        if not chosen:
+            return None
+        most, named = self._snapshot.limits.values_per_key, [one.per for one, _ in concerned if one.of]
+        for budget, value in chosen:
+            if budget.per not in named:
+                found = self._worker.values.refusal(self._whose, budget, value, self._now_ms(), most)
+                if found is not None:
+                    return found
+        return None
 
     def _degrading(self) -> list[Held]:
         now_ms = self._now_ms()
@@ -148,7 +169,7 @@ class Tab:
 def opened(
     equipment: Equipment, snapshot: Snapshot, caller: Caller, request: ChatRequest, feature: str, route: Route | None
 ) -> Tab:
-    """Return the tab of an exchange that begins."""
+    """Return the tab of an exchange that begins. Raises GatewayError as ``Tab`` does."""
     who: dict[Scope, str] = {
         "all": "",
         "key": caller.key.name if caller.key is not None else "",
@@ -185,7 +206,7 @@ def _spent(short: Want, now_ms: int) -> Failure:
     words = (
         f"budget {account.budget!r} allows {shown(account.unit, held.limit)} in each {account.window} (UTC) for "
         f"{account.whose}, and what is left does not hold this request, which may take {shown(account.unit, need)}. "
-        f"The next {account.window} begins in {_span(wait_s)}"
+        f"The next {account.window} begins in {span(wait_s)}"
     )
     if account.unit != "requests":
         words += "; a smaller max_tokens needs less"
@@ -196,12 +217,3 @@ def _spent(short: Want, now_ms: int) -> Failure:
 def _unknown(account: Account) -> Failure:
     words = f"what is left of budget {account.budget!r} cannot be told right now: try again"
     return Failure(words, kind="budget", told=GatewayError(503, "budget_unknown", words, retry_after=_AGAIN_S))
-
-
-def _span(seconds: float) -> str:
-    """Return how long a time is, for people."""
-    minutes, left = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours >= _DAY_H:
-        return f"{hours // _DAY_H} d {hours % _DAY_H} h"
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {left} s" if minutes else f"{left} s"

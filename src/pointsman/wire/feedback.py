@@ -31,6 +31,12 @@ ITEMS: Final = 1000
 SKEW_MS: Final = 300_000
 """How far a sender's clock may be ahead of ours."""
 
+CHARACTERS: Final = 50
+"""So many of an edit's texts are as much work as one item: some 80 µs, the disk's share included."""
+
+BYTES: Final = 200
+"""A body is one item for so many bytes, whatever stands in it: reading it is work too."""
+
 _NAME_LENGTH: Final = 128
 _NAMED: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 _SOURCE_LENGTH: Final = 64
@@ -75,12 +81,24 @@ class _Said(Struct, forbid_unknown_fields=True):
     at: str | int | float | None = None
 
 
-def decode(body: bytes, sender: Sender) -> list[Feedback]:
-    """Return what a body says, one object or a list of them. Raises WireError that names each item at fault."""
+def parsed(body: bytes) -> Any:
+    """Return the JSON of a body. Raises WireError."""
     try:
-        found = msgspec.json.decode(body)
+        return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(f"the body is not JSON: {error} (NaN and Infinity are no JSON numbers)") from error
+
+
+def weight(size: int, found: Any) -> int:
+    """Return as how many items a body of ``size`` bytes counts, with what was ``parsed`` of it: an edit by its texts."""
+    items = found if isinstance(found, list) else [found]
+    edits = [one["edit"] for one in items if isinstance(one, dict) and isinstance(one.get("edit"), dict)]
+    characters = sum([len(text) for edit in edits for text in edit.values() if isinstance(text, str)])
+    return max(len(items) + characters // CHARACTERS, size // BYTES, 1)
+
+
+def read_all(found: Any, sender: Sender) -> list[Feedback]:
+    """Return what a body says, one object or a list of them. Raises WireError that names each item at fault."""
     if not isinstance(found, list):
         return [read(found, sender)]
     if len(found) > ITEMS:

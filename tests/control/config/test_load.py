@@ -16,7 +16,7 @@ from pointsman.control.publish import faults
 from pointsman.core.errors import ConfigError
 from pointsman.core.price import Price, Rates, TierRates
 from pointsman.core.routing import Deployment, Grader, Objective, Plan, Provider
-from pointsman.core.snapshot import Encoder
+from pointsman.core.snapshot import Encoder, Limits
 from pointsman.upstream.discover import Found, FoundProvider, keyed
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "configuration.md"
@@ -102,6 +102,11 @@ def test_an_encoder_is_an_address_or_a_directory_beside_the_file(tmp_path: Path)
         "https://a.example/v1/embeddings", "small", f"file:{tmp_path / 'key'}", within_ms=50.0
     )
     assert parse(b"", "f").encoder is None
+
+
+def test_bounds_of_one_address_and_one_key_are_read() -> None:
+    config = parse(b"[limits]\nconnections_per_address = 16384\nfeedback_per_minute = 5\nvalues_per_key = 7", "f")
+    assert config.limits == Limits(connections_per_address=16_384, feedback_per_minute=5, values_per_key=7)
 
 
 def test_the_documented_example_says_what_the_documentation_says() -> None:

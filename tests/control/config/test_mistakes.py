@@ -636,6 +636,10 @@ sha256 = "0000000000000000000000000000000000000000000000000000000000000000"  #!
 [limits]
 fallbacks = -1  #!
 
+== more connections of one address than there are: write a whole number from 1 to 16384
+[limits]
+connections_per_address = 20_000  #!
+
 == seconds out of range: write a number above 0
 [limits]
 total_s = 0  #!

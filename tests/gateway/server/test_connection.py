@@ -74,8 +74,8 @@ class Host:
         await server.start(listener)
         return server
 
-    async def call(self, server: Server) -> Caller:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._ports[server])
+    async def call(self, server: Server, source: str = "127.0.0.1") -> Caller:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._ports[server], local_addr=(source, 0))
         self._writers.append(writer)
         return Caller(reader, writer)
 
@@ -379,6 +379,47 @@ async def test_too_many_connections_are_told_so(host: Host) -> None:
     assert (status, headers[b"retry-after"], headers[b"connection"]) == (503, b"1", b"close")
     first.send(GET % 1)
     assert (await first.whole())[0] == 200
+
+
+async def test_one_address_cannot_hold_all_connections(host: Host) -> None:
+    server = await host.serve(echo, Limits(connections_per_address=2), connections=3)
+    first, second = await host.call(server), await host.call(server)
+    for _ in range(5):  # refused ones, which linger, take no place of anybody's
+        status, headers, said = await (await host.call(server)).whole()
+        assert (status, headers[b"retry-after"], headers[b"connection"]) == (503, b"1", b"close")
+        assert b"too many connections are open from this address: 2" in said
+    other = await host.call(server, "127.0.0.2")
+    for caller in (first, second, other):
+        caller.send(GET % 1)
+        assert (await caller.whole())[0] == 200
+    _, _, said = await (await host.call(server, "127.0.0.3")).whole()
+    assert b'too many connections are open"' in said, "all are taken"
+    first.writer.close()
+    other.writer.close()
+    await until(lambda: server._addresses._held == 1)
+    again = await host.call(server)
+    again.send(GET % 1)
+    assert (await again.whole())[0] == 200
+
+
+async def test_one_address_cannot_hold_all_the_room_for_bodies(host: Host) -> None:
+    server = await host.serve(echo, Limits(body_bytes=500), bodies=1000)
+    post = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 400\r\n\r\n"
+    half, more = await host.call(server), await host.call(server)
+    half.send(post + b"x" * 399)
+    await until(lambda: server._room.left == 601)
+    more.send(post + b"x" * 399)
+    status, _, said = await more.whole()
+    assert (status, b"too many large requests" in said) == (503, True)
+    other = await host.call(server, "127.0.0.2")
+    other.send(post + b"x" * 400)
+    assert (await other.whole())[2] == b"x" * 400
+    half.send(b"x")
+    assert (await half.whole())[0] == 200
+    more = await host.call(server)
+    more.send(post + b"x" * 400)
+    assert (await more.whole())[0] == 200
+    assert server._room.left == 1000
 
 
 async def test_all_bodies_together_are_bounded_and_the_room_is_given_back(host: Host) -> None:

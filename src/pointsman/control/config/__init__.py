@@ -80,7 +80,15 @@ __all__ = [
 
 _POSITION: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 _SECONDS: Final = ("connect_s", "first_byte_s", "idle_s", "total_s")
-_COUNTS: Final = {"body_bytes": (1024, 2**31), "concurrent": (1, 1_000_000), "fallbacks": (0, 10), "attempts": (1, 20)}
+_COUNTS: Final = {
+    "body_bytes": (1024, 2**31),
+    "concurrent": (1, 1_000_000),
+    "connections_per_address": (1, 16_384),
+    "feedback_per_minute": (1, 1_000_000_000),
+    "values_per_key": (1, 10_000_000),
+    "fallbacks": (0, 10),
+    "attempts": (1, 20),
+}
 
 
 def load(path: Path) -> Config:

@@ -1,6 +1,7 @@
 """The only inbound HTTP: HTTP/1.1 over asyncio protocols and the llhttp parser (httptools).
 
 listener    Server: accepts connections, bounds their number, ends gracefully
+addresses   what each client address holds, and may hold
 connection  Connection: one client's socket; whose turn it is, deadlines, back-pressure
 reader      RequestReader: bytes in, whole requests out; no I/O
 message     Incoming and Client: one request, and the way back to who sent it

@@ -51,17 +51,17 @@ class Connection(asyncio.Protocol):
     """One connection; the ``Client`` of each of its requests in turn.
 
     ``limits`` returns those in force, ``gate`` says whose bodies are read. ``joined`` and ``left`` are called once each:
-    when the client has connected (False: there are too many), and when the socket is gone and no task is left.
+    when the client has connected (it returns the room for its bodies, or raises GatewayError: there are too many), and when
+    the socket is gone and no task is left.
     """
 
     def __init__(
         self,
         application: Application,
         limits: Callable[[], Limits],
-        room: Room,
         clock: head.Clock,
         keep_alive_s: float,
-        joined: Callable[["Connection"], bool],
+        joined: Callable[["Connection"], Room],
         left: Callable[["Connection"], None],
         gate: Gate | None = None,
     ) -> None:
@@ -73,8 +73,7 @@ class Connection(asyncio.Protocol):
         self._left = left
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._room_for_bodies = room
-        self._reader = RequestReader(limits, room)
+        self._reader = RequestReader(limits, Room(0))  # until it has joined
         self._begun_at = 0.0
         self._gate = gate
         self._let_in = False  # whether the request that is being read passed the gate
@@ -127,11 +126,13 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one by duck typing only
-        if self._joined(self):
-            self._watch(self._loop.time() + self._keep_alive_s)
-        else:
-            self._queue.append(GatewayError(503, "overloaded", "too many connections are open", retry_after=1.0))
+        try:
+            self._reader.room = self._joined(self)
+        except GatewayError as error:
+            self._queue.append(error)
             self._next()
+        else:
+            self._watch(self._loop.time() + self._keep_alive_s)
 
     def data_received(self, data: bytes) -> None:
         """One read of the socket."""
@@ -301,12 +302,12 @@ class Connection(asyncio.Protocol):
 
     def _answered(self) -> None:
         self._busy = False
-        self._room_for_bodies.give(self._size)
+        self._reader.room.give(self._size)
         self._size = 0
 
     def _forget(self) -> None:
         """Let go of the requests that wait, and of the one that was read in part."""
-        self._room_for_bodies.give(sum([len(one.body) for one in self._queue if isinstance(one, Incoming)]))
+        self._reader.room.give(sum([len(one.body) for one in self._queue if isinstance(one, Incoming)]))
         self._queue.clear()
         self._reader.close()
 

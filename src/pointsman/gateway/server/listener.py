@@ -1,8 +1,9 @@
 """Accepts connections on sockets, and ends gracefully.
 
-Laws: no more connections, and no more bytes of bodies, than a bound, and the next one is told so; once stopped, no request
-is taken, those under way get their time, and what is left after it is cut; ``stop`` returns when no task is left. One that
-retires, because another process serves the sockets too, answers everything that still comes on its connections.
+Laws: no more connections, and no more bytes of bodies, than a bound, in all and of one address (``addresses``), and the next
+one is told so; once stopped, no request is taken, those under way get their time, and what is left after it is cut; ``stop``
+returns when no task is left. One that retires, because another process serves the sockets too, answers everything that still
+comes on its connections.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pointsman.core.snapshot import Limits
+from pointsman.gateway.server.addresses import Address, Addresses
 from pointsman.gateway.server.connection import Connection
 from pointsman.gateway.server.head import Clock
 from pointsman.gateway.server.message import Application, Gate
@@ -45,11 +47,11 @@ class Server:
         self._application = application
         self._limits = limits
         self._gate = gate
-        self._most = connections
         self._keep_alive_s = keep_alive_s
         self._clock = Clock()
         self._room = Room(bodies)
-        self._connections: set[Connection] = set()
+        self._addresses = Addresses(connections, self._room)
+        self._connections: dict[Connection, Address | None] = {}  # None: refused, and told so
         self._empty = asyncio.Event()
         self._empty.set()
         self._servers: list[asyncio.Server] = []
@@ -97,18 +99,21 @@ class Server:
 
     def _connection(self) -> Connection:
         hooks = (self._joined, self._left, self._gate)
-        return Connection(self._application, self._limits, self._room, self._clock, self._keep_alive_s, *hooks)
+        return Connection(self._application, self._limits, self._clock, self._keep_alive_s, *hooks)
 
-    def _joined(self, connection: Connection) -> bool:
-        self._connections.add(connection)
+    def _joined(self, connection: Connection) -> Room:
+        self._connections[connection] = None
         self._empty.clear()
         if self._stopping:  # it was accepted in the same moment
             asyncio.get_running_loop().call_soon(connection.end)
         elif self._retiring:
             connection.retire()
-        return len(self._connections) <= self._most
+        address = self._connections[connection] = self._addresses.join(connection.peer, self._limits())
+        return address.room
 
     def _left(self, connection: Connection) -> None:
-        self._connections.discard(connection)
+        address = self._connections.pop(connection, None)
+        if address is not None:
+            self._addresses.leave(address)
         if not self._connections:
             self._empty.set()

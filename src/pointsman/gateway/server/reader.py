@@ -55,14 +55,15 @@ class _Known:
 
 
 class Room:
-    """How many bytes of bodies all connections of a server may hold at once."""
+    """How many bytes of bodies may be held at once: by all connections of a server, or, ``within`` that, by some."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, within: "Room | None" = None) -> None:
         self.left = most
+        self._within = within
 
     def take(self, size: int) -> bool:
         """Take some of the room; False, and nothing taken, where there is not enough."""
-        if size > self.left:
+        if size > self.left or (self._within is not None and not self._within.take(size)):
             return False
         self.left -= size
         return True
@@ -70,6 +71,8 @@ class Room:
     def give(self, size: int) -> None:
         """Give back what was taken."""
         self.left += size
+        if self._within is not None:
+            self._within.give(size)
 
 
 class RequestReader:
@@ -84,8 +87,8 @@ class RequestReader:
     __deletable__ = ("_parser",)  # where the class is compiled, what else is assigned once stays
 
     def __init__(self, limits: Callable[[], Limits], room: Room) -> None:
+        self.room = room
         self._limits_now = limits
-        self._room = room
         self._parser = httptools.HttpRequestParser(self)
         self._done: list[Incoming] = []
         self._known: _Known | None = None
@@ -142,7 +145,7 @@ class RequestReader:
             return None
         length, begins = int(digits), end + len(after)
         limits = self._limits_now()
-        if len(data) - begins != length or length > limits.body_bytes or not self._room.take(length):
+        if len(data) - begins != length or length > limits.body_bytes or not self.room.take(length):
             return None
         self.limits = limits
         return Incoming(known.head, data[begins:])
@@ -186,7 +189,7 @@ class RequestReader:
 
     def close(self) -> None:
         """Let go of what was read in part, and of the heads, which hold keys: nothing is read any more."""
-        self._room.give(len(self._body))
+        self.room.give(len(self._body))
         self._body = b""
         self._over = True
         self._known, self._headers = None, {}
@@ -240,7 +243,7 @@ class RequestReader:
         self.expects = False
         self._size += len(body)
         if self._size <= self.limits.body_bytes:
-            if not self._room.take(len(body)):
+            if not self.room.take(len(body)):
                 raise self._refused(
                     GatewayError(503, "overloaded", "too many large requests arrive at once", retry_after=1.0)
                 )
@@ -251,7 +254,7 @@ class RequestReader:
             else:
                 self._body = bytearray(self._body + body)
             return
-        self._room.give(len(self._body))
+        self.room.give(len(self._body))
         self._body = b""
         if self._size > self.limits.body_bytes + LET_GO:
             raise self._refused(_body_too_large(self.limits))
