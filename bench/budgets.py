@@ -135,7 +135,7 @@ async def killed(options: argparse.Namespace) -> list[Check]:
                 if turn % 20 == 19:
                     print(f"{turn + 1} kills, {heard.statuses.total()} answers", file=sys.stderr, flush=True)
             await asyncio.to_thread(workers.end, kill=True)
-            restarts = -(-options.kills // 20)
+            restarts = 1 + -(-options.kills // 20)  # the last one is killed whole
             for turn in range(restarts):
                 await asyncio.to_thread(whole.start)
                 await _loaded(heard, chance)
