@@ -82,7 +82,8 @@ def test_workers_do_not_outlive_a_first_process_that_is_killed(start: Callable[.
     up = start("--workers", "2")
     base = up.base_url
     until(lambda: len(workers(up.process.pid)) == 1)
-    until(lambda: all("ready" in httpx.get(f"{base.removesuffix('/v1')}/readyz").text for _ in range(8)))
+    ready = f"{base.removesuffix('/v1')}/readyz"
+    until(lambda: all("ready" in httpx.get(ready, timeout=60).text for _ in range(8)), 60)
     left = workers(up.process.pid)
     assert up.stop(signal.SIGKILL) == -signal.SIGKILL
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left))
