@@ -5,7 +5,10 @@
 ``together``: 64 clients spend one budget through four worker processes until nothing is left. The budget is 200 times the
 largest reservation, and all that workers may hold beside it.
 ``killed``: under load of 16 clients, a worker (one time in four: all) is killed with SIGKILL, 50 to 500 ms after clients
-are answered again. Budgets are those of 16 customers, too small for all that they ask, and one of everything.
+are answered again. Budgets are those of 16 customers, too small for all that they ask, and one of everything. Meanwhile keys
+are made, rotated and revoked by ``pointsman key``, and half of these commands are killed in the midst of it. Then a whole
+``pointsman up`` takes the workers' place, whose first process is killed once for 20 kills, and which has to come back; the
+last one of them is asked with every key that was ever shown.
 
 What was spent is counted by the upstream, from the moment that a request has come in; the gateway's own books are compared
 with it. Exit status 1 where a check fails.
@@ -34,6 +37,9 @@ from pointsman.upstream.simulated.server import serving
 from pointsman.upstream.simulated.setup import PROVIDER, REFERENCE, config_toml
 from pointsman.wire.openai_chat.request import glance
 from spending.clients import Client, Heard, request_body, spending
+from spending.holder import Holder
+from spending.installation import Installation
+from spending.proof import opened, standing_key, written
 from spending.upstream import Billing
 from spending.workers import Workers
 
@@ -112,36 +118,64 @@ async def killed(options: argparse.Namespace) -> list[Check]:
     text = f'[budgets.all]\nusd = {big / 1e9:.9f}\nwindow = "month"\n'
     text += f'[budgets.each]\nper = "customer"\nusd = {small / 1e9:.9f}\nwindow = "month"\n'
     with _gateway(text) as (data, zoo, store):
+        standing = standing_key(store)
         workers, heard = Workers(data, WORKERS), Heard()
+        holder = Holder(data, options.seed)
+        whole = Installation(data / "pointsman.toml", data, workers.port, workers=2)
         clients = [
-            Client(workers.port, CUSTOMERS, options.seed * 1000 + one, heard, says=0.2)
+            Client(workers.port, CUSTOMERS, options.seed * 1000 + one, heard, says=0.2, key=standing.last)
             for one in range(options.clients // 4)
         ]
         passed: set[str] = set()
         async with spending(clients):
             for turn in range(options.kills):
-                await _answered(heard)
-                await asyncio.sleep(chance.uniform(0.05, 0.5))
+                await _loaded(heard, chance)
                 await asyncio.to_thread(workers.kill, chance)
-                found = await asyncio.to_thread(_all, store)
+                passed |= await asyncio.to_thread(_passed, store, small, big)
                 if turn % 20 == 19:
                     print(f"{turn + 1} kills, {heard.statuses.total()} answers", file=sys.stderr, flush=True)
-                passed |= {one.account.scope for one in found if one.used + one.leased > _limit(one, small, big)}
-        await asyncio.to_thread(workers.end, kill=True)
+            await asyncio.to_thread(workers.end, kill=True)
+            restarts = 1 + -(-options.kills // 20)  # the last one is killed whole
+            for turn in range(restarts):
+                await asyncio.to_thread(whole.start)
+                await _loaded(heard, chance)
+                await asyncio.to_thread(whole.kill, every=turn == restarts - 1)
+                passed |= await asyncio.to_thread(_passed, store, small, big)
+            told = await asyncio.to_thread(holder.told)
+        await asyncio.to_thread(whole.settle)
+        told.held.append(standing)
         ended = store.leases.reconcile(_now_ms())
         again = store.leases.reconcile(_now_ms())
         books = {one.account.scope: one for one in _all(store)}
         feedback = {kept.feedback.id for kept in store.feedback.kept(limit=10**6)}
-        chain = verify(store.ledger.entries())
         left = list((data / "leases").iterdir())
+        checks = [
+            *_money(zoo, heard, books, largest, (small, big)),
+            *_leases(books, passed, ended, again, left),
+            _said(heard, feedback),
+            _chained(verify(store.ledger.entries())),
+            *written(store, told),
+        ]
+        calls = zoo.calls
+        await asyncio.to_thread(whole.start)
+        checks += await opened(store, told, workers.port)
+        await asyncio.to_thread(whole.stop)
+        checks.append((True, f"the installation came back {restarts + 1} times, in {whole.longest_s:.1f} s at most"))
     print(f"\n{heard.statuses[200]} served, {heard.statuses[429]} refused, {sum(heard.broken.values())} cut off, others")
-    print(f"{_others(heard)}; {zoo.calls} calls upstream; {options.kills} kills of {workers.killed} workers in all")
-    return [
-        *_money(zoo, heard, books, largest, (small, big)),
-        *_leases(books, passed, ended, again, left),
-        _said(heard, feedback),
-        _chained(chain),
-    ]
+    print(f"{_others(heard)}; {calls} calls upstream; {options.kills} kills of {workers.killed} workers in all,", end=" ")
+    print(f"and {restarts} of a whole installation's first process (the last one with all that it had started)")
+    return checks
+
+
+async def _loaded(heard: Heard, chance: random.Random) -> None:
+    """Wait until somebody was answered, and up to half a second more: there is load again."""
+    await _answered(heard)
+    await asyncio.sleep(chance.uniform(0.05, 0.5))
+
+
+def _passed(store: Store, small: int, big: int) -> set[str]:
+    """Return the accounts whose budget is passed."""
+    return {one.account.scope for one in _all(store) if one.used + one.leased > _limit(one, small, big)}
 
 
 async def _answered(heard: Heard) -> None:
@@ -203,7 +237,9 @@ class _gateway:  # noqa: N801 - a context, used as one
         self._zoo = serving(zoo)
         url = self._zoo.__enter__()
         self._store = open_store(data, vector_key=None)
-        config = parse(f"{config_toml(zoo, url)}\n{self._budgets}".encode(), "bench")
+        text = f"{config_toml(zoo, url)}\n{self._budgets}"
+        (data / "pointsman.toml").write_text(text)
+        config = parse(text.encode(), "bench")
         compiled = compile_snapshot(config, None, today=datetime.now(UTC).date(), made_by="bench").snapshot
         publish(self._store, lambda _: compiled, made_by="bench", now_ms=_now_ms())
         return data, zoo, self._store

@@ -32,8 +32,11 @@ class Heard:
 class Client:
     """One client of one port; its requests are of one customer each, drawn from some."""
 
-    def __init__(self, port: int, customers: tuple[str, ...], seed: int, heard: Heard, *, says: float = 0.0) -> None:
+    def __init__(
+        self, port: int, customers: tuple[str, ...], seed: int, heard: Heard, *, says: float = 0.0, key: str = ""
+    ) -> None:
         self._port = port
+        self._bearer = f"authorization: Bearer {key}\r\n" if key else ""
         self._customers = customers
         self._chance = random.Random(seed)
         self._name = f"{seed}"
@@ -50,9 +53,19 @@ class Client:
                 customer = self._chance.choice(self._customers)
                 try:
                     await self._ask(customer)
+                except ConnectionRefusedError:  # nobody heard the call: an installation that is started again
+                    await asyncio.sleep(_REFUSED_S)
                 except (ConnectionError, asyncio.IncompleteReadError, TimeoutError):  # at a dead worker's socket, too
                     self._heard.broken[customer] += 1
                     self._leave()
+        finally:
+            self._leave()
+
+    async def once(self) -> int:
+        """Ask once, and return the status."""
+        try:
+            body = request_body(f"{self._customers[0]} {self._name}")
+            return (await self._posted("/v1/chat/completions", body, f"x-pointsman-customer: {self._customers[0]}\r\n"))[0]
         finally:
             self._leave()
 
@@ -82,7 +95,7 @@ class Client:
         if self._ways is None:
             self._ways = await asyncio.open_connection("127.0.0.1", self._port)
         reader, writer = self._ways
-        head = f"POST {path} HTTP/1.1\r\nhost: x\r\n{extra}content-length: {len(body)}\r\n\r\n"
+        head = f"POST {path} HTTP/1.1\r\nhost: x\r\n{self._bearer}{extra}content-length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body)
         async with asyncio.timeout(_PATIENCE_S):
             lines = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")

@@ -53,6 +53,12 @@ def test_a_word_of_any_length_is_hashed_alike(length: int) -> None:
     assert [row.tobytes() for row in sketch.sketches(texts, 128)] == [sketch.sketch(text, 128) for text in texts]
 
 
+def test_capitals_are_the_letters_that_python_makes_small() -> None:
+    """Of whole words: the last sigma of one has a form of its own, which what a wheel compiles would not know by itself."""
+    assert sketch.sketch("ΑΣ ΟΔΟΣ, ΣΑΣ", 704) == sketch.sketch("ας οδος, σας", 704) != sketch.sketch("ασ οδοσ, σασ", 704)
+    assert sketch.sketches(["ΟΔΟΣ"], 128)[0].tobytes() == sketch.sketch("οδος", 128)
+
+
 @pytest.mark.parametrize("texts", [["", "a", ""], ["a", "", ""], ["", "", "a b"], ["?!", "a", " . "], ["", "?"], []])
 def test_texts_without_words_have_empty_sketches_wherever_they_stand(texts: list[str]) -> None:
     rows = [row.tobytes() for row in sketch.sketches(texts, 128)]

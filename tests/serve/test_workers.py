@@ -75,3 +75,17 @@ def test_workers_share_the_port_come_back_and_end_together(start: Callable[..., 
     left = workers(up.process.pid)
     assert up.stop() == 0
     assert not any(Path(f"/proc/{pid}").exists() for pid in left)
+
+
+def test_workers_do_not_outlive_a_first_process_that_is_killed(start: Callable[..., Up]) -> None:
+    """Whoever starts the gateway again finds its port free."""
+    up = start("--workers", "2")
+    base = up.base_url
+    until(lambda: len(workers(up.process.pid)) == 1)
+    ready = f"{base.removesuffix('/v1')}/readyz"
+    until(lambda: all("ready" in httpx.get(ready, timeout=60).text for _ in range(8)), 60)
+    left = workers(up.process.pid)
+    assert up.stop(signal.SIGKILL) == -signal.SIGKILL
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left))
+    again = start("--workers", "2", "--port", base.split(":")[2].split("/")[0])
+    assert again.base_url == base

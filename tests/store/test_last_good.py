@@ -174,3 +174,13 @@ def test_what_was_revoked_is_revoked_in_the_copy_too(tmp_path: Path) -> None:
     store.fails = True
     (kept,) = LastGood(tmp_path, keeps=True).of_keys(store).all()
     assert kept.revoked_ms == 7
+
+
+def test_what_a_killed_process_left_is_removed_and_what_another_one_is_writing_is_not(tmp_path: Path) -> None:
+    left, writing, kept = (tmp_path / name for name in ("it.1.draft", "it.2.draft", "it.1"))
+    for one in (left, writing, kept):
+        one.write_bytes(b"half")
+    for one in (left, kept):
+        os.utime(one, (1, 1))
+    write_whole(tmp_path / "it", b"whole")
+    assert {one.name for one in tmp_path.iterdir()} == {"it", "it.2.draft", "it.1"}

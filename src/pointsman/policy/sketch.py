@@ -10,7 +10,7 @@ Laws: ``sketches`` gives the bytes of ``sketch``; all three are the same on ever
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 from zlib import crc32
 
@@ -66,6 +66,7 @@ def _contributions() -> NDArray[np.uint64]:
 
 _WORD_BYTES: Final = _word_table()
 _WORD: Final = re.compile(rb"[\xe2-\xff][\x80-\xbf]+|(?:[0a-z]|[\xc3-\xe1][\x80-\xbf]+)+")
+_small: Final[Callable[[str], str]] = str.lower  # by name, for mypyc's own is not Python's: it knows no final sigma
 _LOWER: Final = _entry_table()
 _UPPER: Final = _LOWER << 4
 _ENTRY_BYTES: Final = _LOWER.tobytes()
@@ -78,7 +79,7 @@ def sketch(text: str, width: int) -> bytes:
     """Return the signed sketch of a text: ``width`` entries from 1 to 15, two in a byte."""
     if not COMPILED:
         return _by_words(_spaced(text).split(), width)
-    data = text.encode() if text.isascii() else text.lower().encode(errors="replace")
+    data = text.encode() if text.isascii() else _small(text).encode(errors="replace")
     return _text.sketch(data, width, _WORD_BYTES, _ENTRY_BYTES)
 
 
@@ -116,7 +117,7 @@ def _spaced(text: str) -> bytes:
     """Return the words of a text with blanks between them."""
     if text.isascii():
         return text.encode().translate(_WORD_BYTES)
-    return b" ".join(_WORD.findall(text.lower().encode(errors="replace").translate(_WORD_BYTES)))
+    return b" ".join(_WORD.findall(_small(text).encode(errors="replace").translate(_WORD_BYTES)))
 
 
 def _hashes(texts: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:

@@ -1,12 +1,12 @@
 """Further workers: processes that serve the same port, one core each.
 
 Strategy: each gets its own listening sockets on the shared port, made by the first process, a pipe on which it sends
-samples of running trials, and one that it closes when it serves. The first process keeps the sockets, so that a worker that
-is started again serves what has queued on its sockets.
+samples of running trials, one that it closes when it serves, and a standard input that ends with the first process. That
+one keeps the sockets, so that a worker that is started again serves what has queued on its sockets.
 
 Laws: a worker that dies is started again after a pause that grows to a minute; samples are bounded as they are in the first
 process; when the gateway stops, workers are told, and get their time; when another process has taken over, they are told
-that, and get all the time that a request may take.
+that, and get all the time that a request may take; when the first process is gone, they leave as if they were told.
 """
 
 import asyncio
@@ -84,7 +84,9 @@ class Workers:
         given = (str(self._data), str(writing), str(ready), page.argument)
         command = [sys.executable, "-m", __name__, *given, *map(str, listening)]
         try:
-            process = await asyncio.create_subprocess_exec(*command, pass_fds=(*listening, writing, ready, page.pages.fd))
+            process = await asyncio.create_subprocess_exec(
+                *command, stdin=asyncio.subprocess.PIPE, pass_fds=(*listening, writing, ready, page.pages.fd)
+            )
         except OSError:
             os.close(reading)
             os.close(serving)
@@ -139,6 +141,13 @@ async def _serve(listeners: Sequence[socket.socket], writing: int, ready: int, p
     loop = asyncio.get_running_loop()
     leaving = Leaving()
     loop.add_signal_handler(RELIEVED, leaving.relieve)
+    first = sys.stdin.fileno()
+
+    def alone() -> None:  # nobody could stop us, and a gateway that is started again would not get the port
+        loop.remove_reader(first)
+        leaving.signalled()
+
+    loop.add_reader(first, alone)
     transport, protocol = await loop.connect_write_pipe(
         lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), os.fdopen(writing, "wb", buffering=0)
     )

@@ -5,13 +5,15 @@ store is locked, full or damaged serves from it. Where the store's current snaps
 again, so that learning and commands go on from it.
 
 Laws: the file is replaced whole, after its bytes are on disk: a crash leaves the old copy or the new one; a copy that is
-damaged is none; what another version wrote is never replaced by the copy; it is as secret as the store (0600).
+damaged is none; what another version wrote is never replaced by the copy; it is as secret as the store (0600). What a
+process that was killed has left of it is removed by the next one.
 """
 
 import contextlib
 import hashlib
 import logging
 import os
+import time
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -26,6 +28,8 @@ FILE: Final = "snapshot.last"
 KEYS_FILE: Final = "keys.last"
 OF_THE_COPY: Final = -2
 """Which version the copied keys have: none of the store's."""
+
+_FORSAKEN_S: Final = 60.0
 
 logger = logging.getLogger("pointsman.store")
 _encode = msgspec.msgpack.Encoder().encode
@@ -149,7 +153,8 @@ class KeysWithCopy:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Replace a file by another content, on disk before it returns: all of it or nothing. Raises OSError."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
+    _forsake(path)
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -166,3 +171,11 @@ def write_whole(path: Path, data: bytes) -> None:
         os.fsync(directory)  # the name, too
     finally:
         os.close(directory)
+
+
+def _forsake(path: Path) -> None:
+    """Remove the drafts of processes that were killed in the midst of writing one; nobody takes a minute for his."""
+    for draft in path.parent.glob(f"{path.name}.*.draft"):
+        with contextlib.suppress(OSError):
+            if time.time() - draft.stat().st_mtime > _FORSAKEN_S:
+                draft.unlink()
