@@ -62,7 +62,7 @@ class Conversations:
             said += (message.role, message.text[:_READ])
             if not message.instructs:
                 break
-        return str(hash(tuple(said)))
+        return f"{hash(tuple(said)):x}"  # not `str` of it: compiled, that would keep each number for ever (mypyc 2.4)
 
 
 def harness_of(headers: dict[bytes, bytes]) -> str | None:
