@@ -2,8 +2,9 @@
 
 Strategy: ``pointsman up`` from the wheel with compiled modules (``--pure``: from the sources) in front of the C upstream,
 driven by the C load generator; a whole reply and a stream in turns, a prompt of its own for each request. Memory is that of
-the whole process tree, looked at after each of ``--looks`` parts, once all of it is answered. The first fifth is warm-up:
-caches and rings fill (the largest remembers 100,000 conversations: in a shorter run let prompts come again, ``--prompts``).
+the whole process tree, looked at after each of ``--looks`` parts, once all of it is answered. The first two fifths are warm-up:
+caches and rings fill (the largest remember 100,000 conversations, one of them only of the half that is decided: in a shorter
+run let prompts come again, ``--prompts``).
 Of the rest the slope of memory over requests is estimated, with a bound that holds where memory drifts
 (``harness/slope``).
 
@@ -29,7 +30,7 @@ from harness.targets import Upstream, start_pointsman
 from harness.wheel import NotBuilt, unpacked
 
 MOST = 10.0
-WARM = 5
+WARM = 0.4
 SETTLE_S = 0.5
 TARGETS: tuple[tuple[str, Kind], ...] = (("pinned", "whole"), ("pinned", "burst"), ("auto", "whole"), ("auto", "burst"))
 
@@ -54,7 +55,7 @@ def main() -> int:
         return 1
     if options.out:
         options.out.write_text(json.dumps({"requests_and_bytes": looks, "failed": failed}) + "\n")
-    warm = looks[len(looks) // WARM :]
+    warm = looks[int(len(looks) * WARM) :]
     estimate, bound = slope([served for served, _ in warm], [size for _, size in warm])
     told = (
         f"{looks[-1][0]:,} requests, half streams, {failed} failed; memory {looks[0][1] / 1e6:.1f} MB after the first part"
@@ -78,7 +79,7 @@ def _soak(here: Machine, stack: contextlib.ExitStack, options: argparse.Namespac
             served += part
         time.sleep(SETTLE_S)  # the journal writes what it holds
         looks.append((served, resident_mb(gateway.pid) * 1e6))
-        if number in (options.looks // WARM, options.looks - 1):
+        if number in (int(options.looks * WARM), options.looks - 1):
             _tell(gateway.port)
         if number % 10 == 9:
             spent = cpu_us(gateway.pid) / served
