@@ -2,9 +2,9 @@
 
 Strategy: ``pointsman up`` from the wheel with compiled modules (``--pure``: from the sources) in front of the C upstream,
 driven by the C load generator; a whole reply and a stream in turns, a prompt of its own for each request. Memory is that of
-the whole process tree, looked at after each of ``--looks`` parts, once all of it is answered. The first two fifths are warm-up:
-caches and rings fill (the largest remember 100,000 conversations, one of them only of the half that is decided: in a shorter
-run let prompts come again, ``--prompts``).
+the whole process tree, looked at after each of ``--looks`` parts, once all of it is answered. Two fifths are warm-up: caches
+and rings fill (the largest remembers 100,000 conversations, and its table grows for the last time after 175,000: in a
+shorter run let prompts come again, ``--prompts``).
 Of the rest the slope of memory over requests is estimated, with a bound that holds where memory drifts
 (``harness/slope``).
 
