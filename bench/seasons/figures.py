@@ -161,7 +161,7 @@ def _budgets(kept: Sequence[Result]) -> str:
         f"## The objective `budget`: ${BUDGET_USD} for 1,000 requests\n\n"
         f"{len(kept)} years of {kept[0]['requests']:,} requests, once choosing acts. Worst 30 days of a year: {month:.2f} % "
         f"off the budget on average, {worst_month:.2f} % at most (asked for: 0.5 %). Worst day: {day:.1f} % on average, "
-        f"{worst_day:.1f} % at most (asked for: 3 %); {within:.1f} % of the days are within 3 %. The year: {whole:+.3f} %.\n"
+        f"{worst_day:.1f} % at most (asked for: 3 %); {within:.2f} % of the days are within 3 %. The year: {whole:+.3f} %.\n"
     )
 
 
