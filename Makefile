@@ -7,7 +7,7 @@ COMPILED := tests/gateway tests/store tests/upstream/credentials tests/upstream/
   $(foreach it,balance conversation cost decide features loops manners objective sketch warmth,tests/policy/test_$(it).py) \
   tests/wire/openai_chat tests/wire/test_edits.py tests/wire/test_sse.py tests/wire/test_watching.py
 
-.PHONY: setup demo test lint types contracts unit guide wheel compiled on-wheel conformance errors sbom licences fuzz atheris attack clients agents lock clean
+.PHONY: setup demo test lint types contracts unit processes guide wheel compiled on-wheel conformance errors sbom licences fuzz atheris attack clients agents lock clean
 
 setup: $(VENV)/.installed
 
@@ -24,7 +24,7 @@ demo: setup
 
 # Two at a time, the longest first: most of the time is spent on waiting for processes and sockets.
 test: setup
-	$(MAKE) --no-print-directory -j2 unit lint types contracts compiled guide clients
+	$(MAKE) --no-print-directory -j2 unit compiled processes guide clients types lint contracts
 
 lint: setup
 	$(BIN)/ruff check .
@@ -37,7 +37,11 @@ contracts: setup
 	$(BIN)/lint-imports
 
 unit: setup
-	$(BIN)/python -m pytest --ignore=tests/guide
+	$(BIN)/python -m pytest --ignore=tests/guide --ignore=tests/serve
+
+# Whole installations, started, killed and started again: a target of its own, so that both lanes end together.
+processes: setup
+	$(BIN)/python -m pytest tests/serve
 
 # The guide's commands, one after the other: minutes of waiting for what a reader would wait for.
 guide: setup
