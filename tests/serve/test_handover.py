@@ -234,7 +234,11 @@ class Clients:
         wanted = self.answers + count
         until(lambda: self.answers >= wanted or self.failures, 60)
 
-    def end(self) -> None:
+    def __enter__(self) -> "Clients":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Also where the test has failed: threads that go on asking would slow down all that follow."""
         self._stop.set()
         for thread in self._threads:
             thread.join(60)
@@ -252,22 +256,21 @@ def test_upgrades_under_load_fail_no_request_and_cut_no_stream(start: Start, zoo
     zoo.speed = 0.02
     first = start()
     port = first.base_url.rsplit(":", 1)[1].removesuffix("/v1")
-    clients = Clients(first, 6)
-    clients.more(20)
-    second = start("--takeover", "--port", port, "--workers", "2")
-    assert second.base_url == first.base_url
-    first.hears(lambda line: "another process has taken over" in line)
-    clients.more(20)
-    until(lambda: len(workers(second.process.pid)) == 1)
-    third = start("--takeover", "--port", port)
-    second.hears(lambda line: "another process has taken over" in line)
-    clients.more(20)
-    seen = []
-    while first.process.poll() is None or second.process.poll() is None:
-        seen.append(control_processes(first.process.pid, second.process.pid, third.process.pid))
-        time.sleep(0.02)
-    clients.more(20)
-    clients.end()
+    with Clients(first, 6) as clients:
+        clients.more(20)
+        second = start("--takeover", "--port", port, "--workers", "2")
+        assert second.base_url == first.base_url
+        first.hears(lambda line: "another process has taken over" in line)
+        clients.more(20)
+        until(lambda: len(workers(second.process.pid)) == 1)
+        third = start("--takeover", "--port", port)
+        second.hears(lambda line: "another process has taken over" in line)
+        clients.more(20)
+        seen = []
+        while first.process.poll() is None or second.process.poll() is None:
+            seen.append(control_processes(first.process.pid, second.process.pid, third.process.pid))
+            time.sleep(0.02)
+        clients.more(20)
     assert clients.failures == []
     assert (first.stop(), second.stop()) == (0, 0)
     assert max(seen, default=0) <= 1
