@@ -19,7 +19,7 @@ import pytest
 from pointsman.control.config import Config
 from pointsman.core.errors import ConfigError, StoreError
 from pointsman.serve import handover
-from pointsman.serve.handover import ENDED, READY, SOCKET, SOCKETS, TAKE, Succession, predecessor
+from pointsman.serve.handover import ENDED, READY, SOCKET, SOCKETS, TAKE, Predecessor, Succession, predecessor
 from pointsman.serve.up import adopt, bind
 from pointsman.store.interfaces import Filter
 from pointsman.upstream.simulated.zoo import Zoo
@@ -126,6 +126,28 @@ def test_one_at_a_time_is_served(tmp_path: Path, listener: socket.socket) -> Non
         os.close(first.lock)
         first.close()
         assert heard == []
+
+
+def test_one_that_was_just_relieved_hangs_up_and_its_successor_is_asked(tmp_path: Path, listener: socket.socket) -> None:
+    """A third gateway that comes while the second one relieves the first: it waits for the second to listen."""
+    path = tmp_path / SOCKET
+    old = socket.socket(socket.AF_UNIX)
+    old.bind(str(path))
+    old.listen()
+    found: list[Predecessor | None] = []
+    thread = threading.Thread(target=lambda: found.append(predecessor(tmp_path)))
+    thread.start()
+    line, _ = old.accept()  # what was asked is read by nobody
+    path.unlink()
+    line.close()
+    old.close()
+    with offering(tmp_path, listener):
+        thread.join(20)
+        (taken,) = found
+        assert taken is not None
+        taken.listeners[0].close()
+        os.close(taken.lock)
+        taken.close()
 
 
 def test_a_gateway_that_speaks_otherwise_is_left_alone(tmp_path: Path) -> None:
@@ -251,6 +273,7 @@ def control_processes(*pids: int) -> int:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 def test_upgrades_under_load_fail_no_request_and_cut_no_stream(start: Start, zoo: Zoo) -> None:
     """From one process to two, to one again; a stream from before the first of them is read to its end after the last."""
     zoo.speed = 0.02
@@ -260,11 +283,11 @@ def test_upgrades_under_load_fail_no_request_and_cut_no_stream(start: Start, zoo
         clients.more(20)
         second = start("--takeover", "--port", port, "--workers", "2")
         assert second.base_url == first.base_url
-        first.hears(lambda line: "another process has taken over" in line)
+        first.hears(lambda line: "another process has taken over" in line, 60)
         clients.more(20)
         until(lambda: len(workers(second.process.pid)) == 1)
         third = start("--takeover", "--port", port)
-        second.hears(lambda line: "another process has taken over" in line)
+        second.hears(lambda line: "another process has taken over" in line, 60)
         clients.more(20)
         seen = []
         while first.process.poll() is None or second.process.poll() is None:
@@ -362,7 +385,7 @@ def test_a_mistake_in_the_new_one_leaves_the_old_one_serving(start: Start, confi
     assert first.process.poll() is None
     third = start("--takeover", "--port", port)
     third.base_url  # noqa: B018 - it serves
-    first.hears(lambda line: "another process has taken over" in line)
+    first.hears(lambda line: "another process has taken over" in line, 60)
 
 
 def test_where_nobody_serves_a_takeover_is_a_start(start: Start) -> None:

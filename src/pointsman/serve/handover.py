@@ -21,9 +21,11 @@ version, so that any two versions understand each other.
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +42,7 @@ TAKE: Final = b"pointsman take 1\n"
 SOCKETS: Final = b"pointsman sockets 1\n"
 READY: Final = b"pointsman ready 1\n"
 ENDED: Final = b"pointsman control ended 1\n"
+_PAUSE_S: Final = 0.05
 _MOST: Final = 253  # descriptors in one message (SCM_MAX_FD, unix(7))
 _PATH_BYTES: Final = 100  # sun_path holds 108 of them
 
@@ -68,7 +71,32 @@ class Predecessor:
 
 
 def predecessor(data: Path, patience_s: float = PATIENCE_S) -> Predecessor | None:
-    """Ask the gateway that holds a data directory for its sockets; None where there is none. Raises StoreError."""
+    """Ask the gateway that holds a data directory for its sockets; None where there is none. Raises StoreError.
+
+    One that another has just relieved hangs up on us: then whoever relieved it is asked, once it listens.
+    """
+    ends, relieved = time.monotonic() + patience_s, False
+    while True:
+        try:
+            found = _asked(data, patience_s)
+        except (ConnectionResetError, BrokenPipeError) as error:
+            if time.monotonic() > ends:
+                raise _refused(data, error) from error
+            relieved = True
+        else:
+            if found is not None or not relieved or time.monotonic() > ends:
+                return found
+        time.sleep(_PAUSE_S)
+
+
+def _refused(data: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"the gateway on {data} does not hand over its port ({error}): try again, or stop it and start this one"
+    )
+
+
+def _asked(data: Path, patience_s: float) -> Predecessor | None:
+    """Ask once. Raises ConnectionResetError and BrokenPipeError where the gateway hangs up, and StoreError."""
     line = socket.socket(socket.AF_UNIX)
     line.settimeout(patience_s)
     try:
@@ -76,14 +104,16 @@ def predecessor(data: Path, patience_s: float = PATIENCE_S) -> Predecessor | Non
             line.connect(path)
         line.sendall(TAKE)
         said, descriptors, _, _ = socket.recv_fds(line, len(SOCKETS), _MOST, getattr(socket, "MSG_CMSG_CLOEXEC", 0))
+        if not said:
+            raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
     except (FileNotFoundError, ConnectionRefusedError):
         line.close()
         return None
     except OSError as error:
         line.close()
-        raise StoreError(
-            f"the gateway on {data} does not hand over its port ({error}): try again, or stop it and start this one"
-        ) from error
+        if isinstance(error, (ConnectionResetError, BrokenPipeError)):
+            raise
+        raise _refused(data, error) from error
     if said != SOCKETS or len(descriptors) < 2:
         for descriptor in descriptors:
             os.close(descriptor)
