@@ -1,5 +1,6 @@
 """Several processes on one port: all serve, a dead one comes back, and all end together."""
 
+import contextlib
 import os
 import signal
 import time
@@ -12,9 +13,12 @@ from tests.serve.conftest import Up
 
 
 def children(pid: int) -> dict[int, str]:
-    found = {}
-    for name in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        found[int(name)] = Path(f"/proc/{name}/cmdline").read_text().replace("\0", " ")
+    """Return the processes that a process has started, and their commands; it, or any of them, may end meanwhile."""
+    found: dict[int, str] = {}
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for name in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                found[int(name)] = Path(f"/proc/{name}/cmdline").read_text().replace("\0", " ")
     return found
 
 
