@@ -23,7 +23,7 @@ from pointsman.core.errors import StoreError
 from pointsman.core.record import ExchangeRecord
 from pointsman.policy import features
 
-BATCH = 1000
+BATCH = 500
 FLUSH_S = 0.2
 _RECORD_BYTES = 2048
 _RETRY_S = 1.0

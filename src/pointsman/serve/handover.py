@@ -104,16 +104,18 @@ def _asked(data: Path, patience_s: float) -> Predecessor | None:
             line.connect(path)
         line.sendall(TAKE)
         said, descriptors, _, _ = socket.recv_fds(line, len(SOCKETS), _MOST, getattr(socket, "MSG_CMSG_CLOEXEC", 0))
-        if not said:
-            raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
     except (FileNotFoundError, ConnectionRefusedError):
         line.close()
         return None
+    except (ConnectionResetError, BrokenPipeError):
+        line.close()
+        raise
     except OSError as error:
         line.close()
-        if isinstance(error, (ConnectionResetError, BrokenPipeError)):
-            raise
         raise _refused(data, error) from error
+    if not said:
+        line.close()
+        raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
     if said != SOCKETS or len(descriptors) < 2:
         for descriptor in descriptors:
             os.close(descriptor)
