@@ -30,6 +30,7 @@ BUDGET: Final = BUDGET_USD * 1e6  # nano-dollars of one request
 FIRST: Final = 5  # days that are left out: the pace begins with a worth found on as many requests
 ERROR: Final = 0.7  # standard deviation of predicted log-odds
 HELD: Final = 0.01
+AS_GOOD: Final = 0.03  # what stands for a prediction's standard error
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,9 @@ def lived(prompts: Bank, way: Way, seed: int) -> tuple[Floats, float]:
             utility = value * factor * guess[place] - cost[place]
             within = cost[place] <= pace.most(at) * BUDGET if way.limited else np.ones(len(utility), dtype=bool)
             picks[place] = int(np.where(within, utility, -np.inf).argmax() if within.any() else cost[place].argmin())
+            if way.limited and within.any() and pace.idle(at):
+                good = within & (guess[place] >= guess[place, picks[place]] - AS_GOOD)
+                picks[place] = int(np.where(good, cost[place], -np.inf).argmax())
         pace = paid(pace, int(world.nano[place, picks[place]]), BUDGET, at if way.daily else 1)
     rows = np.arange(len(world))
     over = world.nano[rows, picks] / BUDGET - 1

@@ -293,12 +293,13 @@ class Ours:
         needs = Needs(input_tokens=int(year.bank.input_tokens[prompt]), max_output_tokens=1000)
         context = Context(FEATURES[year.bank.feature[prompt]], needs, year.bank.vectors[prompt].tobytes())
         route, now = self._snapshot.routes[ROUTE], at_ms / 1e3
-        plan, (pace, most) = route.plans["*"], self._paces.now(route, at_ms)
+        plan, (pace, most, idle) = route.plans["*"], self._paces.now(route, at_ms)
         state = State(
             self._breakers.cooling(now),
             self._hash,
             pace=pace,
             most_nano=most,
+            idle=idle,
             explore_nano=self._allowance.left(plan, at_ms),
         )
         decision = decide.decide(self._snapshot, self._target, self._policy, context, state, float(year.draws[0, place]))

@@ -66,8 +66,8 @@ async def test_a_budget_is_kept_whoever_was_to_serve_it(rig: Rig, upstream_at: S
 
 def test_other_objectives_have_no_pace() -> None:
     route = Route("auto", DEAR, (), Objective("match"), 0.05, {})
-    assert Paces().now(route, 1) == (1.0, None)
-    assert Paces().now(None, 1) == (1.0, None)
+    assert Paces().now(route, 1) == (1.0, None, False)
+    assert Paces().now(None, 1) == (1.0, None, False)
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,8 @@ def says(monkeypatch: pytest.MonkeyPatch) -> dict[str, Prediction]:
 
 
 def by_policy(snapshot: Snapshot, **options: object) -> Decision:
-    target, state = resolve(snapshot, "auto"), State(options.get("cooling", frozenset()), "hash")  # type: ignore[arg-type]
+    cooling, idle = options.get("cooling", frozenset()), bool(options.get("idle"))
+    target, state = resolve(snapshot, "auto"), State(cooling, "hash", idle=idle)  # type: ignore[arg-type]
     return decide(snapshot, target, object(), Context("f", Needs()), state, float(str(options.get("u", 0.0))))  # type: ignore[arg-type]
 
 
@@ -220,6 +221,17 @@ def test_the_policy_chooses_among_the_accepted_only_and_falls_back_in_its_order(
     assert (held.chosen, held.arm) == (HOME, "control")
     assert held.predictions == one.predictions
     assert held.predicted(HOME) == says[HOME]
+
+
+def test_money_that_is_left_goes_to_what_is_as_good_and_dearer(says: dict[str, Prediction]) -> None:
+    plan = Plan("*", "auto", HOME, accepted=("a/small", "b/small"), acting_share=1.0, value_nano=10**9)
+    snapshot = a_snapshot(plan)
+    says.update({HOME: Prediction(HOME, 0.5, 0.1, 900), "a/small": Prediction("a/small", 0.85, 0.1, 500),
+                 "b/small": Prediction("b/small", 0.9, 0.1, 100)})  # fmt: skip
+    assert by_policy(snapshot).chosen == "b/small"
+    spent = by_policy(snapshot, idle=True)
+    assert (spent.chosen, spent.why) == ("a/small", "as good as any, and the budget has money left")
+    assert set(spent.fallbacks) == {HOME, "b/small"}
 
 
 def test_one_model_beats_the_predictions_and_when_it_is_down_they_count(says: dict[str, Prediction]) -> None:

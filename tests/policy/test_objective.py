@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.core.routing import Prediction
-from pointsman.policy.objective import choose, ranked, utility
+from pointsman.policy.objective import choose, dearest_as_good, ranked, utility
 
 NAN = float("nan")
 QUALITY = st.none() | st.just(NAN) | st.sampled_from([0.1, 0.5, 0.9]) | st.floats(0, 1)
@@ -93,3 +93,18 @@ def test_a_reference_that_cannot_be_weighed_keeps_its_place() -> None:
 def test_nothing_to_choose_from_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="nothing to choose from"):
         choose([], "a", None)
+
+
+@given(fields(), st.data())
+def test_what_is_as_good_and_dearer_is_the_dearest_within_a_standard_error(
+    among: list[Prediction], data: st.DataObject
+) -> None:
+    one = data.draw(st.sampled_from(among))
+    found = next(p for p in among if p.deployment == dearest_as_good(among, one.deployment))
+    quality, cost = one.quality, one.cost_nano
+    if quality is None or cost is None:
+        assert found is one
+        return
+    dearer = [p for p in among if p.quality is not None and p.quality + 0.1 >= quality and (p.cost_nano or 0) > cost]
+    assert found.cost_nano == max((p.cost_nano or 0 for p in dearer), default=cost)
+    assert found is one or found in dearer

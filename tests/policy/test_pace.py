@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from pointsman.policy.pace import ALWAYS, CARRIED, REMEMBERED, WIDEST, Pace, paid, today
+from pointsman.policy.pace import ALWAYS, CARRIED, CHANCE, IDLE, REMEMBERED, WIDEST, Pace, paid, today
 
 BUDGET = 1000.0
 DAY_MS = 86_400_000
@@ -65,6 +65,26 @@ def test_the_same_debt_weighs_more_the_less_of_the_day_is_left() -> None:
     assert factors[-1] < 0.5 * factors[0]
     limits = [pace.most(at) for at in moments_of_day]
     assert all(later < earlier for earlier, later in pairwise(limits))
+
+
+def test_a_credit_raises_the_factor_twice_as_fast_as_a_debt_lowers_it_at_a_days_end() -> None:
+    even, late = after([1000] * 280), 281 * APART_MS
+    credit, debt = replace(even, debt=-2.0, debts=0.0), replace(even, debt=2.0, debts=0.0)
+    assert math.log(credit.factor(late)) == pytest.approx(-2 * math.log(debt.factor(late)))
+
+
+@given(costs, st.integers(1, 3 * DAY_MS), moments)
+def test_money_is_idle_where_a_little_is_left_and_the_factor_finds_nothing_more(
+    spent: list[int], apart_ms: int, now_ms: int
+) -> None:
+    pace = after(spent, apart_ms)
+    begun = today(pace, now_ms) if now_ms >= pace.until_ms else pace
+    assert pace.idle(now_ms) == (-CHANCE <= begun.debt < 0 and pace.factor(now_ms) >= IDLE)
+
+
+def test_a_budget_that_nothing_is_worth_is_not_idle_money() -> None:
+    pace = after([100] * 4000)  # two weeks at a tenth of the budget
+    assert not any(pace.idle(4000 * APART_MS + later * 3_600_000) for later in range(48))
 
 
 def test_the_first_requests_say_nothing_of_how_many_there_will_be() -> None:

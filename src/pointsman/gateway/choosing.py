@@ -91,13 +91,13 @@ def _choose(on: UnderWay, target: Target) -> Decision:
 def _state(on: UnderWay, now: float, route: Route | None, plan: Plan | None) -> State:
     """Return what is known now; how busy who is, only where deployments share requests."""
     current, equipment = on.current, on.equipment
-    cooling, (pace, most) = equipment.breakers.cooling(now), equipment.paces.now(route, on.at_ms)
+    cooling, (pace, most, idle) = equipment.breakers.cooling(now), equipment.paces.now(route, on.at_ms)
     speeds = equipment.speeds.now(now) if on.route in current.timed else {}
     course = on.place.course if on.place is not None else None
     loads = equipment.loads.now(now) if current.pooled else {}
     holder = course.deployment if course is not None else equipment.conversations.holder(on.conversation) or ""
     left = equipment.allowance.left(plan, on.at_ms) if plan is not None and plan.explore is not None else 0
-    state = State(cooling, current.hash, loads, holder, pace, speeds, course, left, most_nano=most)
+    state = State(cooling, current.hash, loads, holder, pace, speeds, course, left, most_nano=most, idle=idle)
     return state if on.tab is None else on.tab.limited(state, route, plan, on.request, len(on.body))
 
 

@@ -14,7 +14,7 @@ from pointsman.policy.naming import plan_for
 from pointsman.policy.pace import Pace, paid
 
 _EVEN: Final = Pace()
-_FREE: Final = (1.0, None)
+_FREE: Final = (1.0, None, False)
 
 
 class Paces:
@@ -23,10 +23,11 @@ class Paces:
     def __init__(self) -> None:
         self._of: dict[str, Pace] = {}
 
-    def now(self, route: Route | None, now_ms: int) -> tuple[float, int | None]:
-        """Return what a route's worth of a right answer is multiplied by, and what a choice may be expected to cost.
+    def now(self, route: Route | None, now_ms: int) -> tuple[float, int | None, bool]:
+        """Return what a route's worth of a right answer is multiplied by, what a choice may cost, and ``idle``.
 
-        The latter in nano-dollars; None: whatever it is worth. So it is where the route has no budget, or spent nothing yet.
+        The second is an expected cost in nano-dollars; None: whatever it is worth. So it is where the route has no budget, or
+        spent nothing yet. The third is as ``Pace.idle`` has it.
         """
         if route is None or route.objective.kind != "budget":
             return _FREE
@@ -34,7 +35,8 @@ class Paces:
         if pace is None or not budget:
             return _FREE
         most = pace.most(now_ms)
-        return pace.factor(now_ms), None if most == math.inf else round(most * budget * NANO_PER_USD / 1000)
+        most_nano = None if most == math.inf else round(most * budget * NANO_PER_USD / 1000)
+        return pace.factor(now_ms), most_nano, pace.idle(now_ms)
 
     def note(self, route: Route, record: ExchangeRecord) -> None:
         """Note what a request cost where choosing acts on its route's budget.

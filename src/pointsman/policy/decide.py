@@ -38,7 +38,8 @@ class State(Struct, frozen=True):
     answered lately; ``course`` where the conversation stands (None: it begins). ``explore_nano`` is what may be spent on
     trying others now, in nano-dollars (``gateway/allowance``). ``closed`` are those left out because of budgets, with the
     reason, and ``stand_ins`` who answers where nobody else can (``policy/limits``).
-    ``most_nano`` is what a choice may be expected to cost so that a day's budget is kept (None: whatever it is worth).
+    ``most_nano`` is what a choice may be expected to cost so that a day's budget is kept (None: whatever it is worth);
+    ``idle``: a little of it is left, and nothing better was found for it.
     """
 
     cooling: frozenset[str] = frozenset()
@@ -52,6 +53,7 @@ class State(Struct, frozen=True):
     closed: Mapping[str, str] = NOBODY
     stand_ins: tuple[str, ...] = ()
     most_nano: int | None = None
+    idle: bool = False
 
 
 def foregone(snapshot: Snapshot, target: Target, state: State) -> Decision | None:
@@ -273,7 +275,7 @@ def _drawn(
         arm=step.arm if step else "forced" if home is None else draw.arm if acting else "reference",
         why=(step.why if step else "")
         or (_TRIED if draw.arm == "explore" else "")
-        or _why(plan, field, asked, chosen, drawn=drawn, acting=acting, predicted=bool(predictions)),
+        or _why(plan, field, asked, chosen, drawn=drawn, acting=acting, predicted=bool(predictions), idle=state.idle),
         predictions=predictions,
         excluded=field.excluded,
         snapshot=state.snapshot,
@@ -295,6 +297,7 @@ def _ranking(plan: Plan, field: _Field, predictions: tuple[Prediction, ...], sta
 
     Where more was spent than a budget allows, the one model that suffices gives way to what is worth its price. Who is
     expected to cost more than the rest of the day can take back comes last; where that is everybody, the cheapest is first.
+    Where a little is left that nothing better was found for, what is as good and dearer comes first.
     """
     value = _value(plan, state.pace)
     wanted = [p for p in predictions if p.deployment in field.acting]
@@ -305,7 +308,9 @@ def _ranking(plan: Plan, field: _Field, predictions: tuple[Prediction, ...], sta
     elif not able:
         first = min(wanted, key=lambda one: one.cost_nano or 0).deployment
     elif wanted:
-        first = objective.first(able, [p for p in wanted if p.deployment in able], field.reference, value)
+        affordable = [p for p in wanted if p.deployment in able]
+        first = objective.first(able, affordable, field.reference, value)
+        first = objective.dearest_as_good(affordable, first) if state.idle else first
     else:
         first = field.home or field.acting[0]  # nothing to choose by is no reason to leave the reference's model
     return [first, *(name for name in dict.fromkeys((*able, *order)) if name != first)]
@@ -354,7 +359,9 @@ def _permitted(snapshot: Snapshot, target: Target, needs: Needs) -> tuple[str, .
     return tuple(name for name in named if permits.barred(deployment(snapshot, name), needs.demands) is None)
 
 
-def _why(plan: Plan, field: _Field, asked: str, chosen: str, *, drawn: bool, acting: bool, predicted: bool) -> str:
+def _why(
+    plan: Plan, field: _Field, asked: str, chosen: str, *, drawn: bool, acting: bool, predicted: bool, idle: bool
+) -> str:
     """Say in one short sentence why this deployment was chosen. ``asked`` is the one whose model was."""
     of = asked if asked in field.acting else field.reference
     if asked in field.stand_ins:
@@ -370,6 +377,8 @@ def _why(plan: Plan, field: _Field, asked: str, chosen: str, *, drawn: bool, act
         return "one model suffices here"
     if not predicted:
         return "nothing learned to choose by"
+    if idle:
+        return "as good as any, and the budget has money left"
     if chosen == field.reference:
         return "the reference is worth its price here"
     return "best predicted quality" if plan.value_nano is None else "good enough for less"

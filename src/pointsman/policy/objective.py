@@ -45,6 +45,20 @@ def ranked(predictions: Sequence[Prediction], reference: str | None, value_nano:
     return [prediction.deployment for prediction in order]
 
 
+def dearest_as_good(predictions: Sequence[Prediction], than: str) -> str:
+    """Return the dearest of those whose quality is within a standard error of a deployment's own, or better; or itself."""
+    one = next(p for p in predictions if p.deployment == than)
+    if one.quality is None or one.cost_nano is None:
+        return than
+    least, dearest = one.quality, one
+    for other in predictions:
+        if other.quality is None or other.cost_nano is None or other.cost_nano <= (dearest.cost_nano or 0):
+            continue
+        if other.quality + (other.quality_sd or 0.0) >= least:
+            dearest = other
+    return dearest.deployment
+
+
 def utility(prediction: Prediction, value_nano: int | None, *, priced: bool) -> tuple[float, float]:
     """Return the utility and, to break ties, the cheapness; minus infinity for what cannot be compared.
 

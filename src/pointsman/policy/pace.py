@@ -11,6 +11,10 @@ expected today, by the time between the last ones; and no request may be expecte
 take back, for a debt is paid off by one budget a request at the most, and a credit is spent at once. What a day still leaves
 is paid by the next ones, little by little: taken back at once, it would be missing there.
 
+A debt is paid off by choosing what is cheap; a credit has to find what is dearer *and* better, so that at a day's end it
+changes the factor twice as fast. Where even that finds nothing, the little that chance has left goes to what is dearer and
+as good (``idle``). A large credit does not: then nothing is worth the budget.
+
 Where one model serves all because nothing dearer was shown to be better, what it costs less than the budget is not meant to
 be spent: it pays a debt, and is no credit.
 
@@ -27,13 +31,16 @@ from msgspec import Struct
 HORIZON: Final = 20.0  # a debt of so many requests' budgets changes the factor by e ...
 NEAREST: Final = 1.0  # ... and of so many at a day's end ...
 PART: Final = 0.15  # ... and of this part of the requests that are left, between these
+SOONER: Final = 0.5  # a credit at a day's end: of so much of that
 DAMPING: Final = 4 * HORIZON * HORIZON / 0.3  # no swings where e times the worth costs 0.3 budgets more, or less than that
 WIDEST: Final = 1e4
 REMEMBERED: Final = 2000.0
 CARRIED: Final = 0.3  # of what is left of earlier days, that one day takes upon itself
-SPARE: Final = 2.0  # budgets of debt that a day may end with, as far as is foreseen ...
-BACK: Final = 0.2  # ... and that each request that is left may be expected to take back
+SPARE: Final = 1.0  # budgets of debt that a day may end with, as far as is foreseen ...
+BACK: Final = 0.15  # ... and that each request that is left may be expected to take back
 ALWAYS: Final = 0.7  # budgets that any request may cost
+IDLE: Final = 50.0  # the factor beyond which money was not found to buy anything better ...
+CHANCE: Final = 20.0  # ... while the credit is of no more budgets than chance leaves
 _LOG_WIDEST: Final = math.log(WIDEST)
 _DAY_MS: Final = 86_400_000
 _LATELY: Final = 50  # requests that say how long the next ones take to come
@@ -58,8 +65,14 @@ class Pace(Struct, frozen=True):
     def factor(self, now_ms: int) -> float:
         """Return what the worth of a right answer is multiplied by now."""
         pace = self if now_ms < self.until_ms else today(self, now_ms)
-        horizon = min(max(PART * pace.left(now_ms), NEAREST), HORIZON)
+        nearest = max(PART * pace.left(now_ms), NEAREST) * (1.0 if pace.debt > 0 else SOONER)
+        horizon = min(nearest, HORIZON)
         return math.exp(_within(-pace.debt / horizon - pace.debts / DAMPING, _LOG_WIDEST))
+
+    def idle(self, now_ms: int) -> bool:
+        """Say whether a little money is left that nothing better was found for."""
+        pace = self if now_ms < self.until_ms else today(self, now_ms)
+        return -CHANCE <= pace.debt < 0 and pace.factor(now_ms) >= IDLE
 
     def most(self, now_ms: int) -> float:
         """Return what a request may be expected to cost now, in budgets."""
