@@ -26,8 +26,8 @@ class Paces:
     def now(self, route: Route | None, now_ms: int) -> tuple[float, int | None, bool]:
         """Return what a route's worth of a right answer is multiplied by, what a choice may cost, and ``idle``.
 
-        The second is an expected cost in nano-dollars; None: whatever it is worth. So it is where the route has no budget, or
-        spent nothing yet. The third is as ``Pace.idle`` has it.
+        The second is an expected cost in nano-dollars; None: whatever it is worth. So it is where the route has no budget,
+        or spent nothing yet. The third is as ``Pace.idle`` has it.
         """
         if route is None or route.objective.kind != "budget":
             return _FREE
