@@ -19,6 +19,7 @@ import pytest
 from pointsman.control.config import Config
 from pointsman.core.errors import ConfigError, StoreError
 from pointsman.serve import handover
+from pointsman.serve import lock as locks
 from pointsman.serve.handover import ENDED, READY, SOCKET, SOCKETS, TAKE, Predecessor, Succession, predecessor
 from pointsman.serve.up import adopt, bind
 from pointsman.store.interfaces import Filter
@@ -148,6 +149,31 @@ def test_one_that_was_just_relieved_hangs_up_and_its_successor_is_asked(tmp_path
         taken.listeners[0].close()
         os.close(taken.lock)
         taken.close()
+
+
+def test_while_the_directory_is_held_who_relieved_the_one_before_is_waited_for(
+    tmp_path: Path, listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A third gateway that comes when the first does not listen any more, and the second not yet."""
+    found: list[Predecessor | None] = []
+    asked_in_vain = threading.Event()
+
+    def told(data: Path) -> bool:
+        asked_in_vain.set()
+        return locks.held(data)
+
+    monkeypatch.setattr(handover, "held", told)
+    with locks.claim(tmp_path):
+        thread = threading.Thread(target=lambda: found.append(predecessor(tmp_path)))
+        thread.start()
+        assert asked_in_vain.wait(10)
+        with offering(tmp_path, listener):
+            thread.join(20)
+            (taken,) = found
+            assert taken is not None
+            taken.listeners[0].close()
+            os.close(taken.lock)
+            taken.close()
 
 
 def test_a_gateway_that_speaks_otherwise_is_left_alone(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from pointsman.core.errors import StoreError
 from pointsman.core.record import Judgement
 from pointsman.core.snapshot import Snapshot
-from pointsman.serve.up import LOCK_FILE, claim
+from pointsman.serve.lock import LOCK_FILE, claim, held
 from pointsman.store.interfaces import Filter
 from pointsman.store.last_good import FILE as COPY
 from pointsman.store.sqlite import FILE
@@ -279,10 +279,13 @@ def test_a_data_directory_is_held_by_one_and_given_back(tmp_path: Path) -> None:
             assert second is None
         with claim(tmp_path) as third:
             assert third is None
+        assert held(tmp_path)
+    assert not held(tmp_path)
     with claim(tmp_path) as again:
         assert again is not None
     with pytest.raises(StoreError, match="cannot be written to"), claim(tmp_path / "absent"):
         pass
+    assert not held(tmp_path / "absent")
 
 
 def test_an_open_address_without_keys_is_refused(start: Start) -> None:

@@ -12,6 +12,7 @@ from pointsman.control.config.advice import advice
 from pointsman.control.config.found import discovered
 from pointsman.serve import logs, up
 from pointsman.serve.handover import predecessor
+from pointsman.serve.lock import claim
 from pointsman.serve.loop import run
 from pointsman.serve.workspace import Workspace, workspace_option
 from pointsman.store.last_good import LastGood
@@ -60,7 +61,7 @@ def command(
     bound = functools.partial(up.adopt, old.listeners) if old else up.bind
     listeners = bound(config, host, port, workers, keyed=keyed)
     installation = up.Installation(config, workspace.config_path, workspace.data, store)
-    with up.claim(workspace.data, old.lock if old else None) as lock:
+    with claim(workspace.data, old.lock if old else None) as lock:
         if lock is None:
             click.echo(f"note: another gateway works on {workspace.data}: from now on it serves this configuration too")
         for note in up.begin(installation, made_by):

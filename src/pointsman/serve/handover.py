@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Final
 
 from pointsman.core.errors import StoreError
+from pointsman.serve.lock import held
 
 SOCKET: Final = "gateway.sock"
 PATIENCE_S: Final = 30.0
@@ -73,7 +74,8 @@ class Predecessor:
 def predecessor(data: Path, patience_s: float = PATIENCE_S) -> Predecessor | None:
     """Ask the gateway that holds a data directory for its sockets; None where there is none. Raises StoreError.
 
-    One that another has just relieved hangs up on us: then whoever relieved it is asked, once it listens.
+    One that another has just relieved hangs up on us, or is not there any more while the directory is held: then whoever
+    relieved it is asked, once it listens.
     """
     ends, relieved = time.monotonic() + patience_s, False
     while True:
@@ -84,7 +86,7 @@ def predecessor(data: Path, patience_s: float = PATIENCE_S) -> Predecessor | Non
                 raise _refused(data, error) from error
             relieved = True
         else:
-            if found is not None or not relieved or time.monotonic() > ends:
+            if found is not None or not (relieved or held(data)) or time.monotonic() > ends:
                 return found
         time.sleep(_PAUSE_S)
 

@@ -10,13 +10,10 @@ journal is written out; a new gateway that takes over drops nothing.
 """
 
 import asyncio
-import contextlib
 import datetime as dt
-import fcntl
-import os
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -40,8 +37,6 @@ from pointsman.serve.workers import RELIEVED, Workers
 from pointsman.serve.workspace import Workspace
 from pointsman.store.interfaces import Published, Store
 from pointsman.store.last_good import LastGood
-
-LOCK_FILE = "gateway.lock"
 
 
 @dataclass(frozen=True)
@@ -118,27 +113,6 @@ def publish_configuration(installation: Installation, made_by: str) -> tuple[str
 
     publish(installation.store, change, made_by=made_by, now_ms=now_ms)
     return notes
-
-
-@contextlib.contextmanager
-def claim(data: Path, inherited: int | None = None) -> Iterator[int | None]:
-    """Hold a data directory for a gateway; yields the lock, None where another one holds it. The system lets go when we die.
-
-    ``inherited``: the lock of the gateway before, which is ours with its sockets. Raises StoreError.
-    """
-    try:
-        if inherited is None:  # whoever can open it can hold it, and keep a gateway from starting: 0600
-            inherited = os.open(data / LOCK_FILE, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        held = os.fdopen(inherited, "w")
-    except OSError as error:
-        raise StoreError(f"{data} cannot be written to ({error.strerror}); name another directory with --data") from error
-    with held as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-        else:
-            yield file.fileno()
 
 
 def keyed(config: Config, store: Store, copy: LastGood) -> bool:
@@ -234,7 +208,7 @@ async def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM, or until another process has taken over: this one and its workers.
 
-    ``lock`` is held by us (see ``claim``); ``before`` is the gateway that the sockets are from.
+    ``lock`` is held by us (``serve/lock``); ``before`` is the gateway that the sockets are from.
     """
     queue, leaving, serving = SampleQueue(), Leaving(), asyncio.Event()
     hands = [listeners[place::workers] for place in range(workers)]
