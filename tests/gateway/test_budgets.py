@@ -12,9 +12,12 @@ from typing import Any, Final
 import openai
 import pytest
 from msgspec.structs import replace
-from tests.gateway.conftest import WHOLE, Received, Rig, Start, a_snapshot, answer_whole
+from tests.gateway.conftest import WHOLE, Received, Rig, Script, Start, a_snapshot, answer_whole
+from tests.gateway.test_dialects import STAMP, path, post, speaking
 
 from pointsman.core.budget import Budget, Window, account
+from pointsman.core.chat import Finish, TextDelta, Usage, Used
+from pointsman.core.chat import Start as Begin
 from pointsman.core.errors import StoreError
 from pointsman.core.price import Price, Rates
 from pointsman.core.routing import Objective, Plan, Route
@@ -23,6 +26,9 @@ from pointsman.gateway.budgets import Budgets
 from pointsman.gateway.condition import condition
 from pointsman.store.leases import Ask, Lease
 from pointsman.store.sqlite.leases import SqliteHolder
+from pointsman.wire.anthropic.compose import MAX_TOKENS
+from pointsman.wire.dialect import Address
+from pointsman.wire.dialects import DIALECTS
 
 COST = 60 * 2500 + 40 * 1250 + 10 * 10_000  # of WHOLE, in nano-dollars
 BODY = json.dumps({"model": "auto", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}).encode()
@@ -332,3 +338,135 @@ async def test_where_no_budget_is_of_a_name_that_clients_choose_nothing_is_noted
         for name in ("acme", "bell"):
             assert (await rig.post(BODY, x_pointsman_customer=name))[0] == 200
         assert rig.gateway._equipment.budgets.values._found == {}
+
+
+# What is reserved for an answer that nobody limited is its limit.
+
+LIMIT = 16_384
+MANY: Final = Budget("t", "tokens", 10**6, "day")
+UNLIMITED: Final = {
+    "openai_chat": rb'{ "model":"auto","new":1.50,"messages":[{"role":"user","content":"\"max_tokens"}],"max_tokens":null}',
+    "openai_responses": rb'{ "model":"auto","new":1.50,"input":"say \"max_output_tokens\":1" }',
+    "anthropic": rb'{ "model":"auto","new":1.50,"messages":[{"role":"user","content":"{\"max_tokens\":1}"}] }',
+    "gemini": rb'{ "new":1.50,"contents":[{"parts":[{"text":"hi"}]}],"generation_config":{ "topP":0.50 } }',
+}
+LIMITED: Final = {
+    "openai_chat": UNLIMITED["openai_chat"].replace(b'"max_tokens":null', b'"max_completion_tokens":7'),
+    "openai_responses": UNLIMITED["openai_responses"].replace(b"{ ", b'{ "max_output_tokens":7,'),
+    "anthropic": UNLIMITED["anthropic"].replace(b"{ ", b'{ "max_tokens":7,', 1),
+    "gemini": UNLIMITED["gemini"].replace(b'"topP"', b'"max_output_tokens":7,"topP"'),
+}
+SENT: Final = {
+    "openai_chat": UNLIMITED["openai_chat"].replace(b"auto", b"model-1").replace(b":null", b":16384"),
+    "openai_responses": UNLIMITED["openai_responses"]
+    .replace(b"auto", b"model-1")
+    .replace(b"{", b'{"max_output_tokens":16384,'),
+    "anthropic": UNLIMITED["anthropic"].replace(b"auto", b"model-1").replace(b"{ ", b'{"max_tokens":16384, '),
+    "gemini": UNLIMITED["gemini"].replace(b'{ "topP"', b'{"maxOutputTokens":16384, "topP"'),
+}
+
+
+def using_all(rig: Rig, dialect: str, reserved: list[int], *, stream: bool = False) -> Script:
+    """A provider whose answer has all the tokens that its request allows; what is reserved meanwhile is noted."""
+
+    async def script(received: Received) -> None:
+        reserved.append(sum(rig.gateway._equipment.budgets._used))
+        spoken = DIALECTS[dialect]
+        asked = spoken.request.decode(received.body, Address("model-1", stream))
+        used = Used(Usage(len(received.body), (asked.max_output_tokens or 10**6) * asked.choices))
+        said = (Begin("r1", "model-1", 1_700_000_000), TextDelta(0, "on and on"), Finish("length"), used)
+        if not stream:
+            await received.reply(200, spoken.reply.encode(said, asked, STAMP).body)
+            return
+        encoder = spoken.stream.encoder(replace(asked, include_usage=True), STAMP)
+        await received.begin()
+        await received.send(*[frames for event in said if (frames := encoder.feed(event))], encoder.end())
+        await received.end()
+
+    return script
+
+
+@pytest.mark.parametrize("theirs", DIALECTS)
+@pytest.mark.parametrize("ours", DIALECTS)
+async def test_an_answer_that_nobody_limited_keeps_within_what_was_reserved_for_it(
+    rig: Rig, upstream_at: Start, ours: str, theirs: str
+) -> None:
+    reserved: list[int] = []
+    upstream = await upstream_at(using_all(rig, theirs, reserved))
+    async with budgeted(rig, MANY, snapshot=speaking(theirs, upstream.port)):
+        status, head, body = await post(rig, path(ours, stream=False), UNLIMITED[ours])
+        assert status == 200, body
+        used = sum(rig.gateway._equipment.budgets._used)
+    [received] = upstream.requests
+    limit = MAX_TOKENS if theirs == "anthropic" != ours else LIMIT
+    assert DIALECTS[theirs].request.decode(received.body, Address("m")).max_output_tokens == limit
+    assert head["x-pointsman-output-limit"] == str(limit)
+    assert used == len(received.body) + limit <= reserved[0] == len(UNLIMITED[ours]) + 500 + limit
+    if ours == theirs:
+        assert received.body == SENT[ours], "all else is as it came"
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_a_streamed_one_too(rig: Rig, upstream_at: Start, dialect: str) -> None:
+    reserved: list[int] = []
+    upstream = await upstream_at(using_all(rig, dialect, reserved, stream=True))
+    body = UNLIMITED[dialect] if dialect == "gemini" else UNLIMITED[dialect].replace(b"{ ", b'{ "stream":true,', 1)
+    async with budgeted(rig, MANY, snapshot=speaking(dialect, upstream.port)):
+        status, head, _ = await post(rig, path(dialect, stream=True), body)
+        used = sum(rig.gateway._equipment.budgets._used)
+    assert (status, head["x-pointsman-output-limit"]) == (200, str(LIMIT))
+    assert used == len(upstream.requests[0].body) + LIMIT <= reserved[0]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_where_no_tokens_or_money_are_reserved_or_the_client_states_a_limit_nothing_is_added(
+    rig: Rig, upstream_at: Start, dialect: str
+) -> None:
+    upstream = await upstream_at(using_all(rig, dialect, []))
+    few = Budget("few", "requests", 100, "day")
+    snapshot = speaking(dialect, upstream.port)
+    free = Price(Rates(Decimal(0), Decimal(0)))
+    gratis = {name: replace(one, price=free) for name, one in snapshot.deployments.items()}
+    heads = []
+    for budgets, published, body in (
+        ((), snapshot, UNLIMITED),
+        ((few,), snapshot, UNLIMITED),
+        ((Budget("m", "usd", 10**9, "day"),), replace(snapshot, deployments=gratis), UNLIMITED),
+        ((), snapshot, LIMITED),
+        ((few, MANY), snapshot, LIMITED),
+    ):
+        async with budgeted(rig, *budgets, snapshot=published):
+            status, head, _ = await post(rig, path(dialect, stream=False), body[dialect])
+            heads.append((status, head.get("x-pointsman-output-limit")))
+    assert heads == [(200, None)] * 5
+    bodies = [received.body for received in upstream.requests]
+    assert (
+        bodies == [UNLIMITED[dialect].replace(b"auto", b"model-1")] * 3 + [LIMITED[dialect].replace(b"auto", b"model-1")] * 2
+    )
+
+
+async def test_many_long_answers_at_once_do_not_pass_a_budget_and_choices_multiply(rig: Rig, upstream_at: Start) -> None:
+    reserved: list[int] = []
+    upstream = await upstream_at(using_all(rig, "openai_chat", reserved))
+    body = UNLIMITED["openai_chat"].replace(b"{ ", b'{ "n":2,', 1)
+    output_nano = 2 * LIMIT * 10_000  # at $10 a million
+    each = (len(body) + 500) * 2_500 + output_nano
+    budget = Budget("m", "usd", 3 * each + each // 2, "day")
+    async with budgeted(rig, budget, snapshot=a_snapshot(upstream.port)):
+        statuses = [status for status, _, _ in await asyncio.gather(*(rig.post(body) for _ in range(12)))]
+        assert (statuses.count(200), statuses.count(429)) == (3, 9)
+        assert max(reserved) <= budget.limit
+        used = sum(rig.gateway._equipment.budgets._used)
+    assert 3 * output_nano < used <= budget.limit
+
+
+async def test_what_a_model_can_give_bounds_what_is_reserved_and_sent(rig: Rig, upstream_at: Start) -> None:
+    upstream = await upstream_at(using_all(rig, "openai_chat", []))
+    snapshot = a_snapshot(upstream.port)
+    small = {name: replace(one, output_tokens=4_096) for name, one in snapshot.deployments.items()}
+    async with budgeted(rig, MANY, snapshot=replace(snapshot, deployments=small)):
+        _, head, _ = await rig.post(UNLIMITED["openai_chat"])
+        used = sum(rig.gateway._equipment.budgets._used)
+    assert head["x-pointsman-output-limit"] == "4096"
+    assert json.loads(upstream.requests[0].body)["max_tokens"] == 4_096
+    assert used == len(upstream.requests[0].body) + 4_096

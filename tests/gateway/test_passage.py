@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pointsman.core.chat import ChatRequest, Message, Text
-from pointsman.core.routing import Deployment
+from pointsman.core.routing import Deployment, Variant
 from pointsman.gateway.entries import Entry
 from pointsman.gateway.passage import Passage
 from pointsman.wire.dialect import Address
@@ -70,3 +70,19 @@ def test_a_history_that_the_model_would_refuse_unsigned_is_encoded_and_not_passe
         sent = json.loads(way.outbound())
         assert sent["contents"][1]["parts"][0] == part | ({} if passes else {"thoughtSignature": SKIP_VALIDATION})
         assert (sent["labels"], way.lost) == ({"a": "b"}, ())
+
+
+def test_a_limit_that_nobody_stated_goes_in_the_field_that_the_provider_knows() -> None:
+    for ours in ("openai_chat", "anthropic"):
+        for field in ("max_tokens", "max_completion_tokens"):
+            sent = json.loads(passage(ours).outbound(100, field))
+            assert {name: value for name, value in sent.items() if name.startswith("max_")} == {field: 100}
+    assert json.loads(passage(theirs="bedrock_converse").outbound(100))["inferenceConfig"] == {"maxTokens": 100}
+    assert b"max" not in passage("anthropic").outbound()
+
+
+def test_a_variant_keeps_its_own_and_is_asked_in_its_dialect() -> None:
+    to = Deployment("p/m", "p", "m", "m", dialect="anthropic", variant=Variant(effort="high"))
+    way = Passage(Entry("openai_chat"), REQUEST, b"{}", to, "x", 1, asks_usage=True, unseal=False)
+    limit = way.own_limit()
+    assert json.loads(way.outbound())["max_tokens"] == json.loads(way.outbound(limit))["max_tokens"] == limit == 20_480

@@ -44,6 +44,20 @@ class TestMost:
         assert most(ONE, unstated, 60).tokens == stated - 100 + 16_384
         assert most(ONE, replace(unstated, choices=2), 60).tokens == stated - 100 + 2 * 16_384
 
+    def test_a_limit_that_nobody_stated_is_the_one_that_was_counted(self) -> None:
+        unstated = replace(HI, max_output_tokens=None, choices=3)
+        plain = most(ONE, HI, 60).tokens - 100
+        for one, translated, limit in (
+            (ONE, None, 16_384),
+            (replace(ONE, output_tokens=5_000), None, 5_000),
+            (ONE, 4_096, 4_096),
+            (ONE, 20_480, 20_480),
+        ):
+            found = most(one, unstated, 60, translated)
+            assert (found.limit, found.tokens) == (limit, plain + 3 * limit)
+        assert most(ONE, HI, 60, 4_096).limit is None
+        assert most(replace(ONE, variant=Variant(max_output_tokens=7)), unstated, 60, 4_096).limit is None
+
     def test_a_picture_counts_by_its_place_and_what_is_not_in_the_request_by_the_context(self) -> None:
         plain = most(ONE, HI, 60).tokens
         picture = asking(Media("image", data="x" * 10_000))

@@ -7,7 +7,7 @@ import pytest
 
 from pointsman.core.routing import Provider
 from pointsman.upstream.credentials import credential_for
-from pointsman.upstream.providers import API_KEY_HEADER, LOOPBACK, ROWS, Row, offers, quirks, row
+from pointsman.upstream.providers import API_KEY_HEADER, LOOPBACK, ROWS, Row, limit_field, offers, quirks, row
 from pointsman.upstream.transport.head import target_of
 
 NAMED = {
@@ -128,6 +128,25 @@ def test_a_model_of_a_price_list_is_there_where_it_can_be_reached(name: str, mod
     one = row(name)
     assert one is not None
     assert offers(one.provider("X", "https://mine.openai.azure.com" if name == "azure" else "a-region"), model) == offered
+
+
+@pytest.mark.parametrize(
+    ("base_url", "field"),
+    [
+        ("https://api.openai.com/v1", "max_completion_tokens"),
+        ("https://eu.api.openai.com/v1", "max_completion_tokens"),
+        ("https://mine.openai.azure.com/openai/v1", "max_completion_tokens"),
+        ("https://mine.services.ai.azure.com/openai/v1", "max_completion_tokens"),
+        ("https://evil.example/api.openai.com", "max_tokens"),
+        ("https://notapi.openai.com.example/v1", "max_tokens"),
+        ("https://api.mistral.ai/v1", "max_tokens"),
+        ("http://127.0.0.1:11434/v1", "max_tokens"),
+        ("", "max_tokens"),
+    ],
+)
+def test_what_a_provider_calls_the_limit_of_an_answer(base_url: str, field: str) -> None:
+    assert limit_field(Provider("p", base_url)) == field
+    assert limit_field(Provider("p", base_url, quirks=("azure_deployments",))) == "max_completion_tokens"
 
 
 def test_servers_on_loopback_need_no_key() -> None:

@@ -34,6 +34,7 @@ from pointsman.policy.bounds import MEDIA, UNLIMITED_OUTPUT, Most
 from pointsman.policy.fitness import needs_of, unfit
 from pointsman.upstream import addresses
 from pointsman.upstream.interfaces import Credential, Reply, Request, Timeouts, Transport
+from pointsman.upstream.providers import limit_field
 from pointsman.wire.dialects import DIALECTS, OF_PROVIDERS, unspeakable
 from pointsman.wire.seals import bond, unsealed
 from pointsman.wire.variant import applied
@@ -284,13 +285,6 @@ def _outbound(provider: Provider, copied: Copied, deployment: Deployment) -> Req
     if copied.limited_here:
         fields[limit_field(provider)] = copied.output_tokens
     return addresses.post(provider, path, model, _HEADERS, msgspec.json.encode(fields), stream=False)
-
-
-def limit_field(provider: Provider) -> str:
-    """Return what a provider calls the limit of output tokens in Chat Completions."""
-    # OpenAI's reasoning models refuse max_tokens, and many other servers know nothing else.
-    own = any(host in provider.base_url for host in ("//api.openai.com", ".openai.azure.com"))
-    return "max_completion_tokens" if own else "max_tokens"
 
 
 async def _read(received: Reply, copied: Copied, price: Price, dialect: str) -> Answer:

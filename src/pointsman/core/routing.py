@@ -57,8 +57,9 @@ class Deployment(Struct, frozen=True):
     """A callable model: ``name`` is ``provider/model``; ``model`` is the provider's own name for it.
 
     ``model_key`` says which deployments are the *same* model at different providers: they may stand in for one another.
-    ``context_tokens`` is None where it is not known; ``media`` lists what the model can read besides text; ``dialect`` is
-    its provider's; ``facts`` what is stated of where it computes and what it keeps, its provider's where nothing else is.
+    ``context_tokens`` and ``output_tokens``, the most of one answer, are None where they are not known; ``media`` lists what
+    the model can read besides text; ``dialect`` is its provider's; ``facts`` what is stated of where it computes and what
+    it keeps, its provider's where nothing else is.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Deployment(Struct, frozen=True):
     dialect: str = "openai_chat"
     variant: Variant | None = None
     facts: Facts = Facts()
+    output_tokens: int | None = None
 
 
 class Pool(Struct, frozen=True):

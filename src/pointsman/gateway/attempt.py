@@ -145,12 +145,13 @@ def is_stream(reply: Reply, *, asked: bool) -> bool:
 class Call:
     """A call under way, and what becomes of it. Times are monotonic seconds; ``started_ms`` is Unix time.
 
-    ``broke_off``: its stream broke after content had gone to the client.
+    ``broke_off``: its stream broke after content had gone to the client. ``limit`` is what each answer is limited to because
+    so much was reserved of a budget, and nobody had stated a limit.
     """
 
     __slots__ = (
-        "broke_off", "cause", "deployment", "ended", "error", "estimated", "finish", "lost", "replied", "sent", "sent_bytes",
-        "started", "started_ms", "status", "unused", "usage", "whole",
+        "broke_off", "cause", "deployment", "ended", "error", "estimated", "finish", "limit", "lost", "replied", "sent",
+        "sent_bytes", "started", "started_ms", "status", "unused", "usage", "whole",
     )  # fmt: skip
 
     def __init__(self, deployment: Deployment, cause: Cause, started: float, started_ms: int) -> None:
@@ -170,6 +171,7 @@ class Call:
         self.broke_off = False
         self.sent = False  # whether any of the request can have been processed, and of how many bytes its body is
         self.sent_bytes = 0
+        self.limit: int | None = None
         self.whole = False  # whether the usage is that of a reply that came to its end
 
     def understand(self, said: Answer, size: int, request: ChatRequest, *, ended: bool = False) -> None:

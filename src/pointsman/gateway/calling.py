@@ -46,7 +46,7 @@ async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
     if on.demands:
         _permit(on, call)
     passage = _passage(on, call.deployment)
-    if on.tab is not None and (over := await _reserved(on, call, on.tab)) is not None:
+    if on.tab is not None and (over := await _reserved(on, call, on.tab, passage)) is not None:
         return over
     reply: Reply | None = None
     failure: Failure | None = None
@@ -56,7 +56,8 @@ async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
     try:
         way = current.ways[call.deployment.provider]
         theirs, stream = on.caller.to_provider(call.deployment.dialect), on.request.stream
-        unsigned = way.request(passage.path(), call.deployment.model, theirs, passage.outbound(), stream=stream)
+        body = passage.outbound(call.limit, way.limit_field)
+        unsigned = way.request(passage.path(), call.deployment.model, theirs, body, stream=stream)
         call.sent_bytes = len(unsigned.body)
         request = way.credential.ready(unsigned) or await way.credential.sign(unsigned)
         call.sent = True
@@ -96,9 +97,9 @@ def _without_key(failure: Failure | None, signed: Request, unsigned: Request) ->
     return structs.replace(failure, body=scrubbed(failure.body, signed, unsigned))
 
 
-async def _reserved(on: UnderWay, call: Call, tab: Tab) -> Failure | None:
+async def _reserved(on: UnderWay, call: Call, tab: Tab, passage: Passage) -> Failure | None:
     """Reserve what a call may take; return the failure that it is where a budget does not allow it: no call is made."""
-    over = await tab.reserve(call, on.request, len(on.body))
+    over = await tab.reserve(call, on.request, len(on.body), passage.own_limit())
     if over is not None:
         on.calls.remove(call)
         on.failures.append((call, over))
@@ -120,6 +121,8 @@ def head(on: UnderWay, call: Call, theirs: Headers, lost: tuple[str, ...] = ()) 
     """Return the head of what goes to the client: the provider's own lines, then ours."""
     assert on.decision is not None  # noqa: S101 - nothing is called before
     lines = theirs + heads.ours(on.id, on.feature, on.decision, call.deployment.name, lost)
+    if call.limit is not None:
+        lines.append(b"x-pointsman-output-limit: %d\r\n" % call.limit)
     if on.caller.echo:
         lines.append(on.caller.echo)
     return lines

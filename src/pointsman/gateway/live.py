@@ -36,7 +36,7 @@ from pointsman.store.interfaces import Published, Snapshots
 from pointsman.store.last_good import LastGood
 from pointsman.upstream import addresses
 from pointsman.upstream.interfaces import Credential, Encodes, Reply, Request, Timeouts
-from pointsman.upstream.providers import NO_STREAM_OPTIONS
+from pointsman.upstream.providers import NO_STREAM_OPTIONS, limit_field
 
 POLL_S = 0.2
 _USER_AGENT = (b"user-agent", b"pointsman")
@@ -50,6 +50,7 @@ class Way:
     """How to reach one provider: what of a request to it is always the same.
 
     ``plain``: its dialect alone says where a request goes and what stands in it; else its platform has a say too.
+    ``limit_field`` is its name in Chat Completions for the limit of an answer.
     """
 
     provider: Provider
@@ -58,6 +59,7 @@ class Way:
     credential: Credential
     asks_usage: bool
     plain: bool
+    limit_field: str
 
     def request(
         self, path: str, model: str, headers: tuple[tuple[bytes, bytes], ...], body: bytes, *, stream: bool
@@ -277,7 +279,8 @@ def _policies(snapshot: Snapshot) -> dict[str, Policy]:
 def _way(provider: Provider, credential: Credential) -> Way:
     asks_usage = provider.dialect == "openai_chat" and NO_STREAM_OPTIONS not in provider.quirks
     base = provider.base_url.rstrip("/")
-    return Way(provider, base, (_CONTENT, _USER_AGENT), credential, asks_usage, plain=not addresses.differs(provider))
+    plain, limit = not addresses.differs(provider), limit_field(provider)
+    return Way(provider, base, (_CONTENT, _USER_AGENT), credential, asks_usage, plain, limit)
 
 
 def _model(name: str, owner: str) -> dict[str, object]:

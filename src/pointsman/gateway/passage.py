@@ -18,6 +18,7 @@ from pointsman.gateway.entries import Entry
 from pointsman.gateway.relay import Relay
 from pointsman.gateway.translation import Translation
 from pointsman.upstream.interfaces import Reply
+from pointsman.wire import limited
 from pointsman.wire.answer import Answer
 from pointsman.wire.dialect import Stamp, StreamEncoder
 from pointsman.wire.dialects import DIALECTS, OF_PROVIDERS
@@ -78,24 +79,40 @@ class Passage:
         """Return what goes behind the provider's base URL."""
         return self.theirs.request.path(self._to.model, stream=self._request.stream)
 
-    def outbound(self) -> bytes:
-        """Return the body that the provider gets."""
+    def own_limit(self) -> int | None:
+        """Return the limit of an answer that the translation states where nobody did, None where it states none."""
+        return None if self.direct else limited.translated(self._asked(), self.theirs.name)
+
+    def outbound(self, limit: int | None = None, field: str = "max_tokens") -> bytes:
+        """Return the body that the provider gets.
+
+        ``limit`` is one of its answer that nobody stated; ``field`` is the name that this has there in Chat Completions.
+        """
         asked, model = self._request, self._to.model
         if self.direct:
-            return self.theirs.request.edit(
+            body = self.theirs.request.edit(
                 self._body,
                 model=model if model != asked.model else None,
                 include_usage=asked.stream and not asked.include_usage and self._asks_usage,
             )
-        request = replace(asked, model=model, include_usage=asked.stream and self._asks_usage)
-        if self._to.variant is not None:
-            request = applied(request, self._to.variant)
+            return body if limit is None else limited.edited(body, self.theirs.name, limit, field)
+        request = self._asked()
+        if limit is not None:
+            request = limited.asked(request, self.theirs.name, limit)
         if self._unseal:
             request, gone = unsealed(request)
             self._lose(gone)
         encoded = self.theirs.request.encode(request)
         self._lose(encoded.lost)
-        return encoded.body
+        if limit is None or self.theirs.name != limited.CHAT:
+            return encoded.body
+        return limited.edited(encoded.body, limited.CHAT, limit, field)
+
+    def _asked(self) -> ChatRequest:
+        """Return the request as the deployment is asked it."""
+        asked, variant = self._request, self._to.variant
+        request = replace(asked, model=self._to.model, include_usage=asked.stream and self._asks_usage)
+        return request if variant is None else applied(request, variant)
 
     def relay(self, *, texts: bool) -> Relay | Translation:
         """Return what passes a streamed reply on as a stream."""

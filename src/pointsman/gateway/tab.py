@@ -83,12 +83,16 @@ class Tab:
             self.reopen_s = (min(ends) - now_ms) / 1e3
         return replace(state, closed=closed, stand_ins=tuple([one for one in found.stand_ins if one not in closed]))
 
-    async def reserve(self, call: Call, request: ChatRequest, size: int) -> Failure | None:
-        """Reserve the most that a call may use; where a budget does not hold it, return why it may not be made."""
+    async def reserve(self, call: Call, request: ChatRequest, size: int, translated: int | None = None) -> Failure | None:
+        """Reserve the most that a call may use; where a budget does not hold it, return why it may not be made.
+
+        ``translated`` is the limit of an answer that its translation states by itself. Where none was stated and tokens or
+        money were reserved, the call gets the one that they were reserved for (``Call.limit``).
+        """
         over = list(self._over(call.deployment))
         if call.deployment.name not in self._snapshot.deployments and (refusal := self._refusal(over)) is not None:
             return Failure(refusal.message, kind="budget", told=refusal)
-        most = limits.most(call.deployment, request, size)
+        most = limits.most(call.deployment, request, size, translated)
         until = self._clock() + WAIT_S
         while True:
             wants, now_ms = [], self._now_ms()
@@ -101,6 +105,8 @@ class Tab:
             short = self._worker.take(wants)
             if short is None:
                 self._calls[call], self._counted = (wants, most), True
+                if any(held.account.unit != "requests" for held, _ in wants):
+                    call.limit = most.limit
                 return None
             room = await self._worker.room(short) if self._clock() < until else None
             if not room:

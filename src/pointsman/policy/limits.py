@@ -2,8 +2,9 @@
 
 Strategy: a request is let in only where the most that it may use fits into what is left, so that no number of requests at
 once passes a limit. The most is what goes in, counted in bytes (no token is shorter), and the most that may come out. Where
-nobody can say, that is what hardly any call passes (a picture, an answer without a limit), and not what none can, as in the
-ledger (``bounds``): with a million tokens set aside for each request, small budgets would serve nobody.
+nobody can say (a picture), that is what hardly any call passes, and not what none can, as in the ledger (``bounds``): with a
+million tokens set aside for each request, small budgets would serve nobody. An answer that nobody limits is limited here:
+what was set aside for it is sent on (``Most.limit``).
 
 A budget with ``on_limit = "degrade"`` moves its requests to cheaper deployments from ``DRAINING`` of it spent on: who costs
 more than a ceiling is left out, and the ceiling falls in a straight line from what the reference may cost on this request
@@ -22,8 +23,8 @@ from pointsman.core.chat import ChatRequest
 from pointsman.core.routing import Deployment, Plan, Route
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy import bounds, cost, naming
-from pointsman.policy.explore import UNLIMITED_TOKENS
 from pointsman.policy.fitness import OVER_BUDGET, most_input
+from pointsman.policy.unlimited import answer_limit
 
 DRAINING: Final = 0.8
 UNSEEN_TOKENS: Final = 200_000
@@ -34,10 +35,14 @@ _FRAME: Final = 500  # tokens that a provider puts around a prompt, at most
 
 
 class Most(Struct, frozen=True):
-    """The most tokens and nano-dollars that one call may take; ``nano`` is None where there is no price."""
+    """The most tokens and nano-dollars that one call may take; ``nano`` is None where there is no price.
+
+    ``limit`` is what each answer must be limited to for that to be true; None: it was stated.
+    """
 
     tokens: int
     nano: int | None
+    limit: int | None = None
 
 
 class Level(Struct, frozen=True):
@@ -57,10 +62,11 @@ class Draining(Struct, frozen=True):
     stand_ins: tuple[str, ...] = ()
 
 
-def most(one: Deployment, request: ChatRequest, size: int) -> Most:
+def most(one: Deployment, request: ChatRequest, size: int, translated: int | None = None) -> Most:
     """Return the most that a call for a request, of ``size`` bytes, may take of a deployment.
 
-    Without a limit of its own, or of the deployment's variant, ``UNLIMITED_TOKENS`` of output are counted.
+    Without a limit of its own, or of the deployment's variant, the output has that of its translation (``translated``) where
+    this has one, else ``answer_limit``.
     """
     taken, given = most_input(request, size) + _FRAME, bounds.output_limit(request)
     if bounds.refers(request, pictures=False):
@@ -68,10 +74,11 @@ def most(one: Deployment, request: ChatRequest, size: int) -> Most:
     if one.variant is not None:
         taken += len(one.variant.system.encode(errors="replace"))
         given = one.variant.max_output_tokens or given
+    limit = None if given is not None else translated or answer_limit(one, request, taken)
     if one.context_tokens is not None:
         taken = min(taken, one.context_tokens)
-    out = min((UNLIMITED_TOKENS if given is None else given) * bounds.answers(request), bounds.LARGEST)
-    return Most(taken + out, None if one.price is None else cost.most(taken, out, one.price))
+    out = min((given or limit or 0) * bounds.answers(request), bounds.LARGEST)
+    return Most(taken + out, None if one.price is None else cost.most(taken, out, one.price), limit)
 
 
 def draining(

@@ -255,10 +255,24 @@ def offers(provider: Provider, model: str) -> bool:
     One list holds what several rows reach: Gemini and Claude on Vertex, Claude and others on Bedrock. At Azure names are the
     customer's own, so that none is known beforehand.
     """
-    azure = row("azure")
-    if AZURE_DEPLOYMENTS in provider.quirks or (azure is not None and azure.owns(provider.base_url)):
+    if _is_azure(provider):
         return False
     claude = "claude" in model
     if provider.dialect == "anthropic" and not {BEDROCK, VERTEX}.isdisjoint(provider.quirks):
         return claude
     return not claude or provider.dialect != "gemini"
+
+
+def limit_field(provider: Provider) -> str:
+    """Return what a provider calls the limit of output tokens in Chat Completions.
+
+    OpenAI's reasoning models refuse ``max_tokens``. Elsewhere it is what everybody knows: Mistral refuses the newer name,
+    and Ollama answers as if it were not there (ollama/ollama#7125).
+    """
+    theirs = re.fullmatch(r"([a-z0-9-]+\.)?api\.openai\.com", urlsplit(provider.base_url).hostname or "")
+    return "max_completion_tokens" if theirs or _is_azure(provider) else "max_tokens"
+
+
+def _is_azure(provider: Provider) -> bool:
+    azure = row("azure")
+    return AZURE_DEPLOYMENTS in provider.quirks or (azure is not None and azure.owns(provider.base_url))

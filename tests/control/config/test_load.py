@@ -109,6 +109,14 @@ def test_bounds_of_one_address_and_one_key_are_read() -> None:
     assert config.limits == Limits(connections_per_address=16_384, feedback_per_minute=5, values_per_key=7)
 
 
+def test_what_a_model_can_hold_and_give_is_read() -> None:
+    text = (
+        b'[providers.p]\nbase_url = "https://a.example/v1"\n[deployments."p/m"]\ncontext_tokens = 9000\noutput_tokens = 4096'
+    )
+    found = parse(text, "f").deployments["p/m"]
+    assert (found.context_tokens, found.output_tokens, found.variant) == (9_000, 4_096, None)
+
+
 def test_the_documented_example_says_what_the_documentation_says() -> None:
     config = parse(EXAMPLE.encode(), "example")
     assert (config.host, config.port, config.data) == ("127.0.0.1", 8787, ".pointsman")

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Struct
 
-from pointsman.control.calls import Copied, copy, limit_field, worst_case
+from pointsman.control.calls import Copied, copy, worst_case
 from pointsman.control.cases.kept import Kept, Said, digest
 from pointsman.control.purse import Purse
 from pointsman.core.errors import ConfigError, PointsmanError, UpstreamError, WireError
@@ -26,6 +26,7 @@ from pointsman.core.routing import Deployment
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy.cost import amount
 from pointsman.upstream.interfaces import Reply, Request, Timeouts, Transport
+from pointsman.upstream.providers import limit_field
 from pointsman.wire.openai_chat.count import answer
 
 FEATURE: Final = "eval"

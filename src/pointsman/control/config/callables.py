@@ -202,7 +202,7 @@ def _deployment(name: str, table: Table, providers: dict[str, Provider]) -> Depl
     named = table.text("model") or model
     variant = _variant(table)
     model_key = table.text("model_key") or (name.partition("/")[2] if variant else named)
-    context = table.whole("context_tokens", 1, 10**9)
+    context, output = table.whole("context_tokens", 1, 10**9), table.whole("output_tokens", 1, 10**9)
     tools, json_schema = table.flag("tools", True), table.flag("json_schema", True)
     media = table.texts("media")
     for position, kind in enumerate(media or ()):
@@ -230,6 +230,7 @@ def _deployment(name: str, table: Table, providers: dict[str, Provider]) -> Depl
         providers[provider].dialect,
         variant,
         facts,
+        output,
     )
 
 

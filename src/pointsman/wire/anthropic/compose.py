@@ -39,10 +39,19 @@ def count_request(request: ChatRequest) -> Encoded:
     return Encoded(written({name: value for name, value in fields.items() if name in _COUNTED}), tuple(sorted(lost)))
 
 
+def limit(request: ChatRequest) -> int:
+    """Return ``max_tokens`` as ``encode`` writes it."""
+    return _most(request, _thought(request))
+
+
+def _thought(request: ChatRequest) -> thinking.Written:
+    return thinking.native(request) if request.dialect == NAME else thinking.translated(request)
+
+
 def _fields(request: ChatRequest) -> tuple[Fields, set[str]]:
     turns = Turns(request)
     ours = request.dialect == NAME
-    thought = thinking.native(request) if ours else thinking.translated(request)
+    thought = _thought(request)
     lost = turns.lost | set(thought.lost)
     fields: Fields = {"model": request.model, "max_tokens": _most(request, thought), "stream": request.stream}
     if turns.system:
