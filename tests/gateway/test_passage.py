@@ -3,11 +3,13 @@
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from pointsman.core.chat import ChatRequest, Message, Text
 from pointsman.core.routing import Deployment, Variant
 from pointsman.gateway.entries import Entry
 from pointsman.gateway.passage import Passage
+from pointsman.wire.anthropic import request as anthropic
 from pointsman.wire.dialect import Address
 from pointsman.wire.gemini import request as gemini
 from pointsman.wire.gemini.signatures import SKIP_VALIDATION
@@ -79,6 +81,17 @@ def test_a_limit_that_nobody_stated_goes_in_the_field_that_the_provider_knows() 
             assert {name: value for name, value in sent.items() if name.startswith("max_")} == {field: 100}
     assert json.loads(passage(theirs="bedrock_converse").outbound(100))["inferenceConfig"] == {"maxTokens": 100}
     assert b"max" not in passage("anthropic").outbound()
+
+
+def test_a_limit_that_a_client_stated_is_translated_into_the_field_that_the_provider_knows() -> None:
+    asked = {"model": "x", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 9}
+    request = anthropic.decode(json.dumps(asked).encode(), Address())
+    to = Deployment("p/m", "p", "m", "m", variant=Variant(effort="low"))
+    for one, own in ((request, Deployment("p/m", "p", "m", "m")), (replace(REQUEST, max_output_tokens=9), to)):
+        for field in ("max_tokens", "max_completion_tokens"):
+            way = Passage(Entry(one.dialect), one, b"{}", own, "x", 1, asks_usage=False, unseal=False)
+            sent = json.loads(way.outbound(None, field))
+            assert {name: value for name, value in sent.items() if name.startswith("max_")} == {field: 9}
 
 
 def test_a_variant_keeps_its_own_and_is_asked_in_its_dialect() -> None:

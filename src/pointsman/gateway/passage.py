@@ -86,7 +86,8 @@ class Passage:
     def outbound(self, limit: int | None = None, field: str = "max_tokens") -> bytes:
         """Return the body that the provider gets.
 
-        ``limit`` is one of its answer that nobody stated; ``field`` is the name that this has there in Chat Completions.
+        ``limit`` is one of its answer that nobody stated; ``field`` is the name that one has there in Chat Completions: what
+        is not passed on as bytes has a stated limit under it, too.
         """
         asked, model = self._request, self._to.model
         if self.direct:
@@ -97,6 +98,7 @@ class Passage:
             )
             return body if limit is None else limited.edited(body, self.theirs.name, limit, field)
         request = self._asked()
+        limit = request.max_output_tokens if limit is None else limit
         if limit is not None:
             request = limited.asked(request, self.theirs.name, limit)
         if self._unseal:

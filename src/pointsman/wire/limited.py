@@ -1,8 +1,8 @@
-"""A limit of an answer that nobody stated, put into a request: then no answer takes more than was reserved for it.
+"""The limit of an answer, put into a request: one that nobody stated, so that no answer takes more than was reserved for it.
 
 Strategy: a body that goes on as it came gets the field in its own bytes, in front of all others; what is translated has the
 limit as if the client had stated it. In Chat Completions a provider knows one of two fields (``limit_field``), which its
-dialect alone cannot tell: there what was translated is edited, too.
+dialect alone cannot tell: there what was translated is edited, too, whoever stated the limit.
 
 Laws: bytes outside the limit are untouched; wherever the field stands already at its own level (null, below 1, in the other
 spelling of Gemini's, several times) it says the limit afterwards; whatever the nesting, no recursion error escapes.
