@@ -92,7 +92,7 @@ def test_what_c_cannot_use_is_refused(changed: dict[int, object]) -> None:
     arguments = [ASKED, manners._KINDS, manners._ORDINARY, manners._SIGNS, 0.9, 240, 3]
     assert native.bare(*arguments) == ASKED
     for place, argument in changed.items():
-        arguments[place] = argument  # type: ignore[call-overload]
+        arguments[place] = argument
     with pytest.raises((TypeError, ValueError, OverflowError)):
         native.bare(*arguments)
     with pytest.raises(TypeError):
