@@ -204,3 +204,36 @@ def test_the_bytes_are_those_that_this_version_always_had() -> None:
 def test_batches_of_any_size_and_length_are_cut_where_nobody_sees_it() -> None:
     requests = [asked(f"number {number} " * (1 + number % 7 * 90), "be brief" * (number % 3)) for number in range(300)]
     assert features.vectors(requests) == [features.vector(request) for request in requests]
+
+
+@given(st.lists(st.floats(min_value=0, allow_nan=False)).map(tuple))
+def test_levels_are_rounded_as_python_rounds(numbers: tuple[float, ...]) -> None:
+    assert features._levels(numbers) == bytes(round(255 * min(number, 1.0)) for number in numbers)
+
+
+@pytest.mark.parametrize("numbers", [(-0.1,), (float("nan"),), ("1",), [1.0], None])
+def test_what_has_no_level_is_refused(numbers: object) -> None:
+    native = pytest.importorskip("pointsman.policy._text", reason="nothing is compiled here: `make compiled` tests it")
+    with pytest.raises((TypeError, ValueError)):
+        native.levels(numbers)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("text", 4, features._CLASS_OF, 33, 1, 3, 32),
+        (b"text", 0, features._CLASS_OF, 33, 1, 3, 32),
+        (b"text", 4, b"", 33, 1, 3, 32),
+        (b"text", 4, features._CLASS_OF, 65, 1, 3, 32),
+        (b"text", 4, features._CLASS_OF, 33, 32, 3, 32),
+        (b"text", 4, features._CLASS_OF, 33, 1, 33, 32),
+        (b"text", 4, features._CLASS_OF, 33, 1, 3, -1),
+        (b"text", 4, features._CLASS_OF, 33, 1, 3, None),
+    ],
+)
+def test_classes_that_are_none_are_refused(arguments: tuple[object, ...]) -> None:
+    native = pytest.importorskip("pointsman.policy._text", reason="nothing is compiled here: `make compiled` tests it")
+    assert native.shares(b"a\n\n", 3, features._CLASS_OF, 33, 1, 3, 32)[1:] == (2, 0)
+    with pytest.raises((TypeError, ValueError)):
+        native.shares(*arguments)

@@ -118,8 +118,10 @@ def lines_of(record: ExchangeRecord) -> list[Line]:
     """Return the lines of an exchange, one for each attempt; none where it came from elsewhere."""
     if record.source != "gateway":
         return []
-    served = record.served_by
-    return [_line(record, place, attempt, attempt is served) for place, attempt in enumerate(record.attempts)]
+    served, lines = record.served_by, []
+    for place, attempt in enumerate(record.attempts):  # a comprehension would be one more function call
+        lines.append(_line(record, place, attempt, attempt is served))
+    return lines
 
 
 def _line(record: ExchangeRecord, place: int, attempt: Attempt, served: bool) -> Line:

@@ -1,8 +1,9 @@
-/* What `policy/features` and `policy/sketch` do with the bytes of one text, in one pass each: the same bytes at a tenth of
- * the CPU. Built with the wheel (`hatch_build.py`); where it is not, the array operations beside it do the same.
+/* What `policy/features`, `policy/sketch` and `policy/manners` do with the bytes of one text, in one pass each: the same at a
+ * tenth of the CPU. Built with the wheel (`hatch_build.py`); where it is not, the Python beside it does the same.
  *
  * Laws: tables come from the Python that these functions stand for, so that nothing is said twice; a text is only read;
- * memory is a fixed amount on the stack. `tests/policy/test_sketch.py` and `test_features.py` hold both to the same bytes.
+ * memory is a fixed amount on the stack. `tests/policy/test_sketch.py`, `test_features.py` and `test_manners.py` hold both to
+ * the same results.
  */
 
 #define PY_SSIZE_T_CLEAN
@@ -103,45 +104,163 @@ static PyObject *sketch(PyObject *Py_UNUSED(module), PyObject *const *args, Py_s
 }
 
 static PyObject *shares(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t n) {
-    if (n != 5 || !PyBytes_Check(args[0]) || !PyBytes_Check(args[2])) {
-        PyErr_SetString(PyExc_TypeError, "shares(data: bytes, size: int, class_of: bytes, kinds: int, capitals: int)");
+    if (n != 7 || !PyBytes_Check(args[0]) || !PyBytes_Check(args[2])) {
+        PyErr_SetString(PyExc_TypeError, "shares(data: bytes, size: int, class_of: bytes, kinds, capitals, lines, wide: int)");
         return NULL;
     }
     Py_ssize_t size = PyLong_AsSsize_t(args[1]), kinds = PyLong_AsSsize_t(args[3]), capitals = PyLong_AsSsize_t(args[4]);
+    Py_ssize_t lines = PyLong_AsSsize_t(args[5]), wide = PyLong_AsSsize_t(args[6]);
     if (PyErr_Occurred()) return NULL;
-    if (size < 1 || PyBytes_GET_SIZE(args[2]) != 256 || kinds < 1 || kinds > KINDS || capitals < 0 || capitals + 1 >= kinds) {
-        PyErr_SetString(PyExc_ValueError, "a size, a number of classes, or the table of classes is none");
+    if (size < 1 || PyBytes_GET_SIZE(args[2]) != 256 || kinds < 1 || kinds > KINDS || capitals < 0 || capitals + 1 >= kinds ||
+        lines < 0 || lines >= kinds || wide < 0 || wide >= kinds) {
+        PyErr_SetString(PyExc_ValueError, "a size, a number of classes, a class, or the table of classes is none");
         return NULL;
     }
     const uint8_t *data = (const uint8_t *)PyBytes_AS_STRING(args[0]), *class_of = (const uint8_t *)PyBytes_AS_STRING(args[2]);
     int64_t counts[256] = {0};
     for (Py_ssize_t at = 0, end = PyBytes_GET_SIZE(args[0]); at < end; at++) counts[class_of[data[at]]]++;
-    PyObject *told = PyTuple_New(kinds + 1);
+    PyObject *told = Py_BuildValue("(NLL)", PyBytes_FromStringAndSize(NULL, kinds), (long long)counts[lines],
+                                   (long long)counts[wide]);
     if (!told) return NULL;
-    for (Py_ssize_t kind = 0; kind < kinds; kind++) {
-        PyObject *count = PyLong_FromLongLong(counts[kind]);
-        if (!count) goto failed;
-        PyTuple_SET_ITEM(told, kind + 1, count);
-    }
     if (counts[capitals] > counts[capitals + 1]) {
         int64_t fewer = counts[capitals + 1];
         counts[capitals + 1] = counts[capitals];
         counts[capitals] = fewer;
     }
-    PyObject *found = PyBytes_FromStringAndSize(NULL, kinds);
-    if (!found) goto failed;
-    PyTuple_SET_ITEM(told, 0, found);
+    char *found = PyBytes_AS_STRING(PyTuple_GET_ITEM(told, 0));
     for (Py_ssize_t kind = 0; kind < kinds; kind++)
-        PyBytes_AS_STRING(found)[kind] = (char)(uint8_t)rint(sqrt((double)counts[kind] * (255.0 * 255.0 / (double)size)));
+        found[kind] = (char)(uint8_t)rint(sqrt((double)counts[kind] * (255.0 * 255.0 / (double)size)));
     return told;
-failed:
-    Py_DECREF(told);
-    return NULL;
+}
+
+static PyObject *levels(PyObject *Py_UNUSED(module), PyObject *numbers) {
+    if (!PyTuple_Check(numbers)) {
+        PyErr_SetString(PyExc_TypeError, "levels(numbers: tuple[float, ...])");
+        return NULL;
+    }
+    Py_ssize_t size = PyTuple_GET_SIZE(numbers);
+    PyObject *found = PyBytes_FromStringAndSize(NULL, size);
+    if (!found) return NULL;
+    for (Py_ssize_t place = 0; place < size; place++) {
+        double number = PyFloat_AsDouble(PyTuple_GET_ITEM(numbers, place));
+        if (!(number >= 0)) {
+            if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "a number below zero, or none, has no level");
+            Py_DECREF(found);
+            return NULL;
+        }
+        PyBytes_AS_STRING(found)[place] = (char)(uint8_t)rint(255.0 * (number < 1.0 ? number : 1.0));
+    }
+    return found;
+}
+
+/* What `policy/manners` knows. `kinds` says of each byte what it is: */
+#define BLANK 1
+#define STOP 2 /* ends a sentence that begins a text */
+#define END 4  /* ends one that ends it */
+#define LETTER 8
+
+struct manners {
+    const uint8_t *kinds;
+    PyObject *ordinary, *signs; /* frozensets of words */
+    double known;
+};
+
+/* Whether a word, in small letters, is in a set; -1 with an exception. */
+static int among(PyObject *words, const uint8_t *word, Py_ssize_t size) {
+    PyObject *small = PyUnicode_New(size, 127);
+    if (!small) return -1;
+    for (Py_ssize_t at = 0; at < size; at++) PyUnicode_1BYTE_DATA(small)[at] = word[at] | 0x20;
+    int found = PySet_Contains(words, small);
+    Py_DECREF(small);
+    return found;
+}
+
+/* Move `from` and `to` to the next word from `to` on; 0: there is none before `end`. */
+static int next_word(const uint8_t *data, Py_ssize_t end, const uint8_t *kinds, Py_ssize_t *from, Py_ssize_t *to) {
+    for (*from = *to; *from < end && !(kinds[data[*from]] & LETTER);) ++*from;
+    for (*to = *from; *to < end && kinds[data[*to]] & LETTER;) ++*to;
+    return *to > *from;
+}
+
+/* As `manners._polite`; -1 with an exception. */
+static int polite(const struct manners *manners, const uint8_t *data, Py_ssize_t size) {
+    Py_ssize_t from, to = 0, words = 0, own = 0;
+    while (next_word(data, size, manners->kinds, &from, &to)) words++;
+    for (to = 0; next_word(data, size, manners->kinds, &from, &to);) {
+        int found = among(manners->ordinary, data + from, to - from);
+        if (found < 0) return -1;
+        if (!found && (double)(words - ++own) < manners->known * (double)words) return 0;
+    }
+    for (to = 0; next_word(data, size, manners->kinds, &from, &to);) {
+        int found = among(manners->signs, data + from, to - from);
+        if (found) return found;
+    }
+    return 0;
+}
+
+/* Where the text goes on behind a polite sentence at its beginning; `begin`: there is none; -1 with an exception. */
+static Py_ssize_t behind_first(const struct manners *manners, const uint8_t *data, Py_ssize_t begin, Py_ssize_t end) {
+    const uint8_t *kinds = manners->kinds;
+    Py_ssize_t from = begin, to;
+    while (from < end && kinds[data[from]] & BLANK) from++;
+    for (to = from; to < end && !(kinds[data[to]] & STOP);) to++;
+    if (to == end) /* no stop within reach: the last blank is one */
+        for (to--; to > from && !(kinds[data[to]] & BLANK);) to--;
+    if (to <= from) return begin;
+    int found = polite(manners, data + from, to - from);
+    if (found <= 0) return found ? -1 : begin;
+    while (to < end && kinds[data[to]] & (STOP | BLANK)) to++;
+    return to;
+}
+
+/* Where a polite sentence at the end of a text begins; `end`: there is none; -1 with an exception. */
+static Py_ssize_t before_last(const struct manners *manners, const uint8_t *data, Py_ssize_t begin, Py_ssize_t end) {
+    const uint8_t *kinds = manners->kinds;
+    Py_ssize_t from, to = end;
+    while (to > begin && kinds[data[to - 1]] & (END | BLANK)) to--;
+    for (from = to; from > begin && !(kinds[data[from - 1]] & END);) from--;
+    if (from == begin) return end; /* nothing ends before it */
+    int found = polite(manners, data + from, to - from);
+    return found < 0 ? -1 : found ? from : end;
+}
+
+static PyObject *bare(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t n) {
+    if (n != 7 || !PyUnicode_Check(args[0]) || !PyBytes_Check(args[1]) || !PyFrozenSet_Check(args[2]) ||
+        !PyFrozenSet_Check(args[3])) {
+        PyErr_SetString(PyExc_TypeError, "bare(text: str, kinds: bytes, ordinary, signs: frozenset, known: float, "
+                                         "reach, sentences: int)");
+        return NULL;
+    }
+    struct manners manners = {(const uint8_t *)PyBytes_AS_STRING(args[1]), args[2], args[3], PyFloat_AsDouble(args[4])};
+    Py_ssize_t reach = PyLong_AsSsize_t(args[5]), sentences = PyLong_AsSsize_t(args[6]);
+    if (PyErr_Occurred()) return NULL;
+    if (!PyUnicode_IS_ASCII(args[0]) || PyBytes_GET_SIZE(args[1]) != 256 || reach < 0) {
+        PyErr_SetString(PyExc_ValueError, "the text is not in ASCII, the table has another size, or the reach is none");
+        return NULL;
+    }
+    const uint8_t *data = PyUnicode_1BYTE_DATA(args[0]);
+    Py_ssize_t size = PyUnicode_GET_LENGTH(args[0]), begin = 0, end = size, next;
+    for (Py_ssize_t left = sentences; left > 0; left--, begin = next) {
+        next = behind_first(&manners, data, begin, end - begin > reach ? begin + reach : end);
+        if (next < 0) return NULL;
+        if (next == begin) break;
+    }
+    for (Py_ssize_t left = sentences; left > 0; left--, end = next) {
+        next = before_last(&manners, data, end - begin > reach ? end - reach : begin, end);
+        if (next < 0) return NULL;
+        if (next == end) break;
+    }
+    Py_ssize_t last = end;
+    while (last > begin && manners.kinds[data[last - 1]] & BLANK) last--;
+    if (last == begin || (begin == 0 && end == size)) return Py_NewRef(args[0]); /* nothing is left, or all of it */
+    return PyUnicode_Substring(args[0], begin, end == size ? end : last);
 }
 
 static PyMethodDef methods[] = {
     {"sketch", (PyCFunction)(void (*)(void))sketch, METH_FASTCALL, "The signed sketch of a text's words."},
-    {"shares", (PyCFunction)(void (*)(void))shares, METH_FASTCALL, "Roots of the shares of classes, and their counts."},
+    {"shares", (PyCFunction)(void (*)(void))shares, METH_FASTCALL, "Roots of the shares of classes, and two counts."},
+    {"levels", levels, METH_O, "Numbers from 0 to 1 as bytes."},
+    {"bare", (PyCFunction)(void (*)(void))bare, METH_FASTCALL, "A text without what is said around the request."},
     {NULL, NULL, 0, NULL},
 };
 

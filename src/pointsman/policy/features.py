@@ -79,7 +79,7 @@ def vector(request: ChatRequest) -> bytes:
     _, user, system, length, instructed = _read(request)
     size = max(len(user), 1)
     shares, lines, wide = _looks(user, size)
-    asked = bytes([round(255 * min(each, 1.0)) for each in _asked(request, length, instructed, lines, wide / size)])
+    asked = _levels(_asked(request, length, instructed, lines, wide / size))
     flags = (_VERSION_BYTE + asked + shares).ljust(1 + FLAGS, b"\0")
     return flags + sketch.sketch(user, USER_DIMS) + sketch.sketch(system, SYSTEM_DIMS)
 
@@ -205,8 +205,7 @@ def _looks(text: str, size: int) -> tuple[bytes, int, int]:
     """Return the shares of the classes in a text, how many lines end in it, and how many wide characters it has."""
     if sketch.COMPILED:
         data = text.encode(errors="replace")
-        shares, *counted = _text.shares(data, size, _CLASS_OF, len(_CLASSES), CAPITALS)
-        return shares, counted[LINES], counted[WIDE_CLASS]
+        return _text.shares(data, size, _CLASS_OF, len(_CLASSES), CAPITALS, LINES, WIDE_CLASS)
     counts = np.bincount(np.frombuffer(_classes(text), dtype=np.uint8), minlength=_KINDS)
     lines, wide = int(counts[LINES]), int(counts[WIDE_CLASS])
     return _shares(counts, size).tobytes(), lines, wide
@@ -220,6 +219,11 @@ def _shares(counts: NDArray[np.intp], size: int | NDArray[np.int64]) -> NDArray[
     counts[..., CAPITALS : SMALL + 1].sort(axis=-1)
     shares: NDArray[np.float64] = np.sqrt(counts[..., : len(_CLASSES)] * (255.0 * 255.0 / size))
     return np.rint(shares, out=shares).astype(np.uint8)
+
+
+def _levels(numbers: tuple[float, ...]) -> bytes:
+    """Return numbers as bytes: 255 for 1, and for what is above."""
+    return _text.levels(numbers) if sketch.COMPILED else bytes([round(255 * min(each, 1.0)) for each in numbers])
 
 
 def _asked(request: ChatRequest, user: int, system: int, lines: int, wide: float) -> tuple[float, ...]:

@@ -57,7 +57,7 @@ def insert(connection: sqlite3.Connection, lines: Sequence[Line], first: int | N
     for line in lines:
         text = encode(line)
         n, last = n + 1, chained(last, text)
-        rows.append((n, text, last))
+        rows.append((n, bytearray(text), bytearray(last)))
     _INSERT.rows(connection, rows)
 
 
