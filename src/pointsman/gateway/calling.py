@@ -61,18 +61,19 @@ async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
         request = way.credential.ready(unsigned) or await way.credential.sign(unsigned)
         call.sent = True
         reply = way.received(await on.equipment.transport.send(request, _patience(on)))
-        call.replied, call.status = clock(), reply.status
+        status = reply.status
+        call.replied, call.status = clock(), status
         if pooled:
             on.equipment.loads.answered(call, reply.headers, on.equipment.now_ms() / 1e3)
-        if reply.status != 200:
-            if reply.status == 401:
+        if status != 200:
+            if status == 401:
                 way.credential.refused()
             said = scrubbed(await error_body(reply), request, unsigned)
-            failure = refused(reply.status, passage.refusal(reply.status, said), reply.headers)
-        elif on.request.stream and is_stream(reply, asked=True):
+            failure = refused(status, passage.refusal(status, said), reply.headers)
+        elif stream and is_stream(reply, asked=True):
             failure = await _relay(on, call, passage, reply, client)
         else:
-            body = await reply.read(current.snapshot.limits.body_bytes)
+            body = await reply.read(current.body_bytes)
             failure = _whole(on, call, passage, reply, body, client)
         failure = _without_key(failure, request, unsigned)
     except UpstreamError as error:

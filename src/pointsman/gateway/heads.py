@@ -58,7 +58,6 @@ def to_client(headers: tuple[tuple[bytes, bytes], ...]) -> Headers:
     return [line(name, value) for name, value in headers if _passes(name)]
 
 
-@functools.lru_cache(_KEPT)
 def _passes(name: bytes) -> bool:
     return name in _TO_CLIENT or name.startswith(_TO_CLIENT_PREFIXES)
 

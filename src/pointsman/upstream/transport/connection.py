@@ -32,7 +32,7 @@ import httptools
 
 from pointsman.core.errors import UpstreamError
 from pointsman.upstream.interfaces import Timeouts
-from pointsman.upstream.transport import alive
+from pointsman.upstream.transport import alive, atonce
 from pointsman.upstream.transport.reply import ReceivedReply
 
 HEAD_LIMIT = 64 * 1024
@@ -159,6 +159,9 @@ class Connection(asyncio.Protocol):
             self.give_up("bytes arrived that nobody asked for")
         if self.phase is _CLOSED or self._parser is None:
             return
+        if not self._heard and not self._head_only and (found := atonce.read(data)) is not None:
+            self._take(found)
+            return
         self._heard = True
         self._dry += len(data)
         broken: Exception | None = None
@@ -233,15 +236,9 @@ class Connection(asyncio.Protocol):
             raise self._refused(f"more than {HEADER_COUNT_LIMIT} headers")
         if self._dry > HEAD_LIMIT and sum(len(name) + len(value) for name, value in headers) > HEAD_LIMIT:
             raise self._refused(f"a head of more than {HEAD_LIMIT} bytes")
-        self._dry = 0
-        self.phase = _BODY
-        self._head_deadline = _NEVER
-        self._reply = reply = ReceivedReply(status, headers, self)
+        self._begin_reply(status, headers)
         if self._head_only:
             self._whole = self._surplus = True  # the parser would wait for a body: this connection is not used again
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(reply)
-        self._answer = None
 
     def on_message_complete(self) -> None:
         """The last byte of the reply, or of an interim one."""
@@ -260,6 +257,24 @@ class Connection(asyncio.Protocol):
         return httptools.HttpParserError(reason)
 
     # What changes the phase.
+
+    def _take(self, found: atonce.Whole) -> None:
+        """A whole reply has come at once; the parser, which is between two replies, has not seen it."""
+        self._heard = self._whole = True
+        self._begin_reply(found.status, found.headers)
+        if self._reply is not None:
+            self._reply.deliver([found.body], last=True)
+        self._end()
+
+    def _begin_reply(self, status: int, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+        """The head is whole: hand out the reply."""
+        self._dry = 0
+        self.phase = _BODY
+        self._head_deadline = _NEVER
+        self._reply = reply = ReceivedReply(status, headers, self)
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(reply)
+        self._answer = None
 
     def _hand_over(self) -> None:
         """Give the reply the pieces of its body that one read of the socket brought; what follows its end is not its own."""
