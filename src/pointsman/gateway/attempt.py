@@ -154,12 +154,13 @@ class Call:
     """
 
     __slots__ = (
-        "broke_off", "cause", "deployment", "ended", "error", "estimated", "finish", "lost", "replied", "sent", "sent_bytes",
-        "started", "started_ms", "status", "unused", "usage", "whole",
+        "broke_off", "cause", "deployment", "ended", "error", "estimated", "finish", "lost", "name", "replied", "sent",
+        "sent_bytes", "started", "started_ms", "status", "unused", "usage", "whole",
     )  # fmt: skip
 
     def __init__(self, deployment: Deployment, cause: Cause, started: float, started_ms: int) -> None:
         self.deployment = deployment
+        self.name = deployment.name
         self.cause = cause
         self.started = started
         self.started_ms = started_ms
@@ -212,7 +213,7 @@ class Call:
         if price is not None:
             cost_nano, terms = (None, cost.terms(None, price)) if usage is None else cost.bill(usage, price)
         kept = Attempt(
-            deployment=self.deployment.name,
+            deployment=self.name,
             cause=self.cause,
             started_ms=self.started_ms,
             status=self.status,
@@ -247,7 +248,7 @@ def _believable(usage: Usage | None) -> Usage | None:
 
 def judge(breakers: Breakers, call: Call, failure: Failure | None, *, cut: bool, known: bool, now_s: float) -> None:
     """Note how a call went with what is ``known`` of its deployment; ``cut``: it broke off after content. See the table."""
-    name = call.deployment.name
+    name = call.name
     if failure is None and cut:
         breakers.failed(name, call.ended)
     elif failure is None or not failure.elsewhere:

@@ -42,7 +42,7 @@ def begun(on: UnderWay, name: str, cause: Cause) -> Call:
 
 async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
     """Make a call that has begun: see ``attempt``. Raises BeatenError where another call answered meanwhile."""
-    current, clock, name = on.current, on.equipment.clock, call.deployment.name
+    current, clock, name = on.current, on.equipment.clock, call.name
     if on.demands:
         _permit(on, call)
     passage = _passage(on, call.deployment)
@@ -83,7 +83,7 @@ async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
     finally:
         call.ended = clock()
         _over(on, call, passage, reply)
-    known = name in current.snapshot.deployments  # names that clients make up are not remembered
+    known = name in current.deployments  # names that clients make up are not remembered
     judge(on.equipment.breakers, call, failure, cut=call.broke_off, known=known, now_s=on.at_ms / 1e3)
     if failure is not None:
         on.failures.append((call, failure))
@@ -109,8 +109,8 @@ async def _reserved(on: UnderWay, call: Call, tab: Tab) -> Failure | None:
 def _over(on: UnderWay, call: Call, passage: Passage, reply: Reply | None) -> None:
     """Give back what a call held, however it ended."""
     call.lost = passage.lost
-    if call.deployment.name in on.current.pooled:
-        on.equipment.loads.ended(call.deployment.name)
+    if call.name in on.current.pooled:
+        on.equipment.loads.ended(call.name)
     if reply is not None:
         reply.close()
     if on.tab is not None:
@@ -120,7 +120,7 @@ def _over(on: UnderWay, call: Call, passage: Passage, reply: Reply | None) -> No
 def head(on: UnderWay, call: Call, theirs: Headers, lost: tuple[str, ...] = ()) -> Headers:
     """Return the head of what goes to the client: the provider's own lines, then ours."""
     assert on.decision is not None  # noqa: S101 - nothing is called before
-    lines = theirs + heads.ours(on.id, on.feature, on.decision, call.deployment.name, lost)
+    lines = theirs + heads.ours(on.id, on.feature, on.decision, call.name, lost)
     if on.caller.echo:
         lines.append(on.caller.echo)
     return lines

@@ -69,7 +69,7 @@ def _served_by(on: UnderWay) -> str | None:
     if on.outcome in ("ok", "cut"):
         for call in reversed(on.calls):
             if not call.unused:
-                return call.deployment.name
+                return call.name
     return None
 
 

@@ -96,6 +96,7 @@ class Current:
         self.at_ms = at_ms
         self.hash = name
         self.snapshot = snapshot
+        self.deployments = snapshot.deployments
         self.budgeted = bool(snapshot.budgets)
         self.keeps_vectors = snapshot.store_vectors
         self.body_bytes = snapshot.limits.body_bytes
@@ -148,7 +149,7 @@ class Current:
 
     def deployment(self, name: str) -> Deployment:
         """Return a deployment by name, also one that is pinned without being configured."""
-        return self.snapshot.deployments.get(name) or naming.deployment(self.snapshot, name)
+        return self.deployments.get(name) or naming.deployment(self.snapshot, name)
 
     @functools.cached_property
     def models(self) -> bytes:

@@ -34,7 +34,7 @@ class Parsed:
 
 
 def same(data: bytes) -> bool:
-    """Whether the reply was read at once: then it is what the parser says, whole, the only one, and its connection is kept."""
+    """Whether a reply was read at once: then it is what the parser says, the only one, and its connection is kept."""
     found = read(data)
     if found is None:
         return False

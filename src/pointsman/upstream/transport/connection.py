@@ -26,7 +26,7 @@ Laws:
 import asyncio
 import enum
 from collections.abc import Callable
-from typing import cast
+from typing import Final, cast
 
 import httptools
 
@@ -35,16 +35,16 @@ from pointsman.upstream.interfaces import Timeouts
 from pointsman.upstream.transport import alive, atonce
 from pointsman.upstream.transport.reply import ReceivedReply
 
-HEAD_LIMIT = 64 * 1024
+HEAD_LIMIT: Final = 64 * 1024
 """Bytes of a head (and of anything else that is not body), as in common servers and clients."""
 
-HEADER_COUNT_LIMIT = 256
+HEADER_COUNT_LIMIT: Final = 256
 
-STALE_S = 1.0
+STALE_S: Final = 1.0
 """A close that answers our writing to an unused connection arrives within a round trip; later ones have another cause."""
 
-_NEVER = float("inf")
-_FRAMING = frozenset((b"content-length", b"transfer-encoding"))
+_NEVER: Final = float("inf")
+_FRAMING: Final = frozenset((b"content-length", b"transfer-encoding"))
 
 
 class Phase(enum.Enum):
@@ -56,7 +56,11 @@ class Phase(enum.Enum):
     CLOSED = enum.auto()
 
 
-_IDLE, _HEAD, _BODY, _CLOSED = Phase  # looked up once: an enumeration's members cost more than a global
+# Looked up once: an enumeration's members cost more than a global.
+_IDLE: Final = Phase.IDLE
+_HEAD: Final = Phase.HEAD
+_BODY: Final = Phase.BODY
+_CLOSED: Final = Phase.CLOSED
 
 
 class Connection(asyncio.Protocol):
