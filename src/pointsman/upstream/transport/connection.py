@@ -32,8 +32,16 @@ import httptools
 
 from pointsman.core.errors import UpstreamError
 from pointsman.upstream.interfaces import Timeouts
-from pointsman.upstream.transport import alive, atonce
+from pointsman.upstream.transport import alive
+from pointsman.upstream.transport.head import Headers
 from pointsman.upstream.transport.reply import ReceivedReply
+
+try:
+    from pointsman.upstream.transport import _whole
+
+    COMPILED = True
+except ImportError:  # from the sources, where the parser reads every reply
+    COMPILED = False
 
 HEAD_LIMIT: Final = 64 * 1024
 """Bytes of a head (and of anything else that is not body), as in common servers and clients."""
@@ -163,8 +171,8 @@ class Connection(asyncio.Protocol):
             self.give_up("bytes arrived that nobody asked for")
         if self.phase is _CLOSED or self._parser is None:
             return
-        if not self._heard and not self._head_only and (found := atonce.read(data)) is not None:
-            self._take(found)
+        if COMPILED and not self._heard and not self._head_only and (found := _whole.read(data)) is not None:
+            self._take(found[0], found[1], found[2])
             return
         self._heard = True
         self._dry += len(data)
@@ -262,15 +270,15 @@ class Connection(asyncio.Protocol):
 
     # What changes the phase.
 
-    def _take(self, found: atonce.Whole) -> None:
-        """A whole reply has come at once; the parser, which is between two replies, has not seen it."""
+    def _take(self, status: int, headers: Headers, body: bytes) -> None:
+        """A whole reply has come at once: the parser, which stands between two replies, does not see it."""
         self._heard = self._whole = True
-        self._begin_reply(found.status, found.headers)
+        self._begin_reply(status, headers)
         if self._reply is not None:
-            self._reply.deliver([found.body], last=True)
+            self._reply.deliver([body], last=True)
         self._end()
 
-    def _begin_reply(self, status: int, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+    def _begin_reply(self, status: int, headers: Headers) -> None:
         """The head is whole: hand out the reply."""
         self._dry = 0
         self.phase = _BODY
