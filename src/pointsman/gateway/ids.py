@@ -16,4 +16,4 @@ class Ids:
     def next(self, at_ms: int) -> str:
         """Return a name for an exchange that began at this time (Unix milliseconds)."""
         self._count = (self._count + 1) & 0xFFFFFFFFFFFF
-        return at_ms.to_bytes(6, "big").hex() + self._count.to_bytes(6, "big").hex()  # in one it would be no machine integer
+        return (at_ms << 48 | self._count).to_bytes(12, "big").hex()
