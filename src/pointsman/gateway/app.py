@@ -103,9 +103,8 @@ class Gateway:
     def _admitting(self) -> Current:
         """Return the snapshot in use where one more exchange may begin. Raises GatewayError 503."""
         current = self._current()
-        concurrent = current.snapshot.limits.concurrent
-        if self.under_way >= concurrent:
-            reason = f"this gateway is serving {concurrent} requests already"
+        if self.under_way >= current.concurrent:
+            reason = f"this gateway is serving {current.concurrent} requests already"
             raise GatewayError(503, "overloaded", reason, retry_after=_OVERLOAD_RETRY_S)
         shedding = self._equipment.shedding
         if shedding.share < 1.0 and not shedding.admits(self._equipment.draw()):

@@ -11,6 +11,7 @@ Law: what a provider said is passed on as it said it: its status, its body, its 
 
 import math
 from email.utils import mktime_tz, parsedate_tz
+from typing import Final
 
 from msgspec import Struct, structs
 
@@ -20,6 +21,7 @@ from pointsman.core.record import SETTLED, Attempt, Basis, Cause
 from pointsman.core.routing import Deployment
 from pointsman.gateway.health import Breakers
 from pointsman.policy import bounds, cost, features
+from pointsman.policy.bounds import LARGEST
 from pointsman.policy.further import Made
 from pointsman.upstream.interfaces import Reply
 from pointsman.wire.answer import Answer
@@ -27,6 +29,7 @@ from pointsman.wire.answer import Answer
 ERROR_BYTES = 1024 * 1024
 _STREAM_OVERHEAD = 40  # bytes of a stream for each character of text in it, about: where its text was not read
 _ELSEWHERE = frozenset((401, 402, 403, 408, 409, 424, 429))
+_JSON: Final = b"application/json"
 _STREAMS = (b"text/event-stream", b"application/vnd.amazon.eventstream")
 _AGAIN = frozenset(("connect", "closed"))
 _LATER = frozenset((408, 409, 424, 500, 502, 503, 504, 529))
@@ -138,7 +141,9 @@ def is_stream(reply: Reply, *, asked: bool) -> bool:
     """Say whether a reply is a stream: where one was asked for, everything that does not say that it is JSON."""
     for name, value in reply.headers:
         if name == b"content-type":
-            return not value.startswith(b"application/json") if asked else value.startswith(_STREAMS)
+            if value == _JSON:
+                return False
+            return not value.startswith(_JSON) if asked else value.startswith(_STREAMS)
     return asked
 
 
@@ -150,12 +155,14 @@ class Call:
     """
 
     __slots__ = (
-        "broke_off", "cause", "deployment", "ended", "error", "estimated", "finish", "limit", "lost", "replied", "sent",
+        "broke_off", "cause", "deployment", "ended", "error", "estimated", "finish", "limit", "lost", "name", "replied",
+        "sent",
         "sent_bytes", "started", "started_ms", "status", "unused", "usage", "whole",
     )  # fmt: skip
 
     def __init__(self, deployment: Deployment, cause: Cause, started: float, started_ms: int) -> None:
         self.deployment = deployment
+        self.name = deployment.name
         self.cause = cause
         self.started = started
         self.started_ms = started_ms
@@ -176,9 +183,12 @@ class Call:
 
     def understand(self, said: Answer, size: int, request: ChatRequest, *, ended: bool = False) -> None:
         """Note what a reply of ``size`` bytes took, read to its end or not; it is counted here where nobody says."""
-        self.usage, self.finish = _believable(said.billed(request.service_tier)), said.finish
-        self.whole = self.usage is not None and (ended or said.finish is not None)
-        if said.usage is None and said.finish is not None:
+        usage, finish = said.usage, said.finish
+        if usage is not None and (said.tier or request.service_tier):
+            usage = said.billed(request.service_tier)
+        self.usage, self.finish = _believable(usage), finish
+        self.whole = self.usage is not None and (ended or finish is not None)
+        if usage is None and finish is not None:
             self.usage = Usage(features.input_tokens(request), max(len(said.graded), size // _STREAM_OVERHEAD) // 4)
             self.estimated = True
 
@@ -202,8 +212,11 @@ class Call:
     def attempt(self, request: ChatRequest) -> Attempt:
         """Return what is kept of it."""
         usage, price, basis = self.usage, self.deployment.price, self.basis
+        cost_nano, terms = None, ""
+        if price is not None:
+            cost_nano, terms = (None, cost.terms(None, price)) if usage is None else cost.bill(usage, price)
         kept = Attempt(
-            deployment=self.deployment.name,
+            deployment=self.name,
             cause=self.cause,
             started_ms=self.started_ms,
             status=self.status,
@@ -211,13 +224,13 @@ class Call:
             first_byte_ms=None if self.replied is None else (self.replied - self.started) * 1e3,
             total_ms=(self.ended - self.started) * 1e3,
             usage=usage,
-            cost_nano=self.nano,
+            cost_nano=cost_nano,
             finish=self.finish,
             estimated=self.estimated,
             lost=self.lost,
             unused=self.unused,
             basis=basis,
-            terms="" if price is None else cost.terms(usage, price),
+            terms=terms,
         )
         return kept if basis in SETTLED else self._bounded(kept, request)
 
@@ -231,14 +244,14 @@ class Call:
 
 def _believable(usage: Usage | None) -> Usage | None:
     """Return a usage, None where it is more than any call takes: its amount would fit into no store."""
-    if usage is None or max(usage.input, usage.output, usage.cached, usage.cache_written) > bounds.LARGEST:
+    if usage is None or usage.input > LARGEST or usage.output > LARGEST:
         return None
-    return usage
+    return None if usage.cached > LARGEST or usage.cache_written > LARGEST else usage
 
 
 def judge(breakers: Breakers, call: Call, failure: Failure | None, *, cut: bool, known: bool, now_s: float) -> None:
     """Note how a call went with what is ``known`` of its deployment; ``cut``: it broke off after content. See the table."""
-    name = call.deployment.name
+    name = call.name
     if failure is None and cut:
         breakers.failed(name, call.ended)
     elif failure is None or not failure.elsewhere:

@@ -42,7 +42,7 @@ def begun(on: UnderWay, name: str, cause: Cause) -> Call:
 
 async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
     """Make a call that has begun: see ``attempt``. Raises BeatenError where another call answered meanwhile."""
-    current, clock, name = on.current, on.equipment.clock, call.deployment.name
+    current, clock, name = on.current, on.equipment.clock, call.name
     if on.demands:
         _permit(on, call)
     passage = _passage(on, call.deployment)
@@ -62,18 +62,19 @@ async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
         request = way.credential.ready(unsigned) or await way.credential.sign(unsigned)
         call.sent = True
         reply = way.received(await on.equipment.transport.send(request, _patience(on)))
-        call.replied, call.status = clock(), reply.status
+        status = reply.status
+        call.replied, call.status = clock(), status
         if pooled:
             on.equipment.loads.answered(call, reply.headers, on.equipment.now_ms() / 1e3)
-        if reply.status != 200:
-            if reply.status == 401:
+        if status != 200:
+            if status == 401:
                 way.credential.refused()
             said = scrubbed(await error_body(reply), request, unsigned)
-            failure = refused(reply.status, passage.refusal(reply.status, said), reply.headers)
-        elif on.request.stream and is_stream(reply, asked=True):
+            failure = refused(status, passage.refusal(status, said), reply.headers)
+        elif stream and is_stream(reply, asked=True):
             failure = await _relay(on, call, passage, reply, client)
         else:
-            body = await reply.read(current.snapshot.limits.body_bytes)
+            body = await reply.read(current.body_bytes)
             failure = _whole(on, call, passage, reply, body, client)
         failure = _without_key(failure, request, unsigned)
     except UpstreamError as error:
@@ -83,7 +84,7 @@ async def through(on: UnderWay, call: Call, client: Client) -> Failure | None:
     finally:
         call.ended = clock()
         _over(on, call, passage, reply)
-    known = name in current.snapshot.deployments  # names that clients make up are not remembered
+    known = name in current.deployments  # names that clients make up are not remembered
     judge(on.equipment.breakers, call, failure, cut=call.broke_off, known=known, now_s=on.at_ms / 1e3)
     if failure is not None:
         on.failures.append((call, failure))
@@ -109,8 +110,8 @@ async def _reserved(on: UnderWay, call: Call, tab: Tab, passage: Passage) -> Fai
 def _over(on: UnderWay, call: Call, passage: Passage, reply: Reply | None) -> None:
     """Give back what a call held, however it ended."""
     call.lost = passage.lost
-    if call.deployment.name in on.current.pooled:
-        on.equipment.loads.ended(call.deployment.name)
+    if call.name in on.current.pooled:
+        on.equipment.loads.ended(call.name)
     if reply is not None:
         reply.close()
     if on.tab is not None:
@@ -120,9 +121,10 @@ def _over(on: UnderWay, call: Call, passage: Passage, reply: Reply | None) -> No
 def head(on: UnderWay, call: Call, theirs: Headers, lost: tuple[str, ...] = ()) -> Headers:
     """Return the head of what goes to the client: the provider's own lines, then ours."""
     assert on.decision is not None  # noqa: S101 - nothing is called before
-    lines = theirs + heads.ours(on.id, on.feature, on.decision, call.deployment.name, lost)
+    lines = theirs + heads.ours(on.id, on.feature, on.decision, call.name, lost)
     if call.limit is not None:
-        lines.append(b"x-pointsman-output-limit: %d\r\n" % call.limit)
+        lines.append(b"x-pointsman-output-limit: %d
+" % call.limit)
     if on.caller.echo:
         lines.append(on.caller.echo)
     return lines

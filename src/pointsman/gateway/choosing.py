@@ -23,7 +23,7 @@ from pointsman.policy.naming import Target
 def resolve(on: UnderWay) -> None:
     """Note what the model name stands for, and what is demanded of who serves. Raises GatewayError 400, 403 or 404."""
     on.target, on.foregone, on.demands = permitted(on.current, on.caller, on.feature, on.request.model)
-    if on.demands or on.caller.bounded or on.current.snapshot.budgets:
+    if on.demands or on.caller.bounded or on.current.budgeted:
         plain(on.caller, on.body, bounded=bool(on.demands) or on.caller.bounded)
 
 

@@ -41,8 +41,9 @@ class Exchange:
         on = self._on
         try:
             choosing.resolve(on)
-            await choosing.encode(on)
-            if on.current.snapshot.budgets:
+            if on.current.encoder is not None:
+                await choosing.encode(on)
+            if on.current.budgeted:
                 await choosing.limit(on)
             decision = choosing.decided(on)
             failure = await self._ask(decision, client)
@@ -76,14 +77,15 @@ class Exchange:
                 return failure
             names = tuple(name for name in names if all(call.deployment.name != name for call in on.calls))
             self._asked_before = len(on.failures)
-        on.equipment.retries.pay(on.current.snapshot.limits.retry_share)
+        on.equipment.retries.pay(on.current.retry_share)
         if names:
             share = on.current.hedged.get(on.route) if on.current.hedged else None
             late_s = hedging.late_after(on, decision, share) if share is not None else None
             if late_s is not None:
                 failure = await hedging.attempt(on, decision, late_s, client)
             else:
-                failure = await calling.attempt(on, names[0], "fallback" if on.calls else "first", client)
+                call = calling.begun(on, names[0], "fallback" if on.calls else "first")
+                failure = await calling.through(on, call, client)
             if failure is not None and failure.elsewhere:
                 failure = await self._ask_on(names, failure, client)
         return failure

@@ -6,6 +6,7 @@ provider's connection reaches a client; a header value of ours never holds a cha
 
 import functools
 import hashlib
+from typing import Final
 from urllib.parse import quote
 
 from pointsman.core.routing import Decision
@@ -19,7 +20,7 @@ _TO_PROVIDER = {
 }
 _OF_ANY = (b"idempotency-key",)
 _ANTHROPIC_VERSION = (b"anthropic-version", b"2023-06-01")
-_TO_CLIENT = frozenset(
+_TO_CLIENT: Final = frozenset(
     (
         b"content-type",
         b"content-encoding",
@@ -32,7 +33,7 @@ _TO_CLIENT = frozenset(
         b"x-should-retry",
     )
 )
-_TO_CLIENT_PREFIXES = (b"x-ratelimit-", b"openai-", b"anthropic-ratelimit-")
+_TO_CLIENT_PREFIXES: Final = (b"x-ratelimit-", b"openai-", b"anthropic-ratelimit-")
 _LOST_LENGTH = 2048
 _KEPT = 1024
 
@@ -58,7 +59,6 @@ def to_client(headers: tuple[tuple[bytes, bytes], ...]) -> Headers:
     return [line(name, value) for name, value in headers if _passes(name)]
 
 
-@functools.lru_cache(_KEPT)
 def _passes(name: bytes) -> bool:
     return name in _TO_CLIENT or name.startswith(_TO_CLIENT_PREFIXES)
 
@@ -85,8 +85,8 @@ def ours(exchange: str, feature: str, decision: Decision, served: str, lost: tup
 
     ``lost`` names what its dialect has no word for.
     """
-    lines = [line(b"x-pointsman-exchange", exchange.encode())]
-    lines.append(_standing(decision.mode, decision.arm, served, feature, decision.snapshot))
+    standing = _standing(decision.mode, decision.arm, served, feature, decision.snapshot)
+    lines = [b"x-pointsman-exchange: %b\r\n%b" % (exchange.encode(), standing)]
     if lost:
         lines.append(line(b"x-pointsman-lossy", printable(", ".join(lost))[:_LOST_LENGTH]))
     predicted = decision.predicted(served) if decision.predictions else None

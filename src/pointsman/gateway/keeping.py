@@ -14,25 +14,26 @@ from pointsman.wire.seals import reply_name
 
 def keep(on: UnderWay) -> None:
     """Queue the record, and offer the sample that was drawn for a trial."""
-    equipment, snapshot, calls = on.equipment, on.current.snapshot, on.calls
+    equipment, current, calls = on.equipment, on.current, on.calls
+    snapshot = current.snapshot
     last = on.answered_by or (calls[-1] if calls else None)
     ended = last.ended if last is not None else equipment.clock()
-    later = snapshot.store_vectors and not on.vector
+    later = current.keeps_vectors and not on.vector
     record = _record(on, ended)
     equipment.journal.put(record, on.request if later else None, len(on.body))
     equipment.tally.note(record, on.dialect.name, snapshot)
-    if on.current.tells:
+    if current.tells:
         equipment.telling.tell(record, on.dialect.name, snapshot, on.caller.headers.get(b"traceparent", b""))
     if on.route:
         equipment.paces.note(snapshot.routes[on.route], record)
         equipment.allowance.settle(record)
-    if on.current.timed and last is not None and last.deployment.name in snapshot.deployments:  # no name that is made up
+    if current.timed and last is not None and last.deployment.name in snapshot.deployments:  # no name that is made up
         equipment.speeds.note(record, ended)
-    if on.current.hedged and on.route in on.current.hedged:
+    if current.hedged and on.route in current.hedged:
         hedging.note(on, equipment.delays)
-    served = record.served_by
+    served = _served_by(on)
     if served is not None:
-        _remember(on, served.deployment)
+        _remember(on, served)
     if on.place is not None:
         equipment.courses.note(on.place, record, last.started if last is not None else on.started)
     if on.trial is not None and on.outcome == "ok":
@@ -40,7 +41,7 @@ def keep(on: UnderWay) -> None:
 
 
 def _record(on: UnderWay, ended: float) -> ExchangeRecord:
-    snapshot, key = on.current.snapshot, on.caller.key
+    key = on.caller.key
     return ExchangeRecord(
         id=on.id,
         at_ms=on.at_ms,
@@ -56,11 +57,20 @@ def _record(on: UnderWay, ended: float) -> ExchangeRecord:
         client_key=key.name if key is not None else "",
         latency_ms=(ended - on.started) * 1e3,
         first_content_ms=None if on.first_content is None else (on.first_content - on.started) * 1e3,
-        vector=on.vector if snapshot.store_vectors else b"",
+        vector=on.vector if on.current.keeps_vectors else b"",
         prompt=on.request.transcript if on.current.prompts and _is_prompt_kept(on) else "",
         client_id=on.caller.client_id,
         customer=on.caller.customer_of(on.request),
     )
+
+
+def _served_by(on: UnderWay) -> str | None:
+    """Return the deployment that the record names as the one that served (``ExchangeRecord.served_by``)."""
+    if on.outcome in ("ok", "cut"):
+        for call in reversed(on.calls):
+            if not call.unused:
+                return call.name
+    return None
 
 
 def _is_prompt_kept(on: UnderWay) -> bool:

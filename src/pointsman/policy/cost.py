@@ -22,11 +22,15 @@ _PRICES_KEPT = 4096
 
 
 class _Scaled:
-    """What one token of each kind costs, and a request beside, in whole parts of a nano-dollar: ``parts`` make one."""
+    """What one token of each kind costs, and a request beside, in whole parts of a nano-dollar: ``parts`` make one.
 
-    __slots__ = ("cached", "fixed", "input", "output", "parts", "written")
+    ``terms`` are the rates that it was made of.
+    """
 
-    def __init__(self, parts: int, input_: int, output: int, cached: int, written: int, fixed: int) -> None:
+    __slots__ = ("cached", "fixed", "input", "output", "parts", "terms", "written")
+
+    def __init__(self, terms: str, parts: int, input_: int, output: int, cached: int, written: int, fixed: int) -> None:
+        self.terms = terms
         self.parts = parts
         self.input = input_
         self.output = output
@@ -40,11 +44,24 @@ def amount(usage: Usage, price: Price) -> int:
 
     Cached and cache-written tokens cost the plain input rate where the price has no rate of their own for them.
     """
-    if usage.tier and price.tiers:
-        price = price.on(usage.tier)
-    long_above, taken, given = price.long_above, usage.input, usage.output
-    cached, written = usage.cached, usage.cache_written
-    each = _scaled(price, long_above is not None and taken > long_above)
+    return _sum(usage, _rates(usage, price))
+
+
+def terms(usage: Usage | None, price: Price) -> str:
+    """Return the rates that ``amount`` takes for a call, the usual ones where its usage is not known, as one line
+    (``core.price.Terms.text``).
+    """
+    return _rates(usage, price).terms
+
+
+def bill(usage: Usage, price: Price) -> tuple[int, str]:
+    """Return ``amount`` and ``terms``."""
+    each = _rates(usage, price)
+    return _sum(usage, each), each.terms
+
+
+def _sum(usage: Usage, each: _Scaled) -> int:
+    taken, given, cached, written = usage.input, usage.output, usage.cached, usage.cache_written
     total = each.fixed
     if cached > 0 or written > 0:
         cached, written = max(cached, 0), max(written, 0)
@@ -56,21 +73,14 @@ def amount(usage: Usage, price: Price) -> int:
     return whole + (twice > each.parts or (twice == each.parts and whole & 1))
 
 
-def terms(usage: Usage | None, price: Price) -> str:
-    """Return the rates that ``amount`` takes for a call, the usual ones where its usage is not known, as one line
-    (``core.price.Terms.text``).
-    """
+def _rates(usage: Usage | None, price: Price) -> _Scaled:
+    """Return what a call is billed at."""
     if usage is None:
-        return _terms(price, False)
+        return _scaled(price, False)
     if usage.tier and price.tiers:
         price = price.on(usage.tier)
-    return _terms(price, price.long_above is not None and usage.input > price.long_above)
-
-
-@lru_cache(_PRICES_KEPT)
-def _terms(price: Price, long: bool) -> str:
-    rates = price.long_rates if long and price.long_rates is not None else price.rates
-    return Terms(rates, price.per_request, price.since, price.source).text
+    long_above = price.long_above
+    return _scaled(price, long_above is not None and usage.input > long_above)
 
 
 @lru_cache(_PRICES_KEPT)
@@ -81,7 +91,8 @@ def _scaled(price: Price, long: bool) -> _Scaled:
     each = [(*rate.as_integer_ratio(), _NANO_PER_RATE) for rate in (rates.input, rates.output, cached, written)]
     each.append((*price.per_request.as_integer_ratio(), NANO_PER_USD))
     parts = lcm(*[divisor for _, divisor, _ in each])
-    return _Scaled(parts, *[above * (parts // divisor) * unit for above, divisor, unit in each])
+    terms_ = Terms(rates, price.per_request, price.since, price.source).text
+    return _Scaled(terms_, parts, *[above * (parts // divisor) * unit for above, divisor, unit in each])
 
 
 def expected(input_tokens: NDArray[np.float64], output_tokens: NDArray[np.float64], price: Price) -> NDArray[np.float64]:

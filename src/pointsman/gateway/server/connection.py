@@ -243,7 +243,7 @@ class Connection(asyncio.Protocol):
         self._begun_at = 0.0
         self._let_in = False
         self._started = self._finished = False
-        if isinstance(found, GatewayError):
+        if not isinstance(found, Incoming):
             self._last = self._deaf = True
             refuse(self, found, errors_at(self._reader.path))
             self._linger()

@@ -33,7 +33,8 @@ class Clock:
 
 def rendered(status: int, headers: Headers, date: bytes, body: bytes) -> bytes:
     """Return status line and headers, the blank line, and what follows it."""
-    return b"".join((_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, date, *headers, b"\r\n", body))
+    parts = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, date, *headers, b"\r\n", body]
+    return b"".join(parts)
 
 
 def chunk(piece: bytes) -> bytes:

@@ -3,6 +3,7 @@
 client      HttpTransport: one request's way out, from head to reply; the one retry
 pool        Pool: the connections of one origin; who gets which, who waits
 connection  Connection: one socket and its table of phases; deadlines, limits, back-pressure
+_whole      in wheels, C: a whole reply that came in one read, read without the parser
 alive       probes and bounds of the kernel, for peers that vanish
 reply       ReceivedReply: what has arrived and was not read yet
 head        Target, Form: a URL and headers become the bytes of a request, or are refused

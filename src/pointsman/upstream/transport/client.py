@@ -48,10 +48,7 @@ class HttpTransport:
         self._head_of = functools.lru_cache(_HEADS)(head_of)
         self._pools: dict[str, Pool] = {}
         self._closed = False
-
-    @functools.cached_property
-    def _loop(self) -> asyncio.AbstractEventLoop:
-        return asyncio.get_running_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None  # the first request's
 
     async def send(self, request: Request, timeouts: Timeouts) -> Reply:
         """Send and wait for the head of the reply. Raises UpstreamError."""
@@ -61,6 +58,8 @@ class HttpTransport:
         head = self._head_of(request.method, request.url, request.headers, bool(body))
         data = head.before(body)
         pool = self._pools.get(head.target.origin) or self._open_pool(head.target)
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
         ends_at, within_s = self._loop.time() + timeouts.total_s, min(timeouts.connect_s, timeouts.total_s)
         connection, again = pool.kept() or await pool.connection(within_s), False
         while True:

@@ -26,25 +26,33 @@ Laws:
 import asyncio
 import enum
 from collections.abc import Callable
-from typing import cast
+from typing import Final, cast
 
 import httptools
 
 from pointsman.core.errors import UpstreamError
 from pointsman.upstream.interfaces import Timeouts
 from pointsman.upstream.transport import alive
+from pointsman.upstream.transport.head import Headers
 from pointsman.upstream.transport.reply import ReceivedReply
 
-HEAD_LIMIT = 64 * 1024
+try:
+    from pointsman.upstream.transport import _whole
+
+    COMPILED = True
+except ImportError:  # from the sources, where the parser reads every reply
+    COMPILED = False
+
+HEAD_LIMIT: Final = 64 * 1024
 """Bytes of a head (and of anything else that is not body), as in common servers and clients."""
 
-HEADER_COUNT_LIMIT = 256
+HEADER_COUNT_LIMIT: Final = 256
 
-STALE_S = 1.0
+STALE_S: Final = 1.0
 """A close that answers our writing to an unused connection arrives within a round trip; later ones have another cause."""
 
-_NEVER = float("inf")
-_FRAMING = frozenset((b"content-length", b"transfer-encoding"))
+_NEVER: Final = float("inf")
+_FRAMING: Final = frozenset((b"content-length", b"transfer-encoding"))
 
 
 class Phase(enum.Enum):
@@ -56,7 +64,11 @@ class Phase(enum.Enum):
     CLOSED = enum.auto()
 
 
-_IDLE, _HEAD, _BODY, _CLOSED = Phase  # looked up once: an enumeration's members cost more than a global
+# Looked up once: an enumeration's members cost more than a global.
+_IDLE: Final = Phase.IDLE
+_HEAD: Final = Phase.HEAD
+_BODY: Final = Phase.BODY
+_CLOSED: Final = Phase.CLOSED
 
 
 class Connection(asyncio.Protocol):
@@ -159,6 +171,9 @@ class Connection(asyncio.Protocol):
             self.give_up("bytes arrived that nobody asked for")
         if self.phase is _CLOSED or self._parser is None:
             return
+        if COMPILED and not self._heard and not self._head_only and (found := _whole.read(data)) is not None:
+            self._take(found[0], found[1], found[2])
+            return
         self._heard = True
         self._dry += len(data)
         broken: Exception | None = None
@@ -233,15 +248,9 @@ class Connection(asyncio.Protocol):
             raise self._refused(f"more than {HEADER_COUNT_LIMIT} headers")
         if self._dry > HEAD_LIMIT and sum(len(name) + len(value) for name, value in headers) > HEAD_LIMIT:
             raise self._refused(f"a head of more than {HEAD_LIMIT} bytes")
-        self._dry = 0
-        self.phase = _BODY
-        self._head_deadline = _NEVER
-        self._reply = reply = ReceivedReply(status, headers, self)
+        self._begin_reply(status, headers)
         if self._head_only:
             self._whole = self._surplus = True  # the parser would wait for a body: this connection is not used again
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(reply)
-        self._answer = None
 
     def on_message_complete(self) -> None:
         """The last byte of the reply, or of an interim one."""
@@ -260,6 +269,24 @@ class Connection(asyncio.Protocol):
         return httptools.HttpParserError(reason)
 
     # What changes the phase.
+
+    def _take(self, status: int, headers: Headers, body: bytes) -> None:
+        """A whole reply has come at once: the parser, which stands between two replies, does not see it."""
+        self._heard = self._whole = True
+        self._begin_reply(status, headers)
+        if self._reply is not None:
+            self._reply.deliver([body], last=True)
+        self._end()
+
+    def _begin_reply(self, status: int, headers: Headers) -> None:
+        """The head is whole: hand out the reply."""
+        self._dry = 0
+        self.phase = _BODY
+        self._head_deadline = _NEVER
+        self._reply = reply = ReceivedReply(status, headers, self)
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(reply)
+        self._answer = None
 
     def _hand_over(self) -> None:
         """Give the reply the pieces of its body that one read of the socket brought; what follows its end is not its own."""

@@ -15,12 +15,12 @@ Laws:
 """
 
 import asyncio
-from typing import Protocol
+from typing import Final, Protocol
 
 from pointsman.core.errors import UpstreamError
 from pointsman.upstream.interfaces import Sink
 
-HIGH_WATER = 64 * 1024
+HIGH_WATER: Final = 64 * 1024
 """Bytes that may wait here before the connection stops reading.
 
 What the loop had read by then may come on top: 256 KiB at most, and 512 KiB under TLS, which buffers for itself.
@@ -64,7 +64,8 @@ class ReceivedReply:
             self._push(self._sink, _joined(pieces))
             return False
         self._pieces += pieces
-        self._buffered += sum(map(len, pieces))
+        for piece in pieces:
+            self._buffered += len(piece)
         self._wake()
         return self._buffered > HIGH_WATER
 
