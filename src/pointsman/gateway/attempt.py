@@ -156,8 +156,7 @@ class Call:
 
     __slots__ = (
         "broke_off", "cause", "deployment", "ended", "error", "estimated", "finish", "limit", "lost", "name", "replied",
-        "sent",
-        "sent_bytes", "started", "started_ms", "status", "unused", "usage", "whole",
+        "sent", "sent_bytes", "started", "started_ms", "status", "unused", "usage", "whole",
     )  # fmt: skip
 
     def __init__(self, deployment: Deployment, cause: Cause, started: float, started_ms: int) -> None:

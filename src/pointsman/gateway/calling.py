@@ -123,8 +123,7 @@ def head(on: UnderWay, call: Call, theirs: Headers, lost: tuple[str, ...] = ()) 
     assert on.decision is not None  # noqa: S101 - nothing is called before
     lines = theirs + heads.ours(on.id, on.feature, on.decision, call.name, lost)
     if call.limit is not None:
-        lines.append(b"x-pointsman-output-limit: %d
-" % call.limit)
+        lines.append(b"x-pointsman-output-limit: %d\r\n" % call.limit)
     if on.caller.echo:
         lines.append(on.caller.echo)
     return lines
