@@ -300,6 +300,7 @@ class Ours:
             pace=pace,
             most_nano=most,
             idle=idle,
+            failing=self._breakers.failing(),
             explore_nano=self._allowance.left(plan, at_ms),
         )
         decision = decide.decide(self._snapshot, self._target, self._policy, context, state, float(year.draws[0, place]))

@@ -60,7 +60,9 @@ def test_deployments_do_not_share_blame() -> None:
     breakers = Breakers()
     breakers.failed("a", 0.0, 5.0)
     breakers.succeeded("b")
-    assert breakers.cooling(1.0) == {"a"}
+    assert breakers.cooling(1.0) == breakers.failing() == {"a"}
+    breakers.succeeded("a", 9.0)
+    assert breakers.failing() == frozenset()
 
 
 def test_what_a_provider_asked_for_is_waited_though_others_still_answer() -> None:

@@ -88,7 +88,8 @@ def says(monkeypatch: pytest.MonkeyPatch) -> dict[str, Prediction]:
 
 def by_policy(snapshot: Snapshot, **options: object) -> Decision:
     cooling, idle = options.get("cooling", frozenset()), bool(options.get("idle"))
-    target, state = resolve(snapshot, "auto"), State(cooling, "hash", idle=idle)  # type: ignore[arg-type]
+    failing = options.get("failing", frozenset())
+    target, state = resolve(snapshot, "auto"), State(cooling, "hash", idle=idle, failing=failing)  # type: ignore[arg-type]
     return decide(snapshot, target, object(), Context("f", Needs()), state, float(str(options.get("u", 0.0))))  # type: ignore[arg-type]
 
 
@@ -232,6 +233,10 @@ def test_money_that_is_left_goes_to_what_is_as_good_and_dearer(says: dict[str, P
     spent = by_policy(snapshot, idle=True)
     assert (spent.chosen, spent.why) == ("a/small", "as good as any, and the budget has money left")
     assert set(spent.fallbacks) == {HOME, "b/small"}
+    assert by_policy(snapshot, idle=True, failing=frozenset({"a/small"})).chosen == "b/small"
+    assert by_policy(snapshot, idle=True, failing=frozenset({"a/small", "b/small"})).chosen == "b/small"  # nobody is as good
+    says["a/small"] = Prediction("a/small", 0.85, 0.1, 50)
+    assert by_policy(snapshot, idle=True, failing=frozenset({"b/small"})).chosen == "a/small"
 
 
 def test_one_model_beats_the_predictions_and_when_it_is_down_they_count(says: dict[str, Prediction]) -> None:

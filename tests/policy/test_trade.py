@@ -183,11 +183,21 @@ def test_within_a_budget_money_that_is_left_is_worth_nothing() -> None:
     cheap = np.linspace(0.4, 1.0, 2000)
     quality = np.column_stack((np.full(2000, 0.9), cheap))
     evidence = known(quality, rng.random(quality.shape) < quality, (100.0, 10.0))
-    found = resolved(Objective("budget", usd_per_1000=20 / 1e6, caution=0.0), evidence)
+    found = resolved(Objective("budget", usd_per_1000=20 / 1e6), evidence)
     assert (found.fixed, found.one_model) == ("cheap", None)
     assert found.gain[1] == pytest.approx(found.quality - evidence.score[:, 1].mean())
     assert found.gain[1] > 0
     assert 15 < found.cost_nano <= 20
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.0, 1.0), st.floats(0.0, 3.0))
+def test_within_a_budget_it_is_an_even_bet_whatever_the_caution(seed: int, share: float, caution: float) -> None:
+    evidence = chancy(seed)
+    means = evidence.spent_nano.mean(axis=0)
+    most = means.min() + share * (means.max() - means.min())
+    trade = resolved(Objective("budget", usd_per_1000=most / 1e6, caution=caution), evidence, "m0")
+    assert (trade.one_model is None) == (trade.gain[1] > 0)
 
 
 def test_best_takes_the_highest_prediction_and_the_cheaper_of_equals() -> None:

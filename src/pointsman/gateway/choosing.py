@@ -97,7 +97,10 @@ def _state(on: UnderWay, now: float, route: Route | None, plan: Plan | None) -> 
     loads = equipment.loads.now(now) if current.pooled else {}
     holder = course.deployment if course is not None else equipment.conversations.holder(on.conversation) or ""
     left = equipment.allowance.left(plan, on.at_ms) if plan is not None and plan.explore is not None else 0
-    state = State(cooling, current.hash, loads, holder, pace, speeds, course, left, most_nano=most, idle=idle)
+    failing = equipment.breakers.failing() if idle else frozenset()
+    state = State(
+        cooling, current.hash, loads, holder, pace, speeds, course, left, most_nano=most, idle=idle, failing=failing
+    )
     return state if on.tab is None else on.tab.limited(state, route, plan, on.request, len(on.body))
 
 

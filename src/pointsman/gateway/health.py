@@ -58,6 +58,10 @@ class Breakers:
             return _NONE
         return frozenset(name for name, line in self._lines.items() if line.until > now)
 
+    def failing(self) -> frozenset[str]:
+        """Return the deployments whose last call failed, whether or not they may be asked."""
+        return frozenset(name for name, line in self._lines.items() if line.failures)
+
     def states(self, now: float) -> dict[str, str]:
         """Return the state of every deployment that is not simply ``closed``: ``cooling`` or ``trying``."""
         rows = self._lines.items()

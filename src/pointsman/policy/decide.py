@@ -39,7 +39,8 @@ class State(Struct, frozen=True):
     trying others now, in nano-dollars (``gateway/allowance``). ``closed`` are those left out because of budgets, with the
     reason, and ``stand_ins`` who answers where nobody else can (``policy/limits``).
     ``most_nano`` is what a choice may be expected to cost so that a day's budget is kept (None: whatever it is worth);
-    ``idle``: a little of it is left, and nothing better was found for it.
+    ``idle``: a little of it is left, and nothing better was found for it; that goes to none of ``failing``, whose last call
+    failed: others would answer in their place, for less.
     """
 
     cooling: frozenset[str] = frozenset()
@@ -54,6 +55,7 @@ class State(Struct, frozen=True):
     stand_ins: tuple[str, ...] = ()
     most_nano: int | None = None
     idle: bool = False
+    failing: frozenset[str] = frozenset()
 
 
 def foregone(snapshot: Snapshot, target: Target, state: State) -> Decision | None:
@@ -310,7 +312,9 @@ def _ranking(plan: Plan, field: _Field, predictions: tuple[Prediction, ...], sta
     elif wanted:
         affordable = [p for p in wanted if p.deployment in able]
         first = objective.first(able, affordable, field.reference, value)
-        first = objective.dearest_as_good(affordable, first) if state.idle else first
+        if state.idle:
+            best = next(p for p in affordable if p.deployment == first)
+            first = objective.dearest_as_good([p for p in affordable if p.deployment not in state.failing], best)
     else:
         first = field.home or field.acting[0]  # nothing to choose by is no reason to leave the reference's model
     return [first, *(name for name in dict.fromkeys((*able, *order)) if name != first)]

@@ -45,18 +45,17 @@ def ranked(predictions: Sequence[Prediction], reference: str | None, value_nano:
     return [prediction.deployment for prediction in order]
 
 
-def dearest_as_good(predictions: Sequence[Prediction], than: str) -> str:
-    """Return the dearest of those whose quality is within a standard error of a deployment's own, or better; or itself."""
-    one = next(p for p in predictions if p.deployment == than)
-    if one.quality is None or one.cost_nano is None:
-        return than
-    least, dearest = one.quality, one
+def dearest_as_good(predictions: Sequence[Prediction], as_good_as: Prediction) -> str:
+    """Return the dearest of those within a standard error of one's quality, or better; that one where there is none."""
+    found = as_good_as
+    least, most = as_good_as.quality, -1 if as_good_as not in predictions else as_good_as.cost_nano
+    if least is None or most is None:
+        return as_good_as.deployment
     for other in predictions:
-        if other.quality is None or other.cost_nano is None or other.cost_nano <= (dearest.cost_nano or 0):
-            continue
-        if other.quality + (other.quality_sd or 0.0) >= least:
-            dearest = other
-    return dearest.deployment
+        quality, cost = other.quality, other.cost_nano
+        if quality is not None and cost is not None and cost > most and quality + (other.quality_sd or 0.0) >= least:
+            found, most = other, cost
+    return found.deployment
 
 
 def utility(prediction: Prediction, value_nano: int | None, *, priced: bool) -> tuple[float, float]:
