@@ -96,6 +96,7 @@ def test_a_plain_reply_is_read_and_its_header_names_are_in_lower_case() -> None:
         PLAIN.replace(b"Date: Sat", b": Sat"),
         PLAIN.replace(b"Date: Sat", b"x" * (NAME + 1) + b": Sat"),
         PLAIN.replace(b"Date: Sat", b"\r\n".join([b"a: b"] * FIELDS)),
+        PLAIN.replace(b"Date: Sat", b"Date: " + b"S" * 16384),
     ],
 )
 def test_what_is_not_plain_is_left_to_the_parser(data: bytes) -> None:

@@ -14,6 +14,7 @@
 #include <strings.h>
 
 #define FIELDS 128 /* headers, at most */
+#define HEAD 16384 /* bytes of a head, at most: what is larger, or too large, the parser tells */
 #define NAME 64    /* bytes of a name, at most */
 #define DIGITS 15  /* of a length, at most */
 
@@ -109,7 +110,7 @@ static PyObject *read_whole(PyObject *Py_UNUSED(module), PyObject *data) {
         if (count == FIELDS || !(fields[count] = field_of(at, stop, &length))) goto done;
         count++;
     }
-    if (!stop || length < 1 || end - (stop + 2) != length) goto done;
+    if (!stop || stop - PyBytes_AS_STRING(data) > HEAD || length < 1 || end - (stop + 2) != length) goto done;
     if (!(headers = PyTuple_New(count))) goto done;
     for (Py_ssize_t place = 0; place < count; place++) PyTuple_SET_ITEM(headers, place, fields[place]);
     count = 0; /* they are the tuple's now */
