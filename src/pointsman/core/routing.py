@@ -103,7 +103,7 @@ class Objective(Struct, frozen=True):
     worth   a right answer is worth ``usd_per_answer``
 
     With the usual ``caution``, 1, one deployment serves all unless choosing per request is certainly better; with 0, an even
-    bet, unless it is expected to be. Within a ``budget`` it is always an even bet: the money was given.
+    bet, unless it is expected to be. Within a ``budget`` it does only where it is certainly no worse: the money was given.
     """
 
     kind: ObjectiveKind = "match"

@@ -6,8 +6,8 @@ choosing per request was worth it at all: where the gain over the best single de
 That is for the usual caution; with an even bet (``Objective.caution`` 0) what is expected decides, and in between the way
 from the gain's mean to its lower bound is kept in part.
 
-Within a budget money that is left is worth nothing: ``budget`` judges by quality alone, and an even bet is enough for it,
-because one deployment that costs less would leave money that the owner has given.
+Within a budget money that is left is worth nothing: ``budget`` judges by quality alone. And as one deployment that costs less
+leaves money that the owner has given, it serves all only where it is certainly (95 %) no worse than choosing per request.
 
 Laws: nothing is judged by a prediction that had seen it; what was never seen adds no certainty, and a deployment that hardly
 was is never chosen. ``match`` is the cheapest that holds its tolerance on later requests too, and that takes three things:
@@ -182,10 +182,10 @@ def resolve(
         gain = interval(evidence.spent_nano[:, best] - evidence.spent_nano[rows, chosen], rng)
     else:
         gain = interval(evidence.utility(chosen, judged) - evidence.utility(best, judged), rng)
-    low, mean, _ = gain
+    low, mean, high = gain
     choosing = (float(evidence.score[rows, chosen].mean()), float(evidence.spent_nano[rows, chosen].mean()))
-    caution = 0.0 if objective.kind == "budget" else objective.caution
-    suffices = mean - caution * (mean - low) <= 0 or _NEVER in allowed
+    gained = high if objective.kind == "budget" else mean - objective.caution * (mean - low)
+    suffices = gained <= 0 or _NEVER in allowed
     fixed = (float(evidence.score[:, best].mean()), float(evidence.spent_nano[:, best].mean()))
     used = fixed if suffices else choosing
     name = evidence.deployments[best]
