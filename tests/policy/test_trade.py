@@ -192,7 +192,7 @@ def test_within_a_budget_money_that_is_left_is_worth_nothing() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10_000), st.floats(0.0, 1.0), st.floats(0.0, 3.0))
-def test_within_a_budget_one_model_serves_all_only_where_it_is_certainly_no_worse(
+def test_within_a_budget_one_model_serves_all_only_where_it_is_surely_no_worse(
     seed: int, share: float, caution: float
 ) -> None:
     evidence = chancy(seed)

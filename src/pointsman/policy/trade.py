@@ -6,8 +6,8 @@ choosing per request was worth it at all: where the gain over the best single de
 That is for the usual caution; with an even bet (``Objective.caution`` 0) what is expected decides, and in between the way
 from the gain's mean to its lower bound is kept in part.
 
-Within a budget money that is left is worth nothing: ``budget`` judges by quality alone. And as one deployment that costs less
-leaves money that the owner has given, it serves all only where it is certainly (95 %) no worse than choosing per request.
+Within a budget money that is left is worth nothing: ``budget`` judges by quality alone. And as one deployment that costs
+less leaves money that the owner has given, it serves all only where it is certainly (95 %) no worse than choosing.
 
 Laws: nothing is judged by a prediction that had seen it; what was never seen adds no certainty, and a deployment that hardly
 was is never chosen. ``match`` is the cheapest that holds its tolerance on later requests too, and that takes three things:
