@@ -5,7 +5,8 @@ BIN    := $(VENV)/bin
 COMPILED := tests/gateway tests/store tests/upstream/credentials tests/upstream/transport tests/client \
   $(foreach it,asking budgets data_plane gates handover keys logs up workers,tests/serve/test_$(it).py) \
   $(foreach it,balance conversation cost decide features loops manners objective sketch warmth,tests/policy/test_$(it).py) \
-  tests/wire/openai_chat tests/wire/test_edits.py tests/wire/test_sse.py tests/wire/test_watching.py
+  tests/wire/anthropic/test_watch.py tests/wire/openai_chat tests/wire/openai_responses/test_watch.py \
+  $(foreach it,edits scan sse watching,tests/wire/test_$(it).py)
 
 .PHONY: setup demo test lint types contracts unit processes guide wheel compiled on-wheel conformance errors sbom licences fuzz atheris attack clients agents lock clean
 

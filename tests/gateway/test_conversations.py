@@ -36,7 +36,7 @@ def test_a_name_of_the_clients_own_comes_first_and_a_guess_only_where_something_
     asked = request([("user", "x")])
     assert MEMORY.name("c1", asked, plain=True) == MEMORY.name("c1", asked, plain=False) == "conversation:c1"
     assert MEMORY.name("", asked, plain=True) == ""
-    assert MEMORY.name("", asked, plain=False) == f"conversation:{MEMORY.first_turns(asked)}"
+    assert MEMORY.name("", asked, plain=False) == MEMORY.first_turns(asked)
 
 
 def test_the_one_not_used_for_longest_is_forgotten_first() -> None:

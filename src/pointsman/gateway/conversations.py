@@ -21,20 +21,23 @@ _HEADERS: Final = (b"x-claude-code-session-id", b"session_id", b"session-id", b"
 
 
 class Conversations:
-    """The memory of one worker: conversations and replies by name, each with the deployment that has it."""
+    """The memory of one worker: conversations and replies by name, each with the deployment that has it.
+
+    A name is a text, or, of a conversation that has none, the hash of its first turns.
+    """
 
     def __init__(self, limit: int = _LIMIT) -> None:
         self._limit = limit
-        self._held: OrderedDict[str, str] = OrderedDict()
+        self._held: OrderedDict[str | int, str] = OrderedDict()
 
-    def holder(self, name: str) -> str | None:
+    def holder(self, name: str | int) -> str | None:
         """Return the deployment that answered under this name last, None where none is remembered."""
         found = self._held.get(name) if name else None
         if found is not None:
             self._held.move_to_end(name)
         return found
 
-    def remember(self, name: str, deployment: str) -> None:
+    def remember(self, name: str | int, deployment: str) -> None:
         """Note who answered."""
         if not name:
             return
@@ -43,26 +46,26 @@ class Conversations:
         if len(self._held) > self._limit:
             self._held.popitem(last=False)
 
-    def name(self, named: str, request: ChatRequest, *, plain: bool, whose: str = "") -> str:
+    def name(self, named: str, request: ChatRequest, *, plain: bool, whose: str = "") -> str | int:
         """Return the name under which a conversation is remembered, empty where nothing could depend on it.
 
         ``named`` is what the client calls it, if anything; ``plain``: only Chat Completions is spoken, where nothing is
         sealed. ``whose`` is the key's name: what one key calls a conversation says nothing of another key's. No name that a
         client chooses is ever that of a reply or a file.
         """
-        known = named or ("" if plain else self.first_turns(request))
-        if not known:
-            return ""
-        return f"conversation:{whose}\n{known}" if whose else f"conversation:{known}"
+        if named:
+            return f"conversation:{whose}\n{named}" if whose else f"conversation:{named}"
+        return "" if plain else self.first_turns(request, whose)
 
-    def first_turns(self, request: ChatRequest) -> str:
+    def first_turns(self, request: ChatRequest, whose: str = "") -> int:
         """Return a hash of what instructs and of the first turn that does not: the same all through a conversation."""
-        said: list[str] = []
+        said = [whose]
         for message in request.messages:
-            said += (message.role, message.text[:_READ])
+            said.append(message.role)
+            said.append(message.text[:_READ])
             if not message.instructs:
                 break
-        return f"{hash(tuple(said)):x}"  # not `str` of it: compiled, that would keep each number for ever (mypyc 2.4)
+        return hash(tuple(said))
 
 
 def harness_of(headers: dict[bytes, bytes]) -> str | None:

@@ -61,7 +61,7 @@ class UnderWay:
         self.asking: Asking | None = None
         self.place: Place | None = None
         self.named = caller.conversation_of(request)
-        self.conversation = ""
+        self.conversation: str | int = ""
         self.tab: Tab | None = None
         # Calling.
         self.calls: list[Call] = []

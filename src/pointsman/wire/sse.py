@@ -32,6 +32,11 @@ class Splitter:
         self._pending = bytearray()
         self._seen = 0
 
+    @property
+    def waits(self) -> bool:
+        """Whether a frame has begun that is not whole yet."""
+        return bool(self._pending)
+
     def whole(self, chunk: bytes) -> bool:
         """Say whether a chunk, fed now, would be exactly one or more frames (or may hold CR: then say no)."""
         return not self._pending and chunk[-2:] == b"\n\n" and b"\r" not in chunk
@@ -68,12 +73,18 @@ class Splitter:
 
 
 def plain(chunk: bytes, takes: Callable[[bytes], object]) -> int:
-    """Return the length of the frames at the start of a chunk (LF only) that mean no more than content.
+    """Return the length of the frames at the start of a chunk that mean no more than content; 0 where it holds CR.
 
     Those are lines of data that ``takes``, a decoder, does not refuse, and ``event`` lines before them.
     """
+    if b"\r" in chunk:
+        return 0
     at = whole = 0
     try:
+        start = chunk.find(b"\n") + 7 if chunk[:7] == b"event: " else 6
+        if chunk[start - 6 : start] == b"data: " and chunk.find(b"\n", start) == len(chunk) - 2 and chunk[-1:] == b"\n":
+            takes(chunk[start:-2])  # one frame, as most chunks are
+            return len(chunk)
         for line in chunk.split(b"\n"):
             at += len(line) + 1
             if line[:6] == b"data: ":

@@ -5,10 +5,7 @@ Strategy: that of ``watching``; what is read is read by the dialect's own decode
 Laws: the frames joined are the stream; a frame that is not JSON is passed on, never an error.
 """
 
-from typing import Final, Literal
-
-import msgspec
-from msgspec import Struct
+from typing import Final
 
 from pointsman.core.chat import (
     CitationDelta,
@@ -24,18 +21,12 @@ from pointsman.core.chat import (
     Used,
 )
 from pointsman.wire.answer import Answer, Seen
+from pointsman.wire.anthropic import glimpse
 from pointsman.wire.anthropic.stream import Decoder
 from pointsman.wire.fold import Fold
 from pointsman.wire.watching import Watching
 
 _SILENT: Final = Seen()
-
-
-class _Plain(Struct, gc=False):
-    type: Literal["content_block_start", "content_block_delta", "content_block_stop", "ping"]
-
-
-_plain: Final = msgspec.json.Decoder(_Plain)
 
 
 class StreamReader(Watching):
@@ -44,7 +35,7 @@ class StreamReader(Watching):
     __slots__ = ("_decoder", "_fold")
 
     def __init__(self, *, texts: bool = False, limit: int = 1024 * 1024) -> None:
-        super().__init__(_plain.decode, texts=texts)
+        super().__init__(glimpse.plain, texts=texts)
         self._decoder = Decoder()
         self._fold = Fold(limit)
 

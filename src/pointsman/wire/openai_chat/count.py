@@ -14,6 +14,7 @@ from msgspec import Raw
 
 from pointsman.core.chat import ToolCall, Usage
 from pointsman.core.errors import WireError
+from pointsman.wire import scan
 from pointsman.wire.answer import Answer
 from pointsman.wire.openai_chat.counted import (
     Counted,
@@ -84,6 +85,16 @@ def words(content: WireContent) -> str:
 
 def count(body: bytes) -> Answer:
     """Return usage and finish of a reply, without its text. Raises WireError."""
+    found = scan.reply(body)
+    if found is None:
+        return count_any(body)
+    finish, tier, tokens = found
+    usage = None if tokens is None else Usage(tokens[0], tokens[1], tokens[2], tokens[3], tokens[4])
+    return Answer("", (), finish, usage, "", tier or "")
+
+
+def count_any(body: bytes) -> Answer:
+    """Do the same where a reply is anything but plain. Raises WireError."""
     try:
         usual = _usual.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

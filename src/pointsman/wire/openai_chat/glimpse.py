@@ -1,13 +1,16 @@
 """What a chunk of a stream is read into by who only looks at it: as little as will do.
 
-Law: ``plain`` refuses whatever may mean more, once content has begun, than content: an end, counts, an error.
+Law: ``takes``, and so ``plain``, refuses whatever may mean more, once content has begun, than content: an end, counts, an
+error.
 """
 
+from functools import partial
 from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
+from pointsman.wire import scan, sse
 from pointsman.wire.openai_chat.counted import WireContent, WireToolCall
 
 
@@ -48,7 +51,8 @@ chunk = msgspec.json.Decoder(Chunk)
 content = msgspec.json.Decoder(WireContent)
 calls = msgspec.json.Decoder(list[WireToolCall])
 _error = msgspec.json.Decoder(_Error)
-plain = msgspec.json.Decoder(_Plain)
+takes = msgspec.json.Decoder(_Plain).decode
+plain = scan.plain if scan.COMPILED else partial(sse.plain, takes=takes)
 
 
 def reason(raw: Raw) -> str:

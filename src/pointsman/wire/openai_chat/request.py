@@ -16,21 +16,22 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
-from pointsman.core.chat import ChatRequest, Media, Opaque, Output, Own, ToolResult
+from pointsman.core.chat import ChatRequest, Media, Message, Opaque, Output, Own, Text, ToolResult
 from pointsman.core.errors import WireError
-from pointsman.wire import edits
+from pointsman.wire import edits, scan
 from pointsman.wire.dialect import Address, Encoded
 from pointsman.wire.fields import checked, mended
 from pointsman.wire.openai_chat import media, sampling, tools
 from pointsman.wire.openai_chat.compose import Turns
 from pointsman.wire.openai_chat.fields import ABSENT, NAME, NULL, Wire, fill, objects, put, raw_of, read, said, words
 from pointsman.wire.openai_chat.fields import encode as written
-from pointsman.wire.openai_chat.messages import messages
+from pointsman.wire.openai_chat.messages import NOTHING, messages
 from pointsman.wire.openai_chat.shapes import Body, Seen
 
 _NOWHERE: Final = Address()
 _SCHEMA: Final = Output("json_schema")
 _NO_METADATA: Final[dict[str, str]] = {}
+_ASKS_USAGE: Final = b',"stream_options":{"include_usage":true}'
 _body = msgspec.json.Decoder(Body)
 _seen = msgspec.json.Decoder(Seen)
 _rare = attrgetter(*sampling.RARE)
@@ -45,8 +46,24 @@ def decode(body: bytes, address: Address = _NOWHERE) -> ChatRequest:  # noqa: AR
 def glance(body: bytes, address: Address = _NOWHERE) -> ChatRequest:  # noqa: ARG001
     """Return what of a request choosing and accounting rest on: nothing of how it is sampled. Raises as ``decode`` does.
 
-    A quarter of the work; what is translated is read by ``decode``.
+    A quarter of the work, and less of what is plain; what is translated is read by ``decode``.
     """
+    found = scan.request(body)
+    if found is None:
+        return glance_any(body)
+    model, turns, stream, include_usage, limit = found
+    return ChatRequest(
+        model,
+        tuple([Message(role, (Text(text),), "", NOTHING) for role, text in turns]),
+        stream,
+        include_usage,
+        max_output_tokens=limit,
+        metadata=_NO_METADATA,
+    )
+
+
+def glance_any(body: bytes) -> ChatRequest:
+    """Do the same where a request is anything but plain. Raises WireError."""
     return read(_glance, body)
 
 
@@ -187,19 +204,19 @@ def edit(body: bytes, *, model: str | None = None, include_usage: bool = False) 
     if not include_usage:
         return body if model is None else edits.with_model(body, model)
     plain = edits.model_span(body) if b'"stream_options"' not in body else None
-    spans = {"model": [plain], "stream_options": []} if plain else edits.top_spans(body, ("model", "stream_options"))
-    changes: list[tuple[int, int, bytes]] = []
+    if plain is not None:
+        start, end = plain
+        return b"".join((body[:start], body[start:end] if model is None else written(model), _ASKS_USAGE, body[end:]))
+    spans = edits.top_spans(body, ("model", "stream_options"))
+    asked = spans["stream_options"]
+    changes = [(start, end, _with_usage(body[start:end])) for start, end in asked]
+    if not asked:
+        place = spans["model"][-1][1]
+        changes = [(place, place, _ASKS_USAGE)]
     if model is not None:
         name = written(model)
-        changes = [(start, end, name) for start, end in spans["model"]]
-    if include_usage:
-        asked = spans["stream_options"]
-        changes += [(start, end, _with_usage(body[start:end])) for start, end in asked]
-        if not asked:
-            place = spans["model"][-1][1]
-            changes.append((place, place, b',"stream_options":{"include_usage":true}'))
-        changes.sort()
-    return edits.replaced(body, changes)
+        changes += [(start, end, name) for start, end in spans["model"]]
+    return edits.replaced(body, sorted(changes))
 
 
 def _with_usage(options: bytes) -> bytes:

@@ -41,7 +41,7 @@ class StreamReader(Watching):
     )
 
     def __init__(self, *, texts: bool = False, limit: int = 1024 * 1024) -> None:
-        super().__init__(glimpse.plain.decode, texts=texts)
+        super().__init__(glimpse.plain, texts=texts)
         self._limit = limit
         self._size = 0
         self._words: list[str] = []

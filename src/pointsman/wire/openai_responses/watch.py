@@ -6,41 +6,20 @@ Laws: the frames joined are the stream; a frame that is not JSON is passed on, n
 unless it is known to carry none, so that new kinds of content count too.
 """
 
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct
 
 from pointsman.core.chat import RefusalDelta, StreamEvent, TextDelta, ToolCallDelta
 from pointsman.core.errors import WireError
 from pointsman.wire import sse
 from pointsman.wire.answer import Answer, Seen
 from pointsman.wire.fold import Fold
-from pointsman.wire.openai_responses import errors
+from pointsman.wire.openai_responses import errors, glimpse
 from pointsman.wire.openai_responses.count import count
+from pointsman.wire.openai_responses.glimpse import Frame
 from pointsman.wire.openai_responses.stream import Decoder
 from pointsman.wire.watching import Watching
-
-
-class _Item(Struct):
-    type: str | None = None
-
-
-class _Frame(Struct):
-    type: str | None = None
-    item: _Item | None = None
-    response: Raw = Raw()
-
-
-class _Plain(Struct, gc=False):
-    type: Literal[
-        "response.output_text.delta", "response.reasoning_summary_text.delta", "response.reasoning_text.delta",
-        "response.function_call_arguments.delta", "response.custom_tool_call_input.delta", "response.refusal.delta",
-    ]  # fmt: skip
-
-
-_frame = msgspec.json.Decoder(_Frame)
-_plain = msgspec.json.Decoder(_Plain)
 
 _ENDS: Final = frozenset(("response.completed", "response.incomplete", "response.cancelled"))
 _EMPTY: Final = frozenset((
@@ -59,7 +38,7 @@ class StreamReader(Watching):
     __slots__ = ("_counted", "_decoder", "_fold", "ended")
 
     def __init__(self, *, texts: bool = False, limit: int = 1024 * 1024) -> None:
-        super().__init__(_plain.decode, texts=texts)
+        super().__init__(glimpse.plain, texts=texts)
         self._decoder = Decoder() if texts else None
         self._fold = Fold(limit)
         self._counted = Answer()
@@ -85,14 +64,14 @@ class StreamReader(Watching):
         if data.strip() == b"[DONE]":
             return _DONE
         try:
-            wire = _frame.decode(data)
+            wire = glimpse.frame.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return _SILENT
         seen = self._meaning(wire, data)
         self._began = self._began or seen.content
         return seen if self._decoder is None else self._said(seen, self._decoder.read(frame))
 
-    def _meaning(self, wire: _Frame, data: bytes) -> Seen:
+    def _meaning(self, wire: Frame, data: bytes) -> Seen:
         kind = wire.type or ""
         if kind in _ENDS:
             self.ended.add(0)
