@@ -190,6 +190,13 @@ def test_within_a_budget_money_that_is_left_is_worth_nothing() -> None:
     assert 15 < found.cost_nano <= 20
 
 
+def test_within_a_budget_who_is_chosen_at_a_larger_worth_may_serve_too() -> None:
+    """The worth of a right answer rises there where money is left: a day's rest must find somebody to go to."""
+    trade = resolved(Objective("budget", usd_per_1000=11 / 1e6), halves())
+    assert trade.choosing[1] <= 11
+    assert set(trade.chosen) == {"dear", "cheap"} == set(resolved(Objective("best"), halves()).chosen)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10_000), st.floats(0.0, 1.0), st.floats(0.0, 3.0))
 def test_within_a_budget_one_model_serves_all_only_where_it_is_surely_no_worse(

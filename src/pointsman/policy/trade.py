@@ -50,7 +50,7 @@ class Trade(Struct, frozen=True):
     choosing adds to its utility (low, mean, high at 95 %), in nano-dollars a request (``match``: the money saved), or in
     quality where only that counts (``best``, ``budget``).
     It is measured on the prompts that the value was chosen on: held out from learning, not from choosing.
-    ``chosen`` are the deployments that choosing per request chose at least once.
+    ``chosen`` are the deployments that choosing per request chose at least once (``budget``: at the largest worth, too).
     ``quality`` and ``cost_nano`` are held-out means per request of what is used, ``choosing`` those of choosing per request.
     """
 
@@ -190,7 +190,10 @@ def resolve(
     used = fixed if suffices else choosing
     name = evidence.deployments[best]
     whole = None if value is None else round(value)
-    picked = tuple(evidence.deployments[column] for column in np.unique(chosen))
+    served = np.unique(chosen)
+    if objective.kind == "budget":  # what a right answer is worth rises and falls there (policy/pace)
+        served = np.union1d(served, evidence.choices(values(evidence)[0]))
+    picked = tuple(evidence.deployments[column] for column in served)
     return Trade(whole, name if suffices else None, name, gain, used[0], used[1], choosing, picked)
 
 
